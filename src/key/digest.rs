@@ -1,0 +1,125 @@
+//! The digest of a key: SHA-256 over the whole string, prefix included.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+/// SHA-256 of a whole key, the only form of it that a store ever sees.
+///
+/// 32 bytes in memory and 64 lowercase hexadecimal characters in a column. Comparison takes the same time
+/// whatever the two digests hold, and `Debug` shows the first 8 characters only.
+///
+/// ```
+/// use keyward::key::KeyDigest;
+///
+/// let digest = KeyDigest::of("riq_abc");
+/// assert_eq!(KeyDigest::from_hex(digest.to_hex().as_str()), Some(digest));
+/// assert_ne!(digest, KeyDigest::of("riq_abd"));
+/// assert_eq!(KeyDigest::from_hex("ABCDEF"), None);
+/// ```
+#[derive(Clone, Copy)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// The digest of the whole key string.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Reads exactly 64 lowercase hexadecimal characters; anything else is `None` and so matches no key.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// 64 lowercase hexadecimal characters, on the stack.
+    #[must_use]
+    pub fn to_hex(&self) -> HexDigest {
+        let mut text = [0; 64];
+        // The buffer is exactly twice as long as the digest, the one thing that this call can refuse.
+        let encoded = hex::encode_to_slice(self.0, &mut text);
+        debug_assert!(encoded.is_ok());
+        HexDigest(text)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for KeyDigest {}
+
+impl Hash for KeyDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyDigest({}…)", &self.to_hex().as_str()[..8])
+    }
+}
+
+/// A digest as the 64 characters that a column holds.
+#[derive(Clone, Copy)]
+pub struct HexDigest([u8; 64]);
+
+impl HexDigest {
+    /// The 64 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for HexDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HexDigest({}…)", &self.as_str()[..8])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reproduces_the_fixed_vector() {
+        // printf %s riq_example_key_0123456789 | sha256sum
+        let digest = KeyDigest::of("riq_example_key_0123456789");
+        assert_eq!(digest.to_hex().as_str(), "5cc8a52dc5b5b49473939b481fb7254c572726dd73dbbe4c7a34247c83b28c8f");
+    }
+
+    #[test]
+    fn only_sixty_four_lowercase_hexadecimal_characters_are_a_digest() {
+        let good = KeyDigest::of("x").to_hex();
+        assert!(KeyDigest::from_hex(good.as_str()).is_some());
+        assert!(KeyDigest::from_hex(&good.as_str()[..63]).is_none());
+        assert!(KeyDigest::from_hex(&good.as_str().to_uppercase()).is_none());
+        assert!(KeyDigest::from_hex(&format!("{}0", good.as_str())).is_none());
+        assert!(KeyDigest::from_hex(&"g".repeat(64)).is_none());
+        assert!(KeyDigest::from_hex("").is_none());
+    }
+
+    #[test]
+    fn debug_shows_eight_characters() {
+        let digest = KeyDigest::of("x");
+        assert_eq!(format!("{digest:?}"), format!("KeyDigest({}…)", &digest.to_hex().as_str()[..8]));
+    }
+}

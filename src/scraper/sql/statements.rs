@@ -1,0 +1,199 @@
+//! The statements of system C in both dialects.
+//!
+//! Reads come in two forms: with the side table of revocations, which makes a revocation final even where somebody
+//! sets the flag again, and without it.
+
+use crate::sql::Sql;
+
+/// The columns in the order in which `decode` reads them, with their table.
+macro_rules! select {
+    (postgres, with_side_tables, $rest:literal) => {
+        concat!(
+            "SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at,
+                    k.is_active, r.revoked_at, r.reason, k.name, to_json(k.scopes), k.rate_limit_rpm, k.metadata
+             FROM api_keys k LEFT JOIN keyward_revocations r
+               ON r.system = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash ",
+            $rest
+        )
+    };
+    (postgres, bare, $rest:literal) => {
+        concat!(
+            "SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at,
+                    k.is_active, NULL::timestamp, NULL::text, k.name, to_json(k.scopes), k.rate_limit_rpm, k.metadata
+             FROM api_keys k ",
+            $rest
+        )
+    };
+    (sqlite, with_side_tables, $rest:literal) => {
+        concat!(
+            "SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at,
+                    k.is_active, r.revoked_at, r.reason, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+             FROM api_keys k LEFT JOIN keyward_revocations r
+               ON r.system = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash ",
+            $rest
+        )
+    };
+    (sqlite, bare, $rest:literal) => {
+        concat!(
+            "SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at,
+                    k.is_active, NULL, NULL, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+             FROM api_keys k ",
+            $rest
+        )
+    };
+}
+
+/// The same condition behind both forms of a read.
+macro_rules! read {
+    ($postgres:literal, $sqlite:literal) => {
+        Read {
+            with_side_tables: Sql {
+                postgres: select!(postgres, with_side_tables, $postgres),
+                sqlite: select!(sqlite, with_side_tables, $sqlite),
+            },
+            bare: Sql { postgres: select!(postgres, bare, $postgres), sqlite: select!(sqlite, bare, $sqlite) },
+        }
+    };
+}
+
+/// A read in both forms.
+#[derive(Clone, Copy)]
+pub(super) struct Read {
+    with_side_tables: Sql,
+    bare: Sql,
+}
+
+impl Read {
+    pub(super) const fn form(self, side_tables: bool) -> Sql {
+        if side_tables { self.with_side_tables } else { self.bare }
+    }
+}
+
+/// `$1` the digest.
+pub(super) const FIND: Read = read!("WHERE k.key_hash = $1", "WHERE k.key_hash = ?1");
+
+/// `$1` the identity.
+pub(super) const GET: Read = read!("WHERE k.id = $1::text::uuid", "WHERE k.id = ?1");
+
+/// `$1` the owner, `$2` the last key of the page before, `$3` how many.
+pub(super) const LIST: Read = read!(
+    "WHERE k.client_id = $1
+       AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
+           SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c WHERE c.id = $2::text::uuid))
+     ORDER BY coalesce(k.created_at, '-infinity') DESC, k.id DESC LIMIT $3",
+    "WHERE k.client_id = ?1
+       AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
+           SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+     ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3"
+);
+
+/// `$1` identity, `$2` digest, `$3` display prefix, `$4` name, `$5` owner, `$6` scopes as JSON, `$7` rate limit,
+/// `$8` created, `$9` expiry, `$10` metadata.
+pub(super) const INSERT: Sql = Sql {
+    postgres: "
+        INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                              created_at, expires_at, metadata)
+        VALUES ($1::text::uuid, $2, $3, $4, $5, ARRAY(SELECT jsonb_array_elements_text($6::text::jsonb)), $7::bigint,
+                true, $8::timestamp, $9::timestamp, $10::text::jsonb)
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                              created_at, expires_at, metadata)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, TRUE, ?8, ?9, ?10)
+        RETURNING 1",
+};
+
+/// `$1` identity, `$2` digest, `$3` the new expiry, `$4` the expiry that the caller saw. SQLite compares at the
+/// milliseconds of its own functions, because the stored text may have been written in another form.
+pub(super) const RETIRE: Sql = Sql {
+    postgres: "
+        UPDATE api_keys SET expires_at = $3::timestamp
+        WHERE id = $1::text::uuid AND key_hash = $2 AND is_active AND expires_at IS NOT DISTINCT FROM $4::timestamp
+        RETURNING 1",
+    sqlite: "
+        UPDATE api_keys SET expires_at = ?3
+        WHERE id = ?1 AND key_hash = ?2 AND is_active IS 1
+          AND strftime('%Y-%m-%d %H:%M:%f', expires_at) IS strftime('%Y-%m-%d %H:%M:%f', ?4)
+        RETURNING 1",
+};
+
+/// `$1` identity, `$2` digest, `$3` the successor, `$4` when, `$5` until when the retired key is accepted.
+pub(super) const RECORD_ROTATION: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward_rotations (system, key_id, key_hash, successor_id, rotated_at, accepted_until)
+        VALUES ('scraper', $1, $2, $3, $4::timestamp, $5::timestamp)
+        ON CONFLICT DO NOTHING RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_rotations (system, key_id, key_hash, successor_id, rotated_at, accepted_until)
+        VALUES ('scraper', ?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO NOTHING RETURNING 1",
+};
+
+/// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` when, `$4` why. Locks the key's row first, in the
+/// order in which everything else does.
+pub(super) const RECORD_REVOCATION: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', k.id::text, k.key_hash, $3::timestamp, $4::text
+        FROM (SELECT id, key_hash FROM api_keys
+              WHERE id = $1::text::uuid AND ($2::text IS NULL OR key_hash = $2) AND is_active IS DISTINCT FROM false
+              FOR UPDATE) k
+        ON CONFLICT DO NOTHING RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', id, key_hash, ?3, ?4 FROM api_keys
+        WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND is_active IS NOT 0
+        ON CONFLICT DO NOTHING RETURNING 1",
+};
+
+/// `$1` identity, `$2` the digest that the caller saw or NULL.
+pub(super) const DEACTIVATE: Sql = Sql {
+    postgres: "
+        UPDATE api_keys SET is_active = false
+        WHERE id = $1::text::uuid AND ($2::text IS NULL OR key_hash = $2) AND is_active IS DISTINCT FROM false
+        RETURNING 1",
+    sqlite: "
+        UPDATE api_keys SET is_active = FALSE
+        WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND is_active IS NOT 0
+        RETURNING 1",
+};
+
+/// `$1` owner, `$2` when, `$3` why.
+pub(super) const RECORD_ALL_REVOCATIONS: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
+        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
+              ORDER BY id FOR UPDATE) k
+        ON CONFLICT DO NOTHING RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
+        ON CONFLICT DO NOTHING RETURNING 1",
+};
+
+/// `$1` owner.
+pub(super) const DEACTIVATE_ALL: Sql = Sql {
+    postgres: "UPDATE api_keys SET is_active = false WHERE client_id = $1 AND is_active IS DISTINCT FROM false RETURNING 1",
+    sqlite: "UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1",
+};
+
+/// `$1` a JSON array of `[identity, digest, instant]`. PostgreSQL locks the rows in one order first, so that two
+/// processes that flush at once wait for each other instead of deadlocking.
+pub(super) const TOUCH: Sql = Sql {
+    postgres: "
+        WITH used AS (
+            SELECT (u ->> 0)::uuid AS id, u ->> 1 AS key_hash, (u ->> 2)::timestamp AS at
+            FROM jsonb_array_elements($1::text::jsonb) u
+        ), due AS (
+            SELECT k.id, used.at FROM api_keys k JOIN used ON used.id = k.id AND used.key_hash = k.key_hash
+            WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
+            ORDER BY k.id FOR NO KEY UPDATE OF k
+        )
+        UPDATE api_keys k SET last_used_at = due.at FROM due WHERE k.id = due.id",
+    sqlite: "
+        UPDATE api_keys SET last_used_at = used.at
+        FROM (SELECT value ->> 0 AS id, value ->> 1 AS key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
+        WHERE api_keys.id = used.id AND api_keys.key_hash = used.key_hash
+          AND (last_used_at IS NULL OR last_used_at < used.at)",
+};

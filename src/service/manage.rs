@@ -1,0 +1,96 @@
+//! Looking at keys and revoking them.
+
+use crate::key::{KeyId, KeyRecord, OwnerId, Revocation, RevocationReason};
+use crate::service::{Keys, KeysError};
+use crate::store::{KeyStore, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
+use crate::time::Timestamp;
+
+/// How many keys a page has unless the caller says otherwise.
+pub const DEFAULT_PAGE: u32 = 50;
+
+/// Some of an owner's keys, newest first.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page<D> {
+    /// The keys, dead ones included.
+    pub keys: Vec<KeyRecord<D>>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<KeyId>,
+}
+
+/// What a revocation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "these are all the cases there are")]
+pub enum Revoked {
+    /// This call revoked the key, at this time.
+    Now(Timestamp),
+    /// The key had been revoked; its first time and reason are kept.
+    Before(Revocation),
+}
+
+impl<S: KeyStore> Keys<S> {
+    /// One key, dead or alive.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn show(&self, id: &KeyId) -> Result<Option<KeyRecord<S::Details>>, StoreError> {
+        self.shared.store.get(id).await
+    }
+
+    /// Up to `limit` keys of `owner`, newest first, dead ones included; `after` is the [`next`](Page::next) of the page
+    /// before.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownCursor`] when `after` is no key of `owner`, and the store's other errors.
+    pub async fn list(
+        &self,
+        owner: &OwnerId,
+        limit: u32,
+        after: Option<&KeyId>,
+    ) -> Result<Page<S::Details>, StoreError> {
+        let limit = limit.max(1);
+        // One more than asked for tells whether another page follows.
+        let request = PageRequest { owner: owner.clone(), limit: limit.saturating_add(1), after: after.cloned() };
+        let mut keys = self.shared.store.list(&request).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| more).map(|last| last.head.id.clone());
+        Ok(Page { keys, next })
+    }
+
+    /// Revokes a key for good. Doing it again changes nothing and reports the first time.
+    ///
+    /// # Errors
+    /// [`KeysError::NotFound`]; [`KeysError::Store`].
+    pub async fn revoke(&self, id: &KeyId, reason: Option<RevocationReason>) -> Result<Revoked, KeysError> {
+        let at = self.shared.clock.now();
+        let request = RevokeRequest { id: id.clone(), digest: None, at, reason };
+        match self.shared.store.revoke(&request).await? {
+            RevokeOutcome::Revoked => {
+                let reason = request.reason.as_ref().map(tracing::field::display);
+                tracing::info!(event = "key.revoked", key_id = %id, reason);
+                Ok(Revoked::Now(at))
+            }
+            RevokeOutcome::AlreadyRevoked(revocation) => Ok(Revoked::Before(revocation)),
+            RevokeOutcome::NotFound => Err(KeysError::NotFound),
+        }
+    }
+
+    /// Revokes every key of `owner` and says how many were not revoked before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_all(&self, owner: &OwnerId, reason: Option<RevocationReason>) -> Result<u64, StoreError> {
+        let revoked = self.shared.store.revoke_all(owner, self.shared.clock.now(), reason.as_ref()).await?;
+        let reason = reason.as_ref().map(tracing::field::display);
+        tracing::info!(event = "keys.revoked", %owner, revoked, reason);
+        Ok(revoked)
+    }
+
+    /// Now, by the clock that every method takes the time from.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+}

@@ -1,0 +1,61 @@
+//! The one error of every store.
+
+use std::error::Error;
+use std::fmt;
+
+/// A store could not do what it was asked. It never means that a key is invalid.
+///
+/// No variant carries a plaintext or a digest, nor does any source behind it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Somebody else was faster, or the place is taken: nothing was changed.
+    #[error("the key conflicts with one that exists or was changed at the same time")]
+    Conflict,
+    /// The key refers to something that does not exist: nothing was changed.
+    #[error("no such {0}")]
+    Missing(Reference),
+    /// The page starts behind a key that its owner does not have.
+    #[error("the page starts behind a key that does not exist")]
+    UnknownCursor,
+    /// This store has no place for what it was asked to keep: nothing was changed.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The database is out of reach or too busy; the same call may succeed later.
+    #[error("{backend} is unavailable")]
+    Unavailable {
+        /// Which engine.
+        backend: &'static str,
+        /// What it reported.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The database answered with an error that the same call will meet again, such as a missing table.
+    #[error("{backend} refused the statement")]
+    Backend {
+        /// Which engine.
+        backend: &'static str,
+        /// What it reported.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// What a key can refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reference {
+    /// The owner: an aggregator, a mesh.
+    Owner,
+    /// The member who issues the key.
+    Issuer,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Owner => "owner",
+            Self::Issuer => "issuer",
+        })
+    }
+}

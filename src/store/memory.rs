@@ -1,0 +1,168 @@
+//! The reference store: keys in memory, for tests, for short-lived programs, and to read the contract from.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Debug;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::key::{KeyId, KeyRecord, OwnerId, Revocation, RevocationReason, Rotation, Status};
+use crate::store::{Abilities, KeyLookup, KeyStore, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
+use crate::time::Timestamp;
+
+/// Keys in memory. They are gone when the store is dropped.
+///
+/// ```
+/// use keyward::scraper::{Scraper, ScraperKey};
+/// use keyward::{Keys, store::MemoryKeyStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let keys = Keys::builder(Scraper, MemoryKeyStore::new()).build();
+/// let issued = keys.issue(ScraperKey::named("acme", "production")?.into()).await?;
+/// assert!(keys.verify(issued.secret.expose_secret()).await.is_ok());
+/// assert!(keys.verify("riq_guess").await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MemoryKeyStore<D> {
+    rows: Mutex<Rows<D>>,
+}
+
+#[derive(Debug)]
+struct Rows<D> {
+    keys: BTreeMap<KeyId, KeyRecord<D>>,
+    rotated: HashSet<KeyId>,
+}
+
+impl<D> MemoryKeyStore<D> {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { rows: Mutex::new(Rows { keys: BTreeMap::new(), rotated: HashSet::new() }) }
+    }
+
+    /// Every change is made in one place under the lock, so a panic elsewhere leaves no half-made one behind.
+    fn rows(&self) -> MutexGuard<'_, Rows<D>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D> Default for MemoryKeyStore<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D: Clone> Rows<D> {
+    fn insert(&mut self, key: &KeyRecord<D>) -> Result<(), StoreError> {
+        let digest_is_taken = self.keys.values().any(|other| other.head.digest == key.head.digest);
+        if digest_is_taken || self.keys.contains_key(&key.head.id) {
+            return Err(StoreError::Conflict);
+        }
+        self.keys.insert(key.head.id.clone(), key.clone());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
+    type Details = D;
+
+    fn abilities(&self) -> Abilities {
+        Abilities { several_keys_per_owner: true, expiry: true, revocation_time: true, revocation_reason: true }
+    }
+
+    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<D>>, StoreError> {
+        let rows = self.rows();
+        let candidates = rows.keys.values().filter(|key| key.head.digest.as_ref() == Some(lookup.digest));
+        Ok(candidates.cloned().collect())
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<D>>, StoreError> {
+        Ok(self.rows().keys.get(id).cloned())
+    }
+
+    async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<D>>, StoreError> {
+        let rows = self.rows();
+        let mut keys: Vec<_> = rows.keys.values().filter(|key| key.head.owner == page.owner).collect();
+        keys.sort_by(|a, b| (b.head.created_at, &b.head.id).cmp(&(a.head.created_at, &a.head.id)));
+        let start = match &page.after {
+            None => 0,
+            Some(after) => match keys.iter().position(|key| key.head.id == *after) {
+                Some(last) => last + 1,
+                None => return Err(StoreError::UnknownCursor),
+            },
+        };
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        Ok(keys.into_iter().skip(start).take(limit).cloned().collect())
+    }
+
+    async fn insert(&self, key: &KeyRecord<D>) -> Result<(), StoreError> {
+        self.rows().insert(key)
+    }
+
+    async fn rotate(&self, rotation: &Rotation<D>) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let id = &rotation.predecessor.id;
+        let seen = &rotation.predecessor;
+        let still_as_seen = rows.keys.get(id).is_some_and(|key| {
+            key.head.standing(rotation.at).is_ok()
+                && key.head.digest == seen.digest
+                && key.head.expires_at == seen.expires_at
+        });
+        if !still_as_seen || rows.rotated.contains(id) {
+            return Err(StoreError::Conflict);
+        }
+        rows.insert(&rotation.successor)?;
+        if let Some(predecessor) = rows.keys.get_mut(id) {
+            predecessor.head.expires_at = Some(rotation.retire_at);
+        }
+        rows.rotated.insert(id.clone());
+        Ok(())
+    }
+
+    async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeOutcome, StoreError> {
+        let mut rows = self.rows();
+        let Some(key) = rows.keys.get_mut(&request.id) else { return Ok(RevokeOutcome::NotFound) };
+        if request.digest.is_some() && key.head.digest != request.digest {
+            return Ok(RevokeOutcome::NotFound);
+        }
+        if let Status::Revoked(revocation) = &key.head.status {
+            return Ok(RevokeOutcome::AlreadyRevoked(revocation.clone()));
+        }
+        key.head.status = Status::Revoked(Revocation { at: Some(request.at), reason: request.reason.clone() });
+        Ok(RevokeOutcome::Revoked)
+    }
+
+    async fn revoke_all(
+        &self,
+        owner: &OwnerId,
+        at: Timestamp,
+        reason: Option<&RevocationReason>,
+    ) -> Result<u64, StoreError> {
+        let mut revoked = 0;
+        for key in self.rows().keys.values_mut() {
+            if key.head.owner == *owner && !matches!(key.head.status, Status::Revoked(_)) {
+                key.head.status = Status::Revoked(Revocation { at: Some(at), reason: reason.cloned() });
+                revoked += 1;
+            }
+        }
+        Ok(revoked)
+    }
+
+    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        let mut touched = 0;
+        for KeyUse { id, digest, at } in uses {
+            if let Some(key) = rows.keys.get_mut(id)
+                && key.head.digest.as_ref() == Some(digest)
+                && key.head.last_used_at < Some(*at)
+            {
+                key.head.last_used_at = Some(*at);
+                touched += 1;
+            }
+        }
+        Ok(touched)
+    }
+}
