@@ -70,7 +70,13 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
     type Details = D;
 
     fn abilities(&self) -> Abilities {
-        Abilities { several_keys_per_owner: true, expiry: true, revocation_time: true, revocation_reason: true }
+        Abilities {
+            several_keys_per_owner: true,
+            expiry: true,
+            rotation_memory: true,
+            revocation_time: true,
+            revocation_reason: true,
+        }
     }
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<D>>, StoreError> {

@@ -63,8 +63,8 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// something that does not exist.
     async fn insert(&self, key: &KeyRecord<Self::Details>) -> Result<(), StoreError>;
 
-    /// Lowers the predecessor's expiry to `retire_at` and adds the successor, or does neither. A key is rotated once:
-    /// later, its successor is.
+    /// Lowers the predecessor's expiry to `retire_at` and adds the successor, or does neither. A key is rotated once;
+    /// after that, its successor is.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the predecessor is no longer live, was rotated already, or has changed since the
@@ -163,6 +163,9 @@ pub struct Abilities {
     pub several_keys_per_owner: bool,
     /// A key can have an expiry, and so a rotation can have a grace period.
     pub expiry: bool,
+    /// A key that was rotated is remembered as such, and not rotated again in its grace period. A store that does not
+    /// still lets only one of several rotations that race succeed.
+    pub rotation_memory: bool,
     /// A revocation's time is kept.
     pub revocation_time: bool,
     /// A revocation's reason is kept.

@@ -63,6 +63,7 @@ impl Schema for Scraper {
         Abilities {
             several_keys_per_owner: true,
             expiry: true,
+            rotation_memory: side_tables,
             revocation_time: side_tables,
             revocation_reason: side_tables,
         }
