@@ -137,6 +137,9 @@ pub enum PrepareError {
     /// The expiry is not in the future.
     #[error("the expiry must be in the future")]
     ExpiryPassed,
+    /// The system's keys do not expire, so that neither an expiry nor a grace period can be kept.
+    #[error("this system's keys have neither an expiry nor a grace period")]
+    NoExpiry,
     /// Only a live key can be rotated.
     #[error("only a live key can be rotated: {0}")]
     NotLive(RefusalReason),
@@ -191,6 +194,13 @@ impl<D: Clone> PreparedRotation<D> {
         let retire_at = predecessor.head.expires_at.map_or(grace_end, |at| at.min(grace_end));
         let rotation = Rotation { predecessor: predecessor.head, retire_at, successor: successor.record, at: now };
         Ok(Self { rotation, secret: successor.secret })
+    }
+
+    /// The replacement of an owner's only key, dead or alive, by `successor`.
+    #[must_use]
+    pub fn replacing(predecessor: KeyHead, successor: Prepared<D>, now: Timestamp) -> Self {
+        let rotation = Rotation { predecessor, retire_at: now, successor: successor.record, at: now };
+        Self { rotation, secret: successor.secret }
     }
 
     /// What a store will carry out.

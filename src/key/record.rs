@@ -144,6 +144,8 @@ pub enum Status {
     Active,
     /// Its flag is not set, and nothing says since when or why.
     Inactive,
+    /// What it belongs to was shut down: its mesh is archived, or the member who issued it is revoked.
+    TenantDisabled,
     /// It was revoked, for good.
     Revoked(Revocation),
 }

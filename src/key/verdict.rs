@@ -44,20 +44,14 @@ impl KeyHead {
     /// # Errors
     /// The reason why it would be refused.
     pub fn standing(&self, now: Timestamp) -> Result<(), RefusalReason> {
-        match &self.status {
-            Status::Revoked(_) => return Err(RefusalReason::Revoked),
-            Status::Active | Status::Inactive => {}
+        match (&self.status, self.defect) {
+            (Status::Revoked(_), _) => Err(RefusalReason::Revoked),
+            (_, Some(defect)) => Err(RefusalReason::Unusable(defect)),
+            (Status::TenantDisabled, None) => Err(RefusalReason::TenantDisabled),
+            (Status::Inactive, None) => Err(RefusalReason::Inactive),
+            (Status::Active, None) if self.expires_at.is_some_and(|at| at <= now) => Err(RefusalReason::Expired),
+            (Status::Active, None) => Ok(()),
         }
-        if let Some(defect) = self.defect {
-            return Err(RefusalReason::Unusable(defect));
-        }
-        if self.status != Status::Active {
-            return Err(RefusalReason::Inactive);
-        }
-        if self.expires_at.is_some_and(|at| at <= now) {
-            return Err(RefusalReason::Expired);
-        }
-        Ok(())
     }
 }
 
@@ -186,6 +180,8 @@ pub enum RefusalReason {
     Revoked,
     /// Its flag is not set.
     Inactive,
+    /// Its mesh is archived, or the member who issued it is revoked.
+    TenantDisabled,
     /// Its time has come.
     Expired,
     /// Its row holds a value that grants nothing.
@@ -203,6 +199,7 @@ impl RefusalReason {
             Self::Unknown => "unknown",
             Self::Revoked => "revoked",
             Self::Inactive => "inactive",
+            Self::TenantDisabled => "tenant_disabled",
             Self::Expired => "expired",
             Self::Unusable(_) => "unusable",
             Self::StoreUnavailable => "store_unavailable",
@@ -217,6 +214,7 @@ impl fmt::Display for RefusalReason {
             Self::Unknown => f.write_str("no such key"),
             Self::Revoked => f.write_str("the key is revoked"),
             Self::Inactive => f.write_str("the key is inactive"),
+            Self::TenantDisabled => f.write_str("the key's mesh is archived or its issuer is revoked"),
             Self::Expired => f.write_str("the key has expired"),
             Self::Unusable(defect) => write!(f, "the key's row grants nothing because of {defect}"),
             Self::StoreUnavailable => f.write_str("the store could not answer"),

@@ -28,6 +28,9 @@ impl<S: KeyStore> Keys<S> {
     /// [`PrepareError`] when the draft's expiry has passed or randomness failed.
     pub fn prepare(&self, draft: Draft<S::Details>) -> Result<Prepared<S::Details>, PrepareError> {
         let Self { shared } = self;
+        if draft.expires_at.is_some() && !shared.store.abilities().expiry {
+            return Err(PrepareError::NoExpiry);
+        }
         Prepared::new(draft, shared.format, shared.id_scheme, &*shared.random, shared.clock.now())
     }
 
@@ -74,6 +77,9 @@ impl<S: KeyStore> Keys<S> {
         expires_at: Option<Timestamp>,
     ) -> Result<PreparedRotation<S::Details>, PrepareError> {
         let Self { shared } = self;
+        if !shared.store.abilities().expiry && (expires_at.is_some() || !grace.is_zero()) {
+            return Err(PrepareError::NoExpiry);
+        }
         let form = (shared.format, shared.id_scheme);
         PreparedRotation::new(predecessor, grace, expires_at, form, &*shared.random, shared.clock.now())
     }

@@ -107,7 +107,8 @@ impl LastUsed {
         while tokio::time::timeout(self.interval, &mut shutdown).await.is_err() {
             if let Err(error) = self.flush(store).await {
                 let failed_flushes = self.failed_flushes.load(Ordering::Relaxed);
-                tracing::warn!(failed_flushes, %error, "last use was not written; it is kept for the next flush");
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(event = "last_used.unwritten", failed_flushes, error, "kept for the next flush");
             }
         }
         self.flush(store).await.map(|_| ())

@@ -1,12 +1,15 @@
 //! Looking at keys and revoking them.
 
-use crate::key::{KeyId, KeyRecord, OwnerId, Revocation, RevocationReason};
+use crate::key::{KeyDigest, KeyId, KeyRecord, OwnerId, Revocation, RevocationReason};
 use crate::service::{Keys, KeysError};
 use crate::store::{KeyStore, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
 /// How many keys a page has unless the caller says otherwise.
 pub const DEFAULT_PAGE: u32 = 50;
+
+/// How many characters of an identity or a display prefix name a key.
+pub const LEAST_START: usize = 6;
 
 /// Some of an owner's keys, newest first.
 #[derive(Clone, Debug)]
@@ -59,13 +62,46 @@ impl<S: KeyStore> Keys<S> {
         Ok(Page { keys, next })
     }
 
+    /// The one key of `owner` with this identity, or else the one whose identity or display prefix starts like this:
+    /// what an operator has in hand. Every character counts as itself, and keys of other owners are never found.
+    ///
+    /// # Errors
+    /// [`KeysError::NotFound`]; [`KeysError::NotUnique`] when several keys start like this;
+    /// [`KeysError::StartTooShort`] below [`LEAST_START`] characters; [`KeysError::Store`].
+    pub async fn resolve(&self, owner: &OwnerId, start: &str) -> Result<KeyRecord<S::Details>, KeysError> {
+        if let Ok(id) = KeyId::new(start)
+            && let Some(key) = self.shared.store.get(&id).await?
+            && key.head.owner == *owner
+        {
+            return Ok(key);
+        }
+        if start.chars().count() < LEAST_START {
+            return Err(KeysError::StartTooShort { least: LEAST_START });
+        }
+        let mut found = self.shared.store.starting_with(owner, start, 2).await?;
+        match found.len() {
+            0 => Err(KeysError::NotFound),
+            1 => Ok(found.remove(0)),
+            _ => Err(KeysError::NotUnique),
+        }
+    }
+
     /// Revokes a key for good. Doing it again changes nothing and reports the first time.
     ///
     /// # Errors
     /// [`KeysError::NotFound`]; [`KeysError::Store`].
     pub async fn revoke(&self, id: &KeyId, reason: Option<RevocationReason>) -> Result<Revoked, KeysError> {
+        self.revoke_if(id, None, reason).await
+    }
+
+    pub(super) async fn revoke_if(
+        &self,
+        id: &KeyId,
+        digest: Option<KeyDigest>,
+        reason: Option<RevocationReason>,
+    ) -> Result<Revoked, KeysError> {
         let at = self.shared.clock.now();
-        let request = RevokeRequest { id: id.clone(), digest: None, at, reason };
+        let request = RevokeRequest { id: id.clone(), digest, at, reason };
         match self.shared.store.revoke(&request).await? {
             RevokeOutcome::Revoked => {
                 let reason = request.reason.as_ref().map(tracing::field::display);

@@ -3,6 +3,7 @@
 mod issue;
 mod last_used;
 mod manage;
+mod only_key;
 mod verify;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::store::{KeyStore, StoreError};
 use crate::time::{Clock, SystemClock};
 
 pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};
-pub use manage::{DEFAULT_PAGE, Page, Revoked};
+pub use manage::{DEFAULT_PAGE, LEAST_START, Page, Revoked};
 
 /// The keys of one system: issue, verify, list, rotate and revoke them over any [`KeyStore`].
 ///
@@ -163,6 +164,15 @@ pub enum KeysError {
     /// There is no such key.
     #[error("no such key")]
     NotFound,
+    /// Several keys start like this, so that none was chosen.
+    #[error("several keys start like this")]
+    NotUnique,
+    /// The start of a key's identity or display prefix is too short to name it.
+    #[error("the start of a key must have at least {least} characters")]
+    StartTooShort {
+        /// The fewest characters that are taken.
+        least: usize,
+    },
     /// The key could not be made.
     #[error(transparent)]
     Prepare(#[from] PrepareError),

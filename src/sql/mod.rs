@@ -4,6 +4,7 @@
 //! statements and knows no table. [`SqlKeyStore`] joins any system to any engine.
 
 pub mod check;
+pub(crate) mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -21,7 +22,7 @@ pub use postgres::Postgres;
 pub(crate) use row::{Cell, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
-pub(crate) use store::{Schema, key_uses, revocation_status};
+pub(crate) use store::{Schema, revocation_status};
 pub use store::{SqlKeyStore, SqlProfile};
 
 use crate::store::{Reference, StoreError};
@@ -42,6 +43,19 @@ pub type SqliteKeyStore<P> = SqlKeyStore<Sqlite, P>;
 pub(crate) struct Sql {
     pub(crate) postgres: &'static str,
     pub(crate) sqlite: &'static str,
+}
+
+/// A read in two forms: joined with the side tables, and on the system's own table alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) with_side_tables: Sql,
+    pub(crate) bare: Sql,
+}
+
+impl Read {
+    pub(crate) const fn form(self, side_tables: bool) -> Sql {
+        if side_tables { self.with_side_tables } else { self.bare }
+    }
 }
 
 /// An argument of a statement. Absent values keep their type, which PostgreSQL wants to know.
@@ -127,7 +141,6 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Otherwise {
     Conflict,
-    #[expect(dead_code, reason = "for systems whose keys refer to other tables")]
     Missing(Reference),
 }
 

@@ -13,7 +13,7 @@ use sqlx::{Connection, Encode, Row as _, Type, TypeInfo, ValueRef};
 
 use crate::key::{Issued, Prepared, PreparedRotation, Rotated};
 use crate::key::{OwnerId, RevocationReason};
-use crate::sql::{Cell, Driver, Rows, Script, Sql, SqlKeyStore, SqlProfile, Statement, Step, Value};
+use crate::sql::{Cell, Driver, Rows, Script, Sql, SqlKeyStore, SqlProfile, Statement, Step, Value, lifecycle};
 use crate::store::{RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
@@ -53,7 +53,7 @@ impl<P: SqlProfile> SqlKeyStore<Postgres, P> {
         connection: &mut PgConnection,
         prepared: Prepared<P::Details>,
     ) -> Result<Issued<P::Details>, StoreError> {
-        run_inside(connection, P::insert(prepared.record())).await?;
+        run_inside(connection, lifecycle::insert::<P>(prepared.record())).await?;
         Ok(prepared.stored())
     }
 
@@ -80,7 +80,9 @@ impl<P: SqlProfile> SqlKeyStore<Postgres, P> {
         request: &RevokeRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = P::revoke(request, self.has_side_tables()) else { return Ok(RevokeOutcome::NotFound) };
+        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
+            return Ok(RevokeOutcome::NotFound);
+        };
         let rows = run_inside(connection, script).await?;
         Ok(Self::read_revoke(request, rows))
     }
@@ -98,7 +100,7 @@ impl<P: SqlProfile> SqlKeyStore<Postgres, P> {
         reason: Option<&RevocationReason>,
     ) -> Result<u64, StoreError> {
         self.accept_reason(reason)?;
-        let script = P::revoke_all(owner, at, reason, self.has_side_tables());
+        let script = lifecycle::revoke_all::<P>(owner, at, reason, self.has_side_tables());
         let rows = run_inside(connection, script).await?;
         Ok(Self::read_revoke_all(&rows))
     }

@@ -36,6 +36,11 @@ impl Row {
         self.cells.next().unwrap_or(Cell::Unreadable)
     }
 
+    /// Whether the next cell is NULL.
+    pub(crate) fn is_null(&mut self) -> bool {
+        self.cell() == Cell::Null
+    }
+
     pub(crate) fn optional_text(&mut self, column: &'static str) -> Option<String> {
         match self.cell() {
             Cell::Text(text) => Some(text),

@@ -8,14 +8,21 @@ use async_trait::async_trait;
 
 use crate::key::{KeyId, KeyRecord, OwnerId, Profile, Revocation, RevocationReason, Rotation, Status};
 use crate::sql::check::{Difference, Table};
+use crate::sql::lifecycle::{self, Revocations};
 use crate::sql::migrate::{self, MigrateError, Migration};
-use crate::sql::{Cell, Driver, Row, Rows, Script, Sql, Statement};
+use crate::sql::{Cell, Driver, Read, Row, Rows, Script, Sql, Statement, Step, Value};
 use crate::store::{Abilities, KeyLookup, KeyStore, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
 /// A system whose keys can be kept in SQL tables. It is sealed: the statements behind it are no public interface.
 #[expect(private_bounds, reason = "this is what seals the trait")]
-pub trait SqlProfile: Profile + Schema {}
+pub trait SqlProfile: Profile + Schema {
+    /// What [`SqlKeyStore::migrate`] runs, for hosts that run it with a tool of their own.
+    #[must_use]
+    fn migrations() -> &'static [Migration] {
+        Self::MIGRATIONS
+    }
+}
 
 impl<P: Profile + Schema> SqlProfile for P {}
 
@@ -30,18 +37,33 @@ pub(crate) trait Schema: Profile {
     /// What makes it.
     const MIGRATIONS: &'static [Migration];
 
+    /// `$1` what [`lookup`](Self::lookup) takes of a presented key.
+    const FIND: Read;
+    /// `$1` identity.
+    const GET: Read;
+    /// `$1` owner, `$2` the last key of the page before or NULL, `$3` how many.
+    const LIST: Read;
+    /// `$1` owner, `$2` the start, `$3` how many.
+    const STARTING_WITH: Read;
+    /// `$1` owner; brings a row when it exists. `None` where owners are plain names.
+    const OWNER: Option<Sql>;
+    /// `$1` the uses, see [`key_uses`].
+    const TOUCH: Sql;
+
+    /// [`columns`](Self::columns); brings a row if the key was added.
+    const INSERT: Sql;
+    const REVOCATIONS: Revocations;
+
     fn abilities(side_tables: bool) -> Abilities;
-    fn find(lookup: KeyLookup<'_>, side_tables: bool) -> Statement;
+    /// What a presented key is looked up by.
+    fn lookup(lookup: KeyLookup<'_>) -> Value;
     /// `None` when no key of this system can have this identity.
-    fn get(id: &KeyId, side_tables: bool) -> Option<Statement>;
-    fn list(page: &PageRequest, side_tables: bool) -> Statement;
-    fn insert(key: &KeyRecord<Self::Details>) -> Script;
+    fn id(id: &KeyId) -> Option<Value>;
+    /// The arguments of [`INSERT`](Self::INSERT).
+    fn columns(key: &KeyRecord<Self::Details>) -> Vec<Value>;
+    /// What has to exist before the key can: a step that brings a row for each.
+    fn references(key: &KeyRecord<Self::Details>) -> Vec<Step>;
     fn rotate(rotation: &Rotation<Self::Details>, side_tables: bool) -> Script;
-    /// The first step brings a row if this call revokes the key; the last one brings the key.
-    fn revoke(request: &RevokeRequest, side_tables: bool) -> Option<Script>;
-    /// The first step brings a row for every key that this call revokes.
-    fn revoke_all(owner: &OwnerId, at: Timestamp, reason: Option<&RevocationReason>, side_tables: bool) -> Script;
-    fn touch(uses: &[KeyUse]) -> Statement;
     fn decode(row: Row) -> KeyRecord<Self::Details>;
 }
 
@@ -108,6 +130,15 @@ impl<D: Driver, P: SqlProfile> SqlKeyStore<D, P> {
         crate::sql::check::compare(&self.driver, P::TABLES).await
     }
 
+    async fn read<const N: usize>(
+        &self,
+        read: Read,
+        arguments: [Value; N],
+    ) -> Result<Vec<KeyRecord<P::Details>>, StoreError> {
+        let rows = self.driver.rows(Statement::new(read.form(self.has_side_tables()), arguments)).await?;
+        Ok(Self::decode(rows))
+    }
+
     fn decode(rows: Vec<Vec<Cell>>) -> Vec<KeyRecord<P::Details>> {
         rows.into_iter().map(|cells| P::decode(Row::new(P::TABLE, cells))).collect()
     }
@@ -127,7 +158,7 @@ impl<D: Driver, P: SqlProfile> SqlKeyStore<D, P> {
             Some(_) if revoked => RevokeOutcome::Revoked,
             Some(key) if request.digest.is_none() || key.head.digest == request.digest => match key.head.status {
                 Status::Revoked(revocation) => RevokeOutcome::AlreadyRevoked(revocation),
-                Status::Active | Status::Inactive => {
+                Status::Active | Status::Inactive | Status::TenantDisabled => {
                     RevokeOutcome::AlreadyRevoked(Revocation { at: None, reason: None })
                 }
             },
@@ -136,7 +167,7 @@ impl<D: Driver, P: SqlProfile> SqlKeyStore<D, P> {
     }
 
     pub(crate) fn read_revoke_all(rows: &Rows) -> u64 {
-        rows.first().map_or(0, |rows| rows.len() as u64)
+        rows.last().map_or(0, |rows| rows.len() as u64)
     }
 }
 
@@ -149,14 +180,12 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
     }
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<P::Details>>, StoreError> {
-        let rows = self.driver.rows(P::find(lookup, self.has_side_tables())).await?;
-        Ok(Self::decode(rows))
+        self.read(P::FIND, [P::lookup(lookup)]).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<P::Details>>, StoreError> {
-        let Some(statement) = P::get(id, self.has_side_tables()) else { return Ok(None) };
-        let rows = self.driver.rows(statement).await?;
-        Ok(Self::decode(rows).pop())
+        let Some(id) = P::id(id) else { return Ok(None) };
+        Ok(self.read(P::GET, [id]).await?.pop())
     }
 
     async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<P::Details>>, StoreError> {
@@ -166,12 +195,27 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
                 return Err(StoreError::UnknownCursor);
             }
         }
-        let rows = self.driver.rows(P::list(page, self.has_side_tables())).await?;
-        Ok(Self::decode(rows))
+        let after = page.after.as_ref().and_then(P::id).unwrap_or(Value::Text(None));
+        self.read(P::LIST, [page.owner.as_str().into(), after, i64::from(page.limit).into()]).await
+    }
+
+    async fn starting_with(
+        &self,
+        owner: &OwnerId,
+        start: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord<P::Details>>, StoreError> {
+        self.read(P::STARTING_WITH, [owner.as_str().into(), start.into(), i64::from(limit).into()]).await
+    }
+
+    async fn owner_exists(&self, owner: &OwnerId) -> Result<bool, StoreError> {
+        let Some(sql) = P::OWNER else { return Ok(true) };
+        let found = self.driver.rows(Statement::new(sql, [owner.as_str().into()])).await?;
+        Ok(!found.is_empty())
     }
 
     async fn insert(&self, key: &KeyRecord<P::Details>) -> Result<(), StoreError> {
-        self.driver.script(P::insert(key)).await.map(|_| ())
+        self.driver.script(lifecycle::insert::<P>(key)).await.map(|_| ())
     }
 
     async fn rotate(&self, rotation: &Rotation<P::Details>) -> Result<(), StoreError> {
@@ -180,7 +224,9 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = P::revoke(request, self.has_side_tables()) else { return Ok(RevokeOutcome::NotFound) };
+        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
+            return Ok(RevokeOutcome::NotFound);
+        };
         let rows = self.driver.script(script).await?;
         Ok(Self::read_revoke(request, rows))
     }
@@ -192,17 +238,17 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
         reason: Option<&RevocationReason>,
     ) -> Result<u64, StoreError> {
         self.accept_reason(reason)?;
-        let rows = self.driver.script(P::revoke_all(owner, at, reason, self.has_side_tables())).await?;
+        let rows = self.driver.script(lifecycle::revoke_all::<P>(owner, at, reason, self.has_side_tables())).await?;
         Ok(Self::read_revoke_all(&rows))
     }
 
     async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
-        self.driver.execute(P::touch(uses)).await
+        self.driver.execute(Statement::new(P::TOUCH, [key_uses(uses).into()])).await
     }
 }
 
 /// Uses of keys as one argument: a JSON array of `[id, digest, instant]`.
-pub(crate) fn key_uses(uses: &[KeyUse]) -> String {
+fn key_uses(uses: &[KeyUse]) -> String {
     let rows = uses.iter().map(|KeyUse { id, digest, at }| {
         serde_json::json!([id.as_str(), digest.to_hex().as_str(), stored_timestamp(*at)])
     });

@@ -27,6 +27,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct MemoryKeyStore<D> {
     rows: Mutex<Rows<D>>,
+    one_key_per_owner: bool,
 }
 
 #[derive(Debug)]
@@ -36,10 +37,18 @@ struct Rows<D> {
 }
 
 impl<D> MemoryKeyStore<D> {
-    /// An empty store.
+    /// An empty store, in which an owner can have several keys.
     #[must_use]
     pub fn new() -> Self {
-        Self { rows: Mutex::new(Rows { keys: BTreeMap::new(), rotated: HashSet::new() }) }
+        let rows = Rows { keys: BTreeMap::new(), rotated: HashSet::new() };
+        Self { rows: Mutex::new(rows), one_key_per_owner: false }
+    }
+
+    /// An empty store for systems such as [`Aggregator`](crate::aggregator::Aggregator), in which a key has its owner's
+    /// identity and never expires, and a rotation replaces it.
+    #[must_use]
+    pub fn one_key_per_owner() -> Self {
+        Self { one_key_per_owner: true, ..Self::new() }
     }
 
     /// Every change is made in one place under the lock, so a panic elsewhere leaves no half-made one behind.
@@ -63,6 +72,18 @@ impl<D: Clone> Rows<D> {
         self.keys.insert(key.head.id.clone(), key.clone());
         Ok(())
     }
+
+    /// The successor takes the predecessor's place, dead or alive.
+    fn replace(&mut self, rotation: &Rotation<D>) -> Result<(), StoreError> {
+        let id = &rotation.predecessor.id;
+        let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
+        let still_as_seen = predecessor.head.digest == rotation.predecessor.digest;
+        let replaced = if still_as_seen { self.insert(&rotation.successor) } else { Err(StoreError::Conflict) };
+        if replaced.is_err() {
+            self.keys.insert(id.clone(), predecessor);
+        }
+        replaced
+    }
 }
 
 #[async_trait]
@@ -71,8 +92,8 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
 
     fn abilities(&self) -> Abilities {
         Abilities {
-            several_keys_per_owner: true,
-            expiry: true,
+            several_keys_per_owner: !self.one_key_per_owner,
+            expiry: !self.one_key_per_owner,
             rotation_memory: true,
             revocation_time: true,
             revocation_reason: true,
@@ -104,6 +125,20 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
         Ok(keys.into_iter().skip(start).take(limit).cloned().collect())
     }
 
+    async fn starting_with(&self, owner: &OwnerId, start: &str, limit: u32) -> Result<Vec<KeyRecord<D>>, StoreError> {
+        let rows = self.rows();
+        let starts = |key: &&KeyRecord<D>| {
+            key.head.owner == *owner
+                && (key.head.id.as_str().starts_with(start) || key.head.prefix.as_str().starts_with(start))
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(rows.keys.values().filter(starts).take(limit).cloned().collect())
+    }
+
+    async fn owner_exists(&self, _owner: &OwnerId) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn insert(&self, key: &KeyRecord<D>) -> Result<(), StoreError> {
         self.rows().insert(key)
     }
@@ -112,6 +147,9 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
         let mut rows = self.rows();
         let id = &rotation.predecessor.id;
         let seen = &rotation.predecessor;
+        if self.one_key_per_owner {
+            return rows.replace(rotation);
+        }
         let still_as_seen = rows.keys.get(id).is_some_and(|key| {
             key.head.standing(rotation.at).is_ok()
                 && key.head.digest == seen.digest

@@ -37,7 +37,8 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// What this store can represent.
     fn abilities(&self) -> Abilities;
 
-    /// Every row that could be the presented key, dead ones too.
+    /// Every row that could be the presented key, dead ones too. The reason of a revocation may be left out: the key is
+    /// refused with or without it.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
@@ -55,6 +56,24 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<Self::Details>>, StoreError>;
+
+    /// Up to `limit` keys of `owner` whose identity or display prefix starts with `start`, letter for letter: what an
+    /// operator types who has only part of either.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn starting_with(
+        &self,
+        owner: &OwnerId,
+        start: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord<Self::Details>>, StoreError>;
+
+    /// Whether `owner` can have keys. Where owners are plain names, each of them can.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn owner_exists(&self, owner: &OwnerId) -> Result<bool, StoreError>;
 
     /// Adds a key, and never overwrites one.
     ///
@@ -122,6 +141,19 @@ macro_rules! forward_key_store {
 
             async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<S::Details>>, StoreError> {
                 (**self).list(page).await
+            }
+
+            async fn starting_with(
+                &self,
+                owner: &OwnerId,
+                start: &str,
+                limit: u32,
+            ) -> Result<Vec<KeyRecord<S::Details>>, StoreError> {
+                (**self).starting_with(owner, start, limit).await
+            }
+
+            async fn owner_exists(&self, owner: &OwnerId) -> Result<bool, StoreError> {
+                (**self).owner_exists(owner).await
             }
 
             async fn insert(&self, key: &KeyRecord<S::Details>) -> Result<(), StoreError> {

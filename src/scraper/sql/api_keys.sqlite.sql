@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS api_keys (
     created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
     last_used_at TIMESTAMP,
     expires_at TIMESTAMP,
-    metadata TEXT CHECK (json_valid(metadata))
+    metadata TEXT CHECK (metadata IS NULL OR json_valid(metadata))
 );
 
 CREATE INDEX IF NOT EXISTS idx_api_keys_key_hash ON api_keys (key_hash);

@@ -3,7 +3,8 @@
 //! Reads come in two forms: with the side table of revocations, which makes a revocation final even where somebody
 //! sets the flag again, and without it.
 
-use crate::sql::Sql;
+use crate::sql::lifecycle::Revocations;
+use crate::sql::{Read, Sql};
 
 /// The columns in the order in which `decode` reads them, with their table.
 macro_rules! select {
@@ -56,18 +57,13 @@ macro_rules! read {
     };
 }
 
-/// A read in both forms.
-#[derive(Clone, Copy)]
-pub(super) struct Read {
-    with_side_tables: Sql,
-    bare: Sql,
-}
-
-impl Read {
-    pub(super) const fn form(self, side_tables: bool) -> Sql {
-        if side_tables { self.with_side_tables } else { self.bare }
-    }
-}
+pub(super) const REVOCATIONS: Revocations = Revocations {
+    revoke: DEACTIVATE,
+    revoke_all: DEACTIVATE_ALL,
+    record: RECORD_REVOCATION,
+    record_all: RECORD_ALL_REVOCATIONS,
+    keeps_time: false,
+};
 
 /// `$1` the digest.
 pub(super) const FIND: Read = read!("WHERE k.key_hash = $1", "WHERE k.key_hash = ?1");
@@ -85,6 +81,12 @@ pub(super) const LIST: Read = read!(
        AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
            SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
      ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3"
+);
+
+pub(super) const STARTING_WITH: Read = read!(
+    "WHERE k.client_id = $1 AND (starts_with(k.id::text, $2) OR starts_with(k.key_prefix, $2)) ORDER BY k.id LIMIT $3",
+    "WHERE k.client_id = ?1 AND (substr(k.id, 1, length(?2)) = ?2 OR substr(k.key_prefix, 1, length(?2)) = ?2)
+     ORDER BY k.id LIMIT ?3"
 );
 
 /// `$1` identity, `$2` digest, `$3` display prefix, `$4` name, `$5` owner, `$6` scopes as JSON, `$7` rate limit,
@@ -117,37 +119,24 @@ pub(super) const RETIRE: Sql = Sql {
         RETURNING 1",
 };
 
-/// `$1` identity, `$2` digest, `$3` the successor, `$4` when, `$5` until when the retired key is accepted.
-pub(super) const RECORD_ROTATION: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward_rotations (system, key_id, key_hash, successor_id, rotated_at, accepted_until)
-        VALUES ('scraper', $1, $2, $3, $4::timestamp, $5::timestamp)
-        ON CONFLICT DO NOTHING RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_rotations (system, key_id, key_hash, successor_id, rotated_at, accepted_until)
-        VALUES ('scraper', ?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO NOTHING RETURNING 1",
-};
-
-/// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` when, `$4` why. Locks the key's row first, in the
-/// order in which everything else does.
-pub(super) const RECORD_REVOCATION: Sql = Sql {
+/// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` when, `$4` why. A key whose flag is not set is
+/// recorded too: setting the flag again must not bring back what was revoked. Locks the key's row first, in the order
+/// in which everything else does.
+const RECORD_REVOCATION: Sql = Sql {
     postgres: "
         INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
         SELECT 'scraper', k.id::text, k.key_hash, $3::timestamp, $4::text
         FROM (SELECT id, key_hash FROM api_keys
-              WHERE id = $1::text::uuid AND ($2::text IS NULL OR key_hash = $2) AND is_active IS DISTINCT FROM false
-              FOR UPDATE) k
+              WHERE id = $1::text::uuid AND ($2::text IS NULL OR key_hash = $2) FOR UPDATE) k
         ON CONFLICT DO NOTHING RETURNING 1",
     sqlite: "
         INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', id, key_hash, ?3, ?4 FROM api_keys
-        WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND is_active IS NOT 0
+        SELECT 'scraper', id, key_hash, ?3, ?4 FROM api_keys WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2)
         ON CONFLICT DO NOTHING RETURNING 1",
 };
 
 /// `$1` identity, `$2` the digest that the caller saw or NULL.
-pub(super) const DEACTIVATE: Sql = Sql {
+const DEACTIVATE: Sql = Sql {
     postgres: "
         UPDATE api_keys SET is_active = false
         WHERE id = $1::text::uuid AND ($2::text IS NULL OR key_hash = $2) AND is_active IS DISTINCT FROM false
@@ -159,21 +148,20 @@ pub(super) const DEACTIVATE: Sql = Sql {
 };
 
 /// `$1` owner, `$2` when, `$3` why.
-pub(super) const RECORD_ALL_REVOCATIONS: Sql = Sql {
+const RECORD_ALL_REVOCATIONS: Sql = Sql {
     postgres: "
         INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
         SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
-        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
-              ORDER BY id FOR UPDATE) k
+        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 ORDER BY id FOR UPDATE) k
         ON CONFLICT DO NOTHING RETURNING 1",
     sqlite: "
         INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
+        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1
         ON CONFLICT DO NOTHING RETURNING 1",
 };
 
 /// `$1` owner.
-pub(super) const DEACTIVATE_ALL: Sql = Sql {
+const DEACTIVATE_ALL: Sql = Sql {
     postgres: "UPDATE api_keys SET is_active = false WHERE client_id = $1 AND is_active IS DISTINCT FROM false RETURNING 1",
     sqlite: "UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1",
 };

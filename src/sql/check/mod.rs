@@ -15,6 +15,8 @@ pub(crate) struct Table {
     pub(crate) sqlite: &'static str,
     /// Whether keyward does without it, with fewer abilities.
     pub(crate) optional: bool,
+    /// Whether the host keeps other things in it, which are none of our business.
+    pub(crate) shared: bool,
     pub(crate) columns: &'static [Column],
     pub(crate) primary_key: &'static str,
     /// Columns that together are unique, separated by commas.
@@ -71,6 +73,7 @@ pub(crate) const REVOCATIONS: Table = Table {
     postgres: "keyward_revocations",
     sqlite: "keyward_revocations",
     optional: true,
+    shared: false,
     columns: &[
         Column::required("system", "text", "TEXT"),
         Column::required("key_id", "text", "TEXT"),
@@ -89,6 +92,7 @@ pub(crate) const ROTATIONS: Table = Table {
     postgres: "keyward_rotations",
     sqlite: "keyward_rotations",
     optional: true,
+    shared: false,
     columns: &[
         Column::required("system", "text", "TEXT"),
         Column::required("key_id", "text", "TEXT"),
@@ -158,6 +162,10 @@ impl Differences {
                 Some(found) => self.compare_column::<D>(&object, column, found),
             }
         }
+        if expected.shared {
+            self.compare_keys(name, expected, found);
+            return;
+        }
         for extra in &found.columns {
             if expected.columns.iter().all(|column| column.name != extra.name) {
                 let must_be_filled = !extra.nullable && extra.default.is_empty();
@@ -196,15 +204,7 @@ impl Differences {
     }
 
     fn compare_indexes(&mut self, name: &str, expected: &Table, found: &Found) {
-        if found.primary_key != expected.primary_key {
-            let found = if found.primary_key.is_empty() { "none" } else { &found.primary_key };
-            self.push(name, format!("primary key ({})", expected.primary_key), found, true);
-        }
-        for columns in expected.unique {
-            if !found.unique.iter().any(|found| found == columns) {
-                self.push(name, format!("unique ({columns})"), "none", true);
-            }
-        }
+        self.compare_keys(name, expected, found);
         for columns in &found.unique {
             if !expected.unique.contains(&columns.as_str()) {
                 self.push(name, format!("no unique ({columns})"), "one", true);
@@ -219,6 +219,19 @@ impl Differences {
         for columns in &found.indexes {
             if !expected.indexes.contains(&columns.as_str()) {
                 self.push(name, format!("no index ({columns})"), "one", false);
+            }
+        }
+    }
+
+    /// What keyward relies on: that an identity, and a digest where the system says so, stands there once.
+    fn compare_keys(&mut self, name: &str, expected: &Table, found: &Found) {
+        if found.primary_key != expected.primary_key {
+            let found = if found.primary_key.is_empty() { "none" } else { &found.primary_key };
+            self.push(name, format!("primary key ({})", expected.primary_key), found, true);
+        }
+        for columns in expected.unique {
+            if !found.unique.iter().any(|found| found == columns) {
+                self.push(name, format!("unique ({columns})"), "none", true);
             }
         }
     }

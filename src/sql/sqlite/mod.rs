@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::key::{Issued, OwnerId, Prepared, PreparedRotation, RevocationReason, Rotated};
-use crate::sql::{Cell, Driver, Rows, Script, Sql, SqlKeyStore, SqlProfile, Statement};
+use crate::sql::{Cell, Driver, Rows, Script, Sql, SqlKeyStore, SqlProfile, Statement, lifecycle};
 use crate::store::{RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 use connection::report;
@@ -81,7 +81,7 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
         transaction: &rusqlite::Transaction<'_>,
         prepared: Prepared<P::Details>,
     ) -> Result<Issued<P::Details>, StoreError> {
-        connection::run_inside(transaction, P::insert(prepared.record()))?;
+        connection::run_inside(transaction, lifecycle::insert::<P>(prepared.record()))?;
         Ok(prepared.stored())
     }
 
@@ -108,7 +108,9 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
         request: &RevokeRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = P::revoke(request, self.has_side_tables()) else { return Ok(RevokeOutcome::NotFound) };
+        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
+            return Ok(RevokeOutcome::NotFound);
+        };
         let rows = connection::run_inside(transaction, script)?;
         Ok(Self::read_revoke(request, rows))
     }
@@ -126,7 +128,7 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
         reason: Option<&RevocationReason>,
     ) -> Result<u64, StoreError> {
         self.accept_reason(reason)?;
-        let script = P::revoke_all(owner, at, reason, self.has_side_tables());
+        let script = lifecycle::revoke_all::<P>(owner, at, reason, self.has_side_tables());
         let rows = connection::run_inside(transaction, script)?;
         Ok(Self::read_revoke_all(&rows))
     }

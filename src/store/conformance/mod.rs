@@ -51,7 +51,10 @@ pub use changes::{
     revoking_all_keys_of_an_owner_leaves_others_alone,
 };
 pub use races::{one_of_many_inserts_wins, one_of_many_revocations_wins, one_of_many_rotations_wins};
-pub use reads::{absence_is_an_answer, keys_are_listed_newest_first_in_pages, what_was_inserted_is_found};
+pub use reads::{
+    absence_is_an_answer, an_owner_that_was_added_exists, keys_are_listed_newest_first_in_pages,
+    the_start_of_an_identity_or_prefix_finds_keys, what_was_inserted_is_found,
+};
 
 use crate::key::{
     Draft, KeyDigest, KeyHead, KeyRecord, OwnerId, Prepared, PreparedRotation, Profile, RevocationReason,
@@ -84,6 +87,8 @@ pub async fn run<S: Subject>(subject: &S) {
     what_was_inserted_is_found(subject).await;
     absence_is_an_answer(subject).await;
     keys_are_listed_newest_first_in_pages(subject).await;
+    the_start_of_an_identity_or_prefix_finds_keys(subject).await;
+    an_owner_that_was_added_exists(subject).await;
     insert_never_overwrites(subject).await;
     revoking_again_keeps_the_first_time_and_reason(subject).await;
     a_store_without_room_for_a_reason_refuses_it(subject).await;

@@ -1,6 +1,6 @@
 //! What is read is what was written, and absence is an answer.
 
-use crate::key::{KeyDigest, KeyId, OwnerId};
+use crate::key::{KeyDigest, KeyId, OwnerId, Profile as _};
 use crate::store::conformance::{Maker, Subject};
 use crate::store::{KeyLookup, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
 
@@ -99,5 +99,55 @@ pub async fn keys_are_listed_newest_first_in_pages<S: Subject>(subject: &S) {
         let page = PageRequest { owner: owner.clone(), limit: 2, after: Some(foreign) };
         let refused = store.list(&page).await;
         assert!(matches!(refused, Err(StoreError::UnknownCursor)), "a page starts behind a key of its owner");
+    }
+}
+
+/// The start of an identity or of a display prefix finds the owner's keys letter for letter; no character of it is a
+/// wildcard.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn the_start_of_an_identity_or_prefix_finds_keys<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "start");
+    let store = make.store();
+    let stranger = make.stored().await;
+    let key = make.stored().await;
+    let owner = &key.head.owner;
+    let found = async |start: &str, limit| store.starting_with(owner, start, limit).await.expect("the store answers");
+
+    for whole in [key.head.id.as_str(), key.head.prefix.as_str()] {
+        for start in [whole, &whole[..whole.len() - 1]] {
+            assert!(found(start, 2).await.contains(&key), "{start}");
+        }
+        let wildcards = [format!("{whole}%"), whole.replace(|character: char| character.is_ascii_alphanumeric(), "_")];
+        for start in wildcards.iter().map(String::as_str).chain(["%", "\\", "\\%", "_%"]) {
+            assert_eq!(found(start, 2).await, [], "{start}");
+        }
+    }
+    assert_eq!(found(stranger.head.id.as_str(), 2).await, [], "another owner's key");
+    if store.abilities().several_keys_per_owner {
+        for _ in 0..3 {
+            store.insert(&make.key(owner)).await.expect("a new key can be inserted");
+        }
+        assert_eq!(found(S::Profile::FORMAT.prefix(), 2).await.len(), 2, "no more than asked for");
+    }
+}
+
+/// An owner that was added exists.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn an_owner_that_was_added_exists<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "owner");
+    let owner = make.owner().await;
+    assert!(make.store().owner_exists(&owner).await.expect("the store answers"));
+    make.store().insert(&make.key(&owner)).await.expect("an owner that exists can have a key");
+    assert!(make.store().owner_exists(&owner).await.expect("the store answers"));
+
+    let nobody = OwnerId::new("did:example:nobody").expect("the name is sound");
+    if !make.store().owner_exists(&nobody).await.expect("the store answers") {
+        let refused = make.store().insert(&make.key(&nobody)).await;
+        assert!(matches!(refused, Err(StoreError::Missing(_))), "an owner that does not exist has no keys");
+        assert_eq!(make.find(&make.key(&nobody).head).await, None);
     }
 }

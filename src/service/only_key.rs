@@ -1,0 +1,61 @@
+//! Systems in which an owner has at most one key: issuing another replaces it.
+
+use crate::key::{Draft, Issued, KeyHead, KeyRecord, OwnerId, PrepareError, PreparedRotation, RevocationReason};
+use crate::service::{Keys, KeysError, Revoked};
+use crate::store::{KeyStore, Reference, StoreError};
+
+impl<S: KeyStore> Keys<S> {
+    /// The only key of `owner`, dead or alive, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when `owner` does not exist, and the store's other errors.
+    pub async fn only_key(&self, owner: &OwnerId) -> Result<Option<KeyRecord<S::Details>>, StoreError> {
+        let page = self.list(owner, 1, None).await?;
+        let key = page.keys.into_iter().next();
+        if key.is_none() && !self.shared.store.owner_exists(owner).await? {
+            return Err(StoreError::Missing(Reference::Owner));
+        }
+        Ok(key)
+    }
+
+    /// Issues the only key of its owner. A key that the owner has is replaced: it is dead from that moment on, and the
+    /// new one starts without its revocation and last use.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the owner does not exist; [`StoreError::Conflict`] when somebody else issued a key
+    /// at the same time, which stands; [`KeysError::Prepare`].
+    pub async fn issue_only(&self, draft: Draft<S::Details>) -> Result<Issued<S::Details>, KeysError> {
+        let Some(predecessor) = self.only_key(&draft.owner).await? else { return self.issue(draft).await };
+        let prepared = self.prepare_replacement(predecessor.head, draft)?;
+        self.shared.store.rotate(prepared.rotation()).await?;
+        let issued = prepared.stored().successor;
+        let head = &issued.record.head;
+        tracing::info!(event = "key.replaced", key_id = %head.id, prefix = %head.prefix, owner = %head.owner);
+        Ok(issued)
+    }
+
+    /// Makes the successor of an owner's only key without storing it, to replace it inside the host's own transaction:
+    /// pass it to the SQL store's `rotate_in`, which hands out the plaintext.
+    ///
+    /// # Errors
+    /// [`PrepareError`].
+    pub fn prepare_replacement(
+        &self,
+        predecessor: KeyHead,
+        draft: Draft<S::Details>,
+    ) -> Result<PreparedRotation<S::Details>, PrepareError> {
+        let now = self.shared.clock.now();
+        Ok(PreparedRotation::replacing(predecessor, self.prepare(draft)?, now))
+    }
+
+    /// Revokes the key that the caller saw, and never one that has taken its place since.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the key was replaced or deleted since; [`KeysError::Store`].
+    pub async fn revoke_seen(&self, seen: &KeyHead, reason: Option<RevocationReason>) -> Result<Revoked, KeysError> {
+        match self.revoke_if(&seen.id, seen.digest, reason).await {
+            Err(KeysError::NotFound) => Err(KeysError::Store(StoreError::Conflict)),
+            outcome => outcome,
+        }
+    }
+}
