@@ -59,6 +59,7 @@
 //!
 
 pub mod key;
+pub mod mesh;
 mod random;
 pub mod scraper;
 mod secret;
