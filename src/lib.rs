@@ -58,6 +58,7 @@
 //!
 //!
 
+pub mod aggregator;
 pub mod key;
 pub mod mesh;
 mod random;

@@ -1,0 +1,95 @@
+//! What system A records about a key, and how a new one is described.
+
+use crate::key::{Draft, IdScheme, KeyFormat, OwnerId, Profile};
+
+/// System A, the profile. An owner has at most one key, which never expires; issuing another replaces it at once.
+///
+/// ```
+/// use keyward::aggregator::{Aggregator, AggregatorKey};
+/// use keyward::{Keys, store::MemoryKeyStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let keys = Keys::builder(Aggregator, MemoryKeyStore::one_key_per_owner()).build();
+/// let first = keys.issue_only(AggregatorKey::of("did:plc:abc")?.into()).await?;
+/// let second = keys.issue_only(AggregatorKey::of("did:plc:abc")?.into()).await?;
+///
+/// assert!(keys.verify(first.secret.expose_secret()).await.is_err());
+/// assert!(keys.verify(second.secret.expose_secret()).await.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a name for a system, nothing more")]
+pub struct Aggregator;
+
+impl Profile for Aggregator {
+    type Details = AggregatorDetails;
+
+    const NAME: &'static str = "aggregator";
+    const FORMAT: KeyFormat = KeyFormat::AGGREGATOR;
+    const ID_SCHEME: IdScheme = IdScheme::Owner;
+}
+
+/// System A records nothing about a key but what every system does: what an aggregator may do is decided elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AggregatorDetails {}
+
+/// Describes a new key of system A.
+#[derive(Clone, Debug)]
+#[must_use = "a description alone issues no key"]
+pub struct AggregatorKey {
+    draft: Draft<AggregatorDetails>,
+}
+
+impl AggregatorKey {
+    /// The key of the aggregator with this DID.
+    ///
+    /// # Errors
+    /// [`InvalidDid`] when it does not have the form of a DID.
+    pub fn of(did: impl Into<String>) -> Result<Self, InvalidDid> {
+        let owner = OwnerId::new(did).map_err(|_| InvalidDid)?;
+        if !has_form_of_did(owner.as_str()) {
+            return Err(InvalidDid);
+        }
+        Ok(Self { draft: Draft { owner, expires_at: None, details: AggregatorDetails {} } })
+    }
+}
+
+impl From<AggregatorKey> for Draft<AggregatorDetails> {
+    fn from(key: AggregatorKey) -> Self {
+        key.draft
+    }
+}
+
+/// `did:METHOD:ID` (W3C DID Core, section 3.1), without looking into the identity.
+fn has_form_of_did(text: &str) -> bool {
+    let mut parts = text.splitn(3, ':');
+    let (scheme, method, id) = (parts.next(), parts.next(), parts.next());
+    let is_method = |method: &str| {
+        !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+    scheme == Some("did") && method.is_some_and(is_method) && id.is_some_and(is_id)
+}
+
+/// The text is not a DID, such as `did:plc:ewvi7nxzyoun6zhxrhs64oiz`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a DID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+pub struct InvalidDid;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dids_own_keys() {
+        for did in ["did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:example.com", "did:web:example.com:8080"] {
+            assert!(AggregatorKey::of(did).is_ok(), "{did}");
+        }
+        for other in ["", "did", "did:", "did:plc", "did:plc:", "did::abc", "DID:plc:abc", "did:PLC:abc", "did:plc:a b"]
+        {
+            assert_eq!(AggregatorKey::of(other).err(), Some(InvalidDid), "{other}");
+        }
+    }
+}
