@@ -56,9 +56,17 @@
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
 //! | `testkit` | the conformance suite for authors of stores, and a seeded generator |
 //!
+//! # Read on
 //!
+//! - [Design](docs::design): layers, what a store promises and why, how to add a system.
+//! - [Threat model](docs::threat_model): what is protected from whom, and what is left to you.
+//! - [Schemas](docs::schemas): the tables, column by column.
+//! - [Operating](docs::operating): the command line, events, metrics, a leaked key.
+
+#![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
 pub mod aggregator;
+pub mod docs;
 pub mod key;
 pub mod mesh;
 mod random;

@@ -14,10 +14,12 @@ pub trait RandomSource: fmt::Debug + Send + Sync + 'static {
 /// The random source could not supply bytes, so no key was made: a missing key is better than a weak one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the random source is unavailable")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct RandomUnavailable;
 
 /// The operating system's cryptographically secure generator (`getrandom(2)` and its relatives).
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to grow")]
 pub struct OsRandom;
 
 impl RandomSource for OsRandom {

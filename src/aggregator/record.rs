@@ -76,6 +76,7 @@ fn has_form_of_did(text: &str) -> bool {
 /// The text is not a DID, such as `did:plc:ewvi7nxzyoun6zhxrhs64oiz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a DID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct InvalidDid;
 
 #[cfg(test)]

@@ -32,12 +32,27 @@ impl KeyDigest {
     /// Reads exactly 64 lowercase hexadecimal characters; anything else is `None` and so matches no key.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return None;
-        }
+        const FOREIGN: u8 = 0xff;
+        let nibble = |character: u8| match character {
+            b'0'..=b'9' => character - b'0',
+            b'a'..=b'f' => character - b'a' + 10,
+            _ => FOREIGN,
+        };
+        let text: &[u8; 64] = text.as_bytes().try_into().ok()?;
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).ok()?;
-        Some(Self(bytes))
+        let mut foreign = 0;
+        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let (high, low) = (nibble(pair[0]), nibble(pair[1]));
+            foreign |= high | low;
+            *byte = high << 4 | low & 0x0f;
+        }
+        (foreign & 0xf0 == 0).then_some(Self(bytes))
+    }
+
+    /// Takes 32 bytes that are a digest already, for stores that keep them as bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// 64 lowercase hexadecimal characters, on the stack.

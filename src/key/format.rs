@@ -44,7 +44,7 @@ impl KeyFormat {
     /// characters (prefix included) are stored in clear to tell keys apart.
     ///
     /// # Errors
-    /// [`InvalidFormat`] when the prefix is not 2 to 16 of `A–Z a–z 0–9 _ -`, when there are not 16 to 64 random
+    /// [`InvalidFormat`] when the prefix is not 2 to 16 of `A–Z a–z 0–9 _ -`, the first a letter or digit, when there are not 16 to 64 random
     /// bytes, or when the display prefix does not reach past the prefix or would leave fewer than 96 bits hidden.
     pub const fn new(
         prefix: &'static str,
@@ -53,6 +53,10 @@ impl KeyFormat {
         display_length: usize,
     ) -> Result<Self, InvalidFormat> {
         if prefix.len() < 2 || prefix.len() > 16 {
+            return Err(InvalidFormat::Prefix);
+        }
+        // A scanner finds the start of a word only in front of a letter or digit.
+        if !prefix.as_bytes()[0].is_ascii_alphanumeric() {
             return Err(InvalidFormat::Prefix);
         }
         let mut at = 0;
@@ -137,7 +141,9 @@ impl KeyFormat {
         }
         let belongs =
             |byte: &u8| if self.accepts_any_body { byte.is_ascii_graphic() } else { self.encoding.contains(*byte) };
-        if let Some(position) = body.as_bytes().iter().position(|byte| !belongs(byte)) {
+        // Looking at every byte is faster than stopping at the first foreign one, which is rare.
+        if !body.bytes().fold(true, |all, byte| all & belongs(&byte)) {
+            let position = body.bytes().position(|byte| !belongs(&byte)).unwrap_or_default();
             return Err(MalformedKey::ForeignCharacter { position: self.prefix.len() + position });
         }
         if !self.accepts_any_body && !self.encoding.checksum_matches(body) {
@@ -263,8 +269,8 @@ pub enum MalformedKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidFormat {
-    /// The prefix is not 2 to 16 of `A–Z a–z 0–9 _ -`.
-    #[error("the prefix must be 2 to 16 of A-Z a-z 0-9 _ -")]
+    /// The prefix is not 2 to 16 of `A–Z a–z 0–9 _ -`, the first a letter or digit.
+    #[error("the prefix must be 2 to 16 of A-Z a-z 0-9 _ -, the first a letter or digit")]
     Prefix,
     /// Fewer than 16 or more than 64 random bytes.
     #[error("a key must have 16 to 64 random bytes")]

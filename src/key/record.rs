@@ -31,9 +31,9 @@ macro_rules! text {
                 &self.0
             }
 
-            /// Takes what a store holds, odd as it may be: it is shown, never trusted.
-            #[allow(dead_code, clippy::allow_attributes, reason = "each feature set uses another part of them")]
-            pub(crate) fn from_stored(text: impl Into<String>) -> Self {
+            /// Takes what a store holds, odd as it may be: it is shown, never trusted. For authors of stores.
+            #[must_use]
+            pub fn from_stored(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
         }

@@ -53,6 +53,7 @@ impl ScraperDetails {
 /// The key is good but does not hold the required scope (RFC 6750 section 3.1, `insufficient_scope`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key does not hold the required scope")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct MissingScope;
 
 #[cfg(test)]

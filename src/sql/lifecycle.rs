@@ -14,12 +14,12 @@ pub(crate) struct Revocations {
     pub(crate) revoke: Sql,
     /// `$1` owner, and `$2` when if the table keeps the time.
     pub(crate) revoke_all: Sql,
-    /// Into the side table, for a key that is not in it and has no time of its own; brings a row if this is the first
-    /// revocation: `$1` identity, `$2` the digest that the caller saw or
+    /// Into the side table; brings a row if this is the first revocation: `$1` identity, `$2` the digest that the caller saw or
     /// NULL, `$3` when, `$4` why.
     pub(crate) record: Sql,
-    /// As [`record`](Self::record), for all keys of an owner: `$1` owner, `$2` when, `$3` why.
-    pub(crate) record_all: Sql,
+    /// Into the side table, one after the other, for all keys of an owner: `$1` owner, `$2` when, `$3` why. The first
+    /// brings a row for every key that is revoked for the first time.
+    pub(crate) record_all: &'static [Sql],
     /// Whether the system's own table keeps the time.
     pub(crate) keeps_time: bool,
 }
@@ -87,7 +87,7 @@ pub(crate) fn revoke<S: Schema>(request: &RevokeRequest, side_tables: bool) -> O
     Some(Script::new(steps))
 }
 
-/// The last step brings a row for every key that this call revokes.
+/// The first step brings a row for every key that this call revokes.
 pub(crate) fn revoke_all<S: Schema>(
     owner: &OwnerId,
     at: Timestamp,
@@ -98,10 +98,12 @@ pub(crate) fn revoke_all<S: Schema>(
     if S::REVOCATIONS.keeps_time {
         revoke.push(at.into());
     }
-    let mut steps = Vec::with_capacity(2);
+    let mut steps = Vec::with_capacity(3);
     if side_tables {
-        let record = [owner.as_str().into(), at.into(), text(reason)];
-        steps.push(Step::any(Statement::new(S::REVOCATIONS.record_all, record)));
+        for record in S::REVOCATIONS.record_all {
+            let arguments = [owner.as_str().into(), at.into(), text(reason)];
+            steps.push(Step::any(Statement::new(*record, arguments)));
+        }
     }
     steps.push(Step::any(Statement { sql: S::REVOCATIONS.revoke_all, arguments: revoke }));
     Script::locked(owner_lock::<S>(owner), steps)

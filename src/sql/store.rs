@@ -167,7 +167,7 @@ impl<D: Driver, P: SqlProfile> SqlKeyStore<D, P> {
     }
 
     pub(crate) fn read_revoke_all(rows: &Rows) -> u64 {
-        rows.last().map_or(0, |rows| rows.len() as u64)
+        rows.first().map_or(0, |rows| rows.len() as u64)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The reference store: keys in memory, for tests, for short-lived programs, and to read the contract from.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::key::{KeyId, KeyRecord, OwnerId, Revocation, RevocationReason, Rotation, Status};
+use crate::key::{KeyDigest, KeyId, KeyRecord, OwnerId, Revocation, RevocationReason, Rotation, Status};
 use crate::store::{Abilities, KeyLookup, KeyStore, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
@@ -33,6 +33,7 @@ pub struct MemoryKeyStore<D> {
 #[derive(Debug)]
 struct Rows<D> {
     keys: BTreeMap<KeyId, KeyRecord<D>>,
+    by_digest: HashMap<KeyDigest, KeyId>,
     rotated: HashSet<KeyId>,
 }
 
@@ -40,7 +41,7 @@ impl<D> MemoryKeyStore<D> {
     /// An empty store, in which an owner can have several keys.
     #[must_use]
     pub fn new() -> Self {
-        let rows = Rows { keys: BTreeMap::new(), rotated: HashSet::new() };
+        let rows = Rows { keys: BTreeMap::new(), by_digest: HashMap::new(), rotated: HashSet::new() };
         Self { rows: Mutex::new(rows), one_key_per_owner: false }
     }
 
@@ -65,10 +66,11 @@ impl<D> Default for MemoryKeyStore<D> {
 
 impl<D: Clone> Rows<D> {
     fn insert(&mut self, key: &KeyRecord<D>) -> Result<(), StoreError> {
-        let digest_is_taken = self.keys.values().any(|other| other.head.digest == key.head.digest);
+        let digest_is_taken = key.head.digest.is_some_and(|digest| self.by_digest.contains_key(&digest));
         if digest_is_taken || self.keys.contains_key(&key.head.id) {
             return Err(StoreError::Conflict);
         }
+        self.by_digest.extend(key.head.digest.map(|digest| (digest, key.head.id.clone())));
         self.keys.insert(key.head.id.clone(), key.clone());
         Ok(())
     }
@@ -79,8 +81,10 @@ impl<D: Clone> Rows<D> {
         let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
         let still_as_seen = predecessor.head.digest == rotation.predecessor.digest;
         let replaced = if still_as_seen { self.insert(&rotation.successor) } else { Err(StoreError::Conflict) };
-        if replaced.is_err() {
-            self.keys.insert(id.clone(), predecessor);
+        match (&replaced, predecessor.head.digest) {
+            (Ok(()), Some(digest)) => drop(self.by_digest.remove(&digest)),
+            (Ok(()), None) => {}
+            (Err(_), _) => drop(self.keys.insert(id.clone(), predecessor)),
         }
         replaced
     }
@@ -102,8 +106,8 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<D>>, StoreError> {
         let rows = self.rows();
-        let candidates = rows.keys.values().filter(|key| key.head.digest.as_ref() == Some(lookup.digest));
-        Ok(candidates.cloned().collect())
+        let candidate = rows.by_digest.get(lookup.digest).and_then(|id| rows.keys.get(id));
+        Ok(candidate.cloned().into_iter().collect())
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<D>>, StoreError> {

@@ -30,7 +30,7 @@ use crate::time::Timestamp;
 ///
 /// The suite in `keyward::store::conformance` (feature `testkit`) checks an implementation against all of this.
 #[async_trait]
-pub trait KeyStore: Debug + Send + Sync + 'static {
+pub trait KeyStore: Debug + Send + Sync {
     /// What only this store's system records about a key.
     type Details: Clone + Debug + Send + Sync + 'static;
 

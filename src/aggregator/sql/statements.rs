@@ -137,27 +137,31 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
                   WHERE did = $1 AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash = $2)
                     AND api_key_revoked_at IS NULL
                   FOR UPDATE) a
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
         sqlite: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'aggregator', did, api_key_hash, ?3, ?4 FROM aggregators
             WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2)
               AND api_key_revoked_at IS NULL
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
     },
-    record_all: Sql {
+    record_all: &[Sql {
         postgres: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'aggregator', a.did, a.api_key_hash, $2::timestamp, $3::text
             FROM (SELECT did, api_key_hash FROM aggregators
                   WHERE did = $1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL FOR UPDATE) a
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
         sqlite: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'aggregator', did, api_key_hash, ?2, ?3 FROM aggregators
             WHERE did = ?1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
-            ON CONFLICT DO NOTHING RETURNING 1",
-    },
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
+    }],
     keeps_time: true,
 };
 

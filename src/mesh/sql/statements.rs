@@ -188,17 +188,22 @@ pub(super) const INSERT: Sql = Sql {
         RETURNING 1",
 };
 
-/// See [`rotate`](crate::sql::lifecycle::rotate). SQLite compares at the milliseconds of its own functions, because the
-/// stored text may have been written in another form.
+/// See [`rotate`](crate::sql::lifecycle::rotate). On SQLite the stored text is compared as keyward writes it, and with
+/// SQLite's own functions, to the millisecond, where somebody wrote it in another form. On PostgreSQL all instants
+/// behind the last one that keyward knows are the same.
 pub(super) const RETIRE: Sql = Sql {
     postgres: "
         UPDATE mesh.api_key SET expires_at = $3::timestamp
-        WHERE id = $1 AND secret_hash = $2 AND revoked_at IS NULL AND expires_at IS NOT DISTINCT FROM $4::timestamp
+        WHERE id = $1 AND secret_hash = $2 AND revoked_at IS NULL
+          AND (expires_at IS NOT DISTINCT FROM $4::timestamp
+               OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
         RETURNING 1",
     sqlite: "
         UPDATE api_key SET expires_at = ?3
         WHERE id = ?1 AND secret_hash = ?2 AND revoked_at IS NULL
-          AND strftime('%Y-%m-%d %H:%M:%f', expires_at) IS strftime('%Y-%m-%d %H:%M:%f', ?4)
+          AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
+               OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
+                  AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
         RETURNING 1",
 };
 
@@ -214,7 +219,11 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             RETURNING 1",
     },
     revoke_all: Sql {
-        postgres: "UPDATE mesh.api_key SET revoked_at = $2::timestamp WHERE mesh_id = $1 AND revoked_at IS NULL RETURNING 1",
+        postgres: "
+            WITH due AS (
+                SELECT id FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE
+            )
+            UPDATE mesh.api_key k SET revoked_at = $2::timestamp FROM due WHERE k.id = due.id RETURNING 1",
         sqlite: "UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 AND revoked_at IS NULL RETURNING 1",
     },
     record: Sql {
@@ -223,25 +232,29 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             SELECT 'mesh', k.id, k.secret_hash, $3::timestamp, $4::text
             FROM (SELECT id, secret_hash FROM mesh.api_key
                   WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND revoked_at IS NULL FOR UPDATE) k
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
         sqlite: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'mesh', id, secret_hash, ?3, ?4 FROM api_key
             WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND revoked_at IS NULL
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
     },
-    record_all: Sql {
+    record_all: &[Sql {
         postgres: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'mesh', k.id, k.secret_hash, $2::timestamp, $3::text
             FROM (SELECT id, secret_hash FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL
                   ORDER BY id FOR UPDATE) k
-            ON CONFLICT DO NOTHING RETURNING 1",
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
         sqlite: "
             INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
             SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key WHERE mesh_id = ?1 AND revoked_at IS NULL
-            ON CONFLICT DO NOTHING RETURNING 1",
-    },
+            ON CONFLICT (system, key_id, key_hash)
+              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
+    }],
     keeps_time: true,
 };
 

@@ -1,6 +1,8 @@
 //! System C in SQL: its table, its statements, and the one function that reads its rows.
 
 mod statements;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 

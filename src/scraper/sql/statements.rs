@@ -61,7 +61,7 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
     revoke: DEACTIVATE,
     revoke_all: DEACTIVATE_ALL,
     record: RECORD_REVOCATION,
-    record_all: RECORD_ALL_REVOCATIONS,
+    record_all: &[RECORD_ALL_REVOCATIONS, RECORD_INACTIVE_KEYS],
     keeps_time: false,
 };
 
@@ -105,17 +105,22 @@ pub(super) const INSERT: Sql = Sql {
         RETURNING 1",
 };
 
-/// `$1` identity, `$2` digest, `$3` the new expiry, `$4` the expiry that the caller saw. SQLite compares at the
-/// milliseconds of its own functions, because the stored text may have been written in another form.
+/// See [`rotate`](crate::sql::lifecycle::rotate). On SQLite the stored text is compared as keyward writes it, and with
+/// SQLite's own functions, to the millisecond, where somebody wrote it in another form. On PostgreSQL all instants
+/// behind the last one that keyward knows are the same.
 pub(super) const RETIRE: Sql = Sql {
     postgres: "
         UPDATE api_keys SET expires_at = $3::timestamp
-        WHERE id = $1::text::uuid AND key_hash = $2 AND is_active AND expires_at IS NOT DISTINCT FROM $4::timestamp
+        WHERE id = $1::text::uuid AND key_hash = $2 AND is_active
+          AND (expires_at IS NOT DISTINCT FROM $4::timestamp
+               OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
         RETURNING 1",
     sqlite: "
         UPDATE api_keys SET expires_at = ?3
         WHERE id = ?1 AND key_hash = ?2 AND is_active IS 1
-          AND strftime('%Y-%m-%d %H:%M:%f', expires_at) IS strftime('%Y-%m-%d %H:%M:%f', ?4)
+          AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
+               OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
+                  AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
         RETURNING 1",
 };
 
@@ -152,6 +157,20 @@ const RECORD_ALL_REVOCATIONS: Sql = Sql {
     postgres: "
         INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
         SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
+        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
+              ORDER BY id FOR UPDATE) k
+        ON CONFLICT DO NOTHING RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
+        ON CONFLICT DO NOTHING RETURNING 1",
+};
+
+/// `$1` owner, `$2` when, `$3` why: the keys whose flag was not set, which must not come back when somebody sets it.
+const RECORD_INACTIVE_KEYS: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward_revocations (system, key_id, key_hash, revoked_at, reason)
+        SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
         FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 ORDER BY id FOR UPDATE) k
         ON CONFLICT DO NOTHING RETURNING 1",
     sqlite: "
@@ -160,9 +179,13 @@ const RECORD_ALL_REVOCATIONS: Sql = Sql {
         ON CONFLICT DO NOTHING RETURNING 1",
 };
 
-/// `$1` owner.
+/// `$1` owner. Locks the rows in the order in which everything else does.
 const DEACTIVATE_ALL: Sql = Sql {
-    postgres: "UPDATE api_keys SET is_active = false WHERE client_id = $1 AND is_active IS DISTINCT FROM false RETURNING 1",
+    postgres: "
+        WITH due AS (
+            SELECT id FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false ORDER BY id FOR UPDATE
+        )
+        UPDATE api_keys k SET is_active = false FROM due WHERE k.id = due.id RETURNING 1",
     sqlite: "UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1",
 };
 

@@ -4,11 +4,14 @@ use crate::sql::check::ForeignKey;
 use crate::sql::{Cell, Driver, Sql, Statement};
 use crate::store::StoreError;
 
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) columns: Vec<FoundColumn>,
     /// The columns of each, separated by commas.
     pub(super) primary_key: String,
     pub(super) unique: Vec<String>,
+    /// Unique among some of the rows.
+    pub(super) partly_unique: Vec<String>,
     pub(super) indexes: Vec<String>,
     pub(super) foreign_keys: Vec<ForeignKey<String>>,
 }
@@ -23,7 +26,7 @@ pub(super) struct FoundColumn {
 const COLUMNS: Sql = Sql {
     postgres: "
         SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), (NOT a.attnotnull)::int,
-               coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+               coalesce(pg_get_expr(d.adbin, d.adrelid), CASE WHEN a.attidentity <> '' THEN 'identity' END, '')
         FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum",
@@ -33,17 +36,19 @@ const COLUMNS: Sql = Sql {
 
 const INDEXES: Sql = Sql {
     postgres: "
-        SELECT CASE WHEN i.indisprimary THEN 'primary' WHEN i.indisunique AND i.indpred IS NULL THEN 'unique'
-                    ELSE 'plain' END,
-               (SELECT coalesce(string_agg(a.attname::text, ',' ORDER BY k.position), '')
+        SELECT CASE WHEN i.indisprimary THEN 'primary' WHEN NOT i.indisunique THEN 'plain'
+                    WHEN i.indpred IS NULL THEN 'unique' ELSE 'partly unique' END,
+               (SELECT string_agg(coalesce(a.attname::text, '(expression)'), ',' ORDER BY k.position)
                 FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
-                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum)
+                LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                WHERE k.position <= i.indnkeyatts)
         FROM pg_index i WHERE i.indrelid = to_regclass($1)
         ORDER BY 2, 1",
     sqlite: r#"
-        SELECT CASE WHEN l.origin = 'pk' THEN 'primary' WHEN l."unique" AND NOT l.partial THEN 'unique' ELSE 'plain' END,
-               (SELECT coalesce(group_concat(name, ','), '')
-                FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))
+        SELECT CASE WHEN l.origin = 'pk' THEN 'primary' WHEN NOT l."unique" THEN 'plain'
+                    WHEN NOT l.partial THEN 'unique' ELSE 'partly unique' END,
+               (SELECT group_concat(name, ',')
+                FROM (SELECT coalesce(name, '(expression)') AS name FROM pragma_index_info(l.name) ORDER BY seqno))
         FROM pragma_index_list(?1) l
         ORDER BY 2, 1"#,
 };
@@ -74,18 +79,13 @@ pub(super) async fn inspect<D: Driver>(driver: &D, table: &str) -> Result<Option
     if columns.is_empty() {
         return Ok(None);
     }
-    let mut found = Found {
-        columns,
-        primary_key: String::new(),
-        unique: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-    };
+    let mut found = Found { columns, ..Found::default() };
     for row in ask(INDEXES).await? {
         let [kind, columns] = texts(row);
         match kind.as_str() {
             "primary" => found.primary_key = columns,
             "unique" => found.unique.push(columns),
+            "partly unique" => found.partly_unique.push(columns),
             _ => found.indexes.push(columns),
         }
     }

@@ -210,6 +210,9 @@ impl Differences {
                 self.push(name, format!("no unique ({columns})"), "one", true);
             }
         }
+        for columns in &found.partly_unique {
+            self.push(name, format!("no unique ({columns}) among some rows"), "one", true);
+        }
         for columns in expected.indexes {
             let serves = |found: &String| found == columns;
             if !found.indexes.iter().chain(&found.unique).any(serves) {
@@ -237,13 +240,19 @@ impl Differences {
     }
 }
 
-/// Whether keyward reads and writes both types alike: PostgreSQL's texts of any length, and whatever a column is
+/// Whether keyward reads and writes both types alike: PostgreSQL's texts that are long enough, and whatever a column is
 /// declared as on SQLite, where each value has its own type.
 fn is_compatible(expected: &str, found: &str) -> bool {
-    let base = |kind: &str| match kind.split('(').next().unwrap_or_default() {
-        "character varying" | "character" => "text".to_owned(),
-        other => other.to_owned(),
-    };
+    /// How many characters fit in; `None` for what is no text, or pads it with spaces.
+    fn text_length(kind: &str) -> Option<u32> {
+        let length = match kind {
+            "text" | "character varying" => return Some(u32::MAX),
+            _ => kind.strip_prefix("character varying(")?.strip_suffix(')')?,
+        };
+        length.parse().ok()
+    }
+
     let is_sqlite = expected.chars().any(|character| character.is_ascii_uppercase());
-    is_sqlite || base(expected) == base(found)
+    let fits = text_length(expected).zip(text_length(found)).is_some_and(|(expected, found)| found >= expected);
+    is_sqlite || fits
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, ffi, params_from_iter};
 
@@ -41,6 +42,8 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Otherwise a statement is planned anew for every argument that is compared with a partial index.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     let enforced: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
     if enforced {
@@ -53,8 +56,24 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Whether the file now uses the write-ahead log; some file systems and databases in memory cannot.
 pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<bool> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    Ok(mode.eq_ignore_ascii_case("wal"))
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+            Ok(mode) => return Ok(mode.eq_ignore_ascii_case("wal")),
+            // SQLite does not wait by itself while another connection is switching.
+            Err(error) if is_busy(&error) && waited < BUSY_TIMEOUT => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 pub(super) fn rows(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Cell>>> {
@@ -63,7 +82,10 @@ pub(super) fn rows(connection: &Connection, statement: &Statement) -> rusqlite::
     let mut rows = prepared.query(params_from_iter(&statement.arguments))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let cells = (0..columns).map(|index| row.get_ref(index).map(cell)).collect::<rusqlite::Result<_>>()?;
+        let mut cells = Vec::with_capacity(columns);
+        for index in 0..columns {
+            cells.push(cell(row.get_ref(index)?));
+        }
         found.push(cells);
     }
     Ok(found)

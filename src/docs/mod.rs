@@ -1,0 +1,18 @@
+//! Chapters about the whole: design, threat model, tables and operation. There is no code here.
+
+#[doc = include_str!("design.md")]
+pub mod design {}
+
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
+
+#[doc = include_str!("schemas.md")]
+pub mod schemas {}
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
+/// Compiles the code of the README.
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testkit"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}
