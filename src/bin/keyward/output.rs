@@ -1,0 +1,148 @@
+//! How results are printed: one JSON document, or text for people.
+
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// What a command has to say.
+pub(crate) struct Document {
+    pub(crate) json: Value,
+    pub(crate) text: Text,
+    pub(crate) accepted: bool,
+}
+
+/// What people see.
+pub(crate) enum Text {
+    /// The plaintext key alone on standard output, so that it can be piped, and the rest beside it.
+    Secret { secret: String, remarks: Vec<String> },
+    /// One thing, a field a line.
+    Fields(Fields),
+    /// Several things, one a line.
+    Table { rows: Vec<Fields>, columns: &'static [&'static str], remark: Option<String> },
+    /// Plain lines.
+    Lines(Vec<String>),
+    /// Why a key was refused, for standard error.
+    Refusal(String),
+}
+
+/// Named values in the order in which people read them.
+pub(crate) type Fields = Vec<(&'static str, Value)>;
+
+impl Document {
+    pub(crate) fn new(json: Value, text: Text) -> Self {
+        Self { json, text, accepted: true }
+    }
+
+    pub(crate) fn lines(json: Value, lines: impl Into<Vec<String>>) -> Self {
+        Self::new(json, Text::Lines(lines.into()))
+    }
+
+    pub(crate) fn fields(fields: Fields) -> Self {
+        Self::new(object(&fields), Text::Fields(fields))
+    }
+
+    pub(crate) fn refused(json: Value, reason: impl Into<String>) -> Self {
+        Self { json, text: Text::Refusal(reason.into()), accepted: false }
+    }
+}
+
+pub(crate) fn object(fields: &Fields) -> Value {
+    Value::Object(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>())
+}
+
+pub(crate) fn print(document: &Document, json: bool) -> Result<ExitCode, Failure> {
+    let printed = if json { print_json(&document.json) } else { print_text(&document.text) };
+    match (printed, &document.text) {
+        (Ok(()), _) => {}
+        (Err(error), Text::Secret { .. }) => {
+            return Err(Failure::refused(format!("the key exists, but it could not be shown: {error}; revoke it")));
+        }
+        // A reader who has seen enough, such as `head`, is no failure.
+        (Err(error), _) if error.kind() == ErrorKind::BrokenPipe => {}
+        (Err(error), _) => return Err(Failure::refused(format!("it is done, but could not be shown: {error}"))),
+    }
+    if let Text::Refusal(reason) = &document.text {
+        remark(reason);
+    }
+    Ok(if document.accepted { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+pub(crate) fn print_json(document: &Value) -> io::Result<()> {
+    print_lines([document.to_string()])
+}
+
+fn print_text(text: &Text) -> io::Result<()> {
+    match text {
+        Text::Secret { secret, remarks } => {
+            for line in remarks {
+                remark(line);
+            }
+            print_lines([secret])
+        }
+        Text::Fields(fields) => {
+            let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            print_lines(fields.iter().map(|(name, value)| format!("{name:width$}  {}", plain(value))))
+        }
+        Text::Table { rows, columns, remark: more } => {
+            print_lines(table(rows, columns))?;
+            if let Some(more) = more {
+                remark(more);
+            }
+            Ok(())
+        }
+        Text::Lines(lines) => print_lines(lines),
+        Text::Refusal(_) => Ok(()),
+    }
+}
+
+fn table(rows: &[Fields], columns: &[&'static str]) -> Vec<String> {
+    let cell = |row: &Fields, column: &str| {
+        row.iter().find(|(name, _)| *name == column).map(|(_, value)| plain(value)).unwrap_or_default()
+    };
+    let header: Vec<_> = columns.iter().map(|column| column.to_uppercase()).collect();
+    let body = rows.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect::<Vec<_>>());
+    let lines: Vec<Vec<String>> = std::iter::once(header).chain(body).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..columns.len()).map(width).collect();
+    let aligned = lines.iter().map(|line| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    aligned.collect()
+}
+
+/// A value as people read it: nothing is a dash, and several things are separated by spaces. What is stored must not be
+/// able to steer the reader's terminal.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    };
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+/// `{"keys": […], "next": …}`, and the same as a table.
+pub(crate) fn page(rows: Vec<Fields>, columns: &'static [&'static str], next: Option<&str>) -> Document {
+    let keys: Vec<_> = rows.iter().map(object).collect();
+    let remark = next.map(|next| format!("more: --after {next}"));
+    Document::new(json!({ "keys": keys, "next": next }), Text::Table { rows, columns, remark })
+}
+
+fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for line in lines {
+        writeln!(output, "{}", line.as_ref())?;
+    }
+    output.flush()
+}
+
+#[expect(clippy::print_stderr, reason = "a command line speaks to its user")]
+fn remark(line: &str) {
+    eprintln!("{line}");
+}
