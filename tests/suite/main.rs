@@ -1,0 +1,29 @@
+//! All integration tests in one binary, which links faster than many: a module a subject.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is all there is to say")]
+
+#[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod command_line;
+#[cfg(feature = "testkit")]
+mod concurrency;
+#[cfg(feature = "testkit")]
+mod conformance;
+mod downstream;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod host_transactions;
+#[cfg(feature = "testkit")]
+mod last_used;
+mod layering;
+#[cfg(feature = "testkit")]
+mod leaks;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod migrations;
+mod properties;
+#[cfg(feature = "testkit")]
+mod races;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod scraper_rows;
+#[cfg(feature = "testkit")]
+mod support;
+#[cfg(feature = "testkit")]
+mod tasks;
