@@ -223,7 +223,9 @@ impl<'k> ParsedKey<'k> {
 
 impl fmt::Debug for ParsedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ParsedKey({}…)", self.display_prefix())
+        // A key that is no longer than its display prefix would be shown whole.
+        let shown = if self.key.len() > self.display_length { self.display_prefix() } else { "" };
+        write!(f, "ParsedKey({shown}…)")
     }
 }
 

@@ -160,6 +160,8 @@ pub struct Rotation<D> {
     pub successor: KeyRecord<D>,
     /// The instant of the rotation.
     pub at: Timestamp,
+    /// Whether the predecessor must still be live; an owner's only key may be replaced dead or alive.
+    pub must_be_live: bool,
 }
 
 /// A rotation that has not happened yet. The new plaintext comes out only after a store has carried it out.
@@ -192,14 +194,21 @@ impl<D: Clone> PreparedRotation<D> {
         let successor = Prepared::new(draft, format, id_scheme, random, now)?;
         let grace_end = now.saturating_add(grace);
         let retire_at = predecessor.head.expires_at.map_or(grace_end, |at| at.min(grace_end));
-        let rotation = Rotation { predecessor: predecessor.head, retire_at, successor: successor.record, at: now };
+        let rotation = Rotation {
+            predecessor: predecessor.head,
+            retire_at,
+            successor: successor.record,
+            at: now,
+            must_be_live: true,
+        };
         Ok(Self { rotation, secret: successor.secret })
     }
 
     /// The replacement of an owner's only key, dead or alive, by `successor`.
     #[must_use]
     pub fn replacing(predecessor: KeyHead, successor: Prepared<D>, now: Timestamp) -> Self {
-        let rotation = Rotation { predecessor, retire_at: now, successor: successor.record, at: now };
+        let rotation =
+            Rotation { predecessor, retire_at: now, successor: successor.record, at: now, must_be_live: false };
         Self { rotation, secret: successor.secret }
     }
 

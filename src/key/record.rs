@@ -63,7 +63,7 @@ pub(crate) use text;
 
 /// Refuses what one engine or another could not store, so that both refuse the same.
 pub(crate) fn check_text(text: &str, limit: usize) -> Result<(), InvalidText> {
-    if text.is_empty() {
+    if text.trim().is_empty() {
         Err(InvalidText::Empty)
     } else if text.chars().count() > limit {
         Err(InvalidText::TooLong { limit })
@@ -78,7 +78,7 @@ pub(crate) fn check_text(text: &str, limit: usize) -> Result<(), InvalidText> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidText {
-    /// There is no text.
+    /// There is no text, or nothing but white space.
     #[error("must not be empty")]
     Empty,
     /// The text is too long.

@@ -135,10 +135,11 @@ impl TopicName {
     /// Checks a name, and takes the `#` away that people write in front of it.
     ///
     /// # Errors
-    /// [`MeshKeyError::Topic`] when nothing is left, or a second `#`, more than 255 characters or a control character.
+    /// [`MeshKeyError::Topic`] when nothing is left, or a second `#`, white space around it, more than 255 characters or a
+    /// control character.
     pub fn new(name: &str) -> Result<Self, MeshKeyError> {
         let bare = name.strip_prefix('#').unwrap_or(name);
-        if bare.starts_with('#') || check_text(bare, 255).is_err() {
+        if bare.starts_with('#') || bare.trim() != bare || check_text(bare, 255).is_err() {
             return Err(MeshKeyError::Topic);
         }
         Ok(Self(bare.to_owned()))
@@ -315,6 +316,8 @@ pub enum MeshKeyError {
     #[error("the list of topics is empty, which would permit none")]
     NoTopics,
     /// A topic's name.
-    #[error("a topic must be 1 to 255 characters behind at most one #, none of them a control character")]
+    #[error(
+        "a topic must be 1 to 255 characters behind at most one #, without white space around or control characters"
+    )]
     Topic,
 }

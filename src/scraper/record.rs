@@ -181,9 +181,12 @@ impl ScraperKey {
     /// Keeps `metadata` with the key.
     ///
     /// # Errors
-    /// [`ScraperKeyError::Metadata`] when it has a NUL character, which PostgreSQL cannot hold.
+    /// [`ScraperKeyError::Metadata`] when it has a NUL character, which PostgreSQL cannot hold, or is nested deeper than
+    /// 127 levels.
     pub fn metadata(mut self, metadata: Json) -> Result<Self, ScraperKeyError> {
-        if has_nul(&metadata) {
+        // What cannot be read back must not be stored.
+        let is_readable = serde_json::from_str::<Json>(&metadata.to_string()).is_ok();
+        if has_nul(&metadata) || !is_readable {
             return Err(ScraperKeyError::Metadata);
         }
         self.draft.details.metadata = Some(metadata);
@@ -223,6 +226,6 @@ pub enum ScraperKeyError {
     #[error("the rate limit must be 1 to 2147483647 requests a minute")]
     RateLimit,
     /// The metadata.
-    #[error("the metadata must not contain NUL characters")]
+    #[error("the metadata must not contain NUL characters or be nested deeper than 127 levels")]
     Metadata,
 }

@@ -17,6 +17,13 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 /// How many different keys are remembered between two writes unless the host says otherwise.
 pub const DEFAULT_CAPACITY: usize = 10_000;
 
+/// A write that takes longer than this is given up and tried again, so that a database that stands still does not keep a
+/// host from shutting down.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Writing more often than this would be a write per use.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Remembers which keys were accepted since the last write. A note costs one map update and never fails, waits for a
 /// database or grows without bound: when the map is full, further keys are dropped and counted.
 #[derive(Debug)]
@@ -47,7 +54,7 @@ impl LastUsed {
         Self {
             pending: Mutex::default(),
             capacity,
-            interval,
+            interval: interval.max(SHORTEST_INTERVAL),
             dropped: AtomicU64::new(0),
             failed_flushes: AtomicU64::new(0),
             flushing: tokio::sync::Mutex::default(),
@@ -86,16 +93,14 @@ impl LastUsed {
         if batch.uses.is_empty() {
             return Ok(0);
         }
-        match store.touch(&batch.uses).await {
-            Ok(written) => {
-                batch.written();
-                Ok(written)
-            }
-            Err(error) => {
-                self.failed_flushes.fetch_add(1, Ordering::Relaxed);
-                Err(error)
-            }
-        }
+        let written = store.touch(&batch.uses).await?;
+        batch.written();
+        Ok(written)
+    }
+
+    async fn flush_in_time<S: KeyStore + ?Sized>(&self, store: &S) -> Result<u64, StoreError> {
+        let in_time = tokio::time::timeout(WRITE_TIMEOUT, self.flush(store)).await;
+        in_time.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { backend: "the store", source: elapsed.into() }))
     }
 
     pub(crate) async fn run<S: KeyStore + ?Sized>(
@@ -105,17 +110,18 @@ impl LastUsed {
     ) -> Result<(), StoreError> {
         let mut shutdown = pin!(shutdown);
         while tokio::time::timeout(self.interval, &mut shutdown).await.is_err() {
-            if let Err(error) = self.flush(store).await {
+            if let Err(error) = self.flush_in_time(store).await {
                 let failed_flushes = self.failed_flushes.load(Ordering::Relaxed);
                 let error: &(dyn std::error::Error + 'static) = &error;
                 tracing::warn!(event = "last_used.unwritten", failed_flushes, error, "kept for the next flush");
             }
         }
-        self.flush(store).await.map(|_| ())
+        self.flush_in_time(store).await.map(|_| ())
     }
 }
 
-/// A batch on its way to the store. Unless it arrives, its uses go back, also when the flush is cancelled.
+/// A batch on its way to the store. Unless it arrives, its uses go back and the failure is counted, also when the flush
+/// is given up.
 struct Unwritten<'l> {
     last_used: &'l LastUsed,
     uses: Vec<KeyUse>,
@@ -137,6 +143,10 @@ impl<'l> Unwritten<'l> {
 
 impl Drop for Unwritten<'_> {
     fn drop(&mut self) {
+        if self.uses.is_empty() {
+            return;
+        }
+        self.last_used.failed_flushes.fetch_add(1, Ordering::Relaxed);
         let mut dropped = 0;
         let mut pending = self.last_used.pending();
         for KeyUse { id, digest, at } in self.uses.drain(..) {

@@ -78,6 +78,9 @@ impl<S: KeyStore> Keys<S> {
         if start.chars().count() < LEAST_START {
             return Err(KeysError::StartTooShort { least: LEAST_START });
         }
+        if start.chars().any(char::is_control) {
+            return Err(KeysError::NotFound);
+        }
         let mut found = self.shared.store.starting_with(owner, start, 2).await?;
         match found.len() {
             0 => Err(KeysError::NotFound),

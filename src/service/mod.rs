@@ -157,7 +157,10 @@ impl<S: KeyStore> KeysBuilder<S> {
     }
 }
 
-/// Why a key was not issued, rotated, revoked or listed. Nothing was changed.
+/// Why a key was not issued, rotated, revoked or listed.
+///
+/// Nothing was changed, with one exception that nobody can rule out: a database that goes away while it commits
+/// ([`StoreError::Unavailable`]) may have done it. The plaintext is lost then; list the owner's keys and revoke the newest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {

@@ -53,6 +53,10 @@ impl<S: KeyStore> Keys<S> {
     /// # Errors
     /// [`StoreError::Conflict`] when the key was replaced or deleted since; [`KeysError::Store`].
     pub async fn revoke_seen(&self, seen: &KeyHead, reason: Option<RevocationReason>) -> Result<Revoked, KeysError> {
+        // A digest that cannot be read cannot be compared; what can be read by now is another key.
+        if seen.digest.is_none() && self.show(&seen.id).await?.is_some_and(|key| key.head.digest.is_some()) {
+            return Err(KeysError::Store(StoreError::Conflict));
+        }
         match self.revoke_if(&seen.id, seen.digest, reason).await {
             Err(KeysError::NotFound) => Err(KeysError::Store(StoreError::Conflict)),
             outcome => outcome,

@@ -50,7 +50,7 @@ pub(crate) fn insert<S: Schema>(key: &KeyRecord<S::Details>) -> Script {
 /// new expiry, `$4` the expiry that the caller saw, and brings a row if the key was still as the caller saw it.
 pub(crate) fn rotate<S: Schema>(retire: Sql, rotation: &Rotation<S::Details>, side_tables: bool) -> Script {
     let Rotation { predecessor, retire_at, successor, at, .. } = rotation;
-    let Some(id) = S::id(&predecessor.id) else { return Script::impossible() };
+    let id = Value::from(predecessor.id.as_str());
     let digest = digest(predecessor.digest.as_ref());
     let retire_at = match predecessor.expires_at {
         Some(own) if !side_tables => own.saturating_sub(MARK).min(*retire_at),
@@ -68,10 +68,9 @@ pub(crate) fn rotate<S: Schema>(retire: Sql, rotation: &Rotation<S::Details>, si
     Script::locked(owner_lock::<S>(&predecessor.owner), steps)
 }
 
-/// The first step brings a row if this call revokes the key; the last one brings the key. `None` when no key of this
-/// system can have this identity.
-pub(crate) fn revoke<S: Schema>(request: &RevokeRequest, side_tables: bool) -> Option<Script> {
-    let id = S::id(&request.id)?;
+/// The first step brings a row if this call revokes the key; the last one brings the key.
+pub(crate) fn revoke<S: Schema>(request: &RevokeRequest, side_tables: bool) -> Script {
+    let id = Value::from(request.id.as_str());
     let mut revoke = vec![id.clone(), digest(request.digest.as_ref())];
     let mut record = revoke.clone();
     record.extend([request.at.into(), text(request.reason.as_ref())]);
@@ -84,7 +83,7 @@ pub(crate) fn revoke<S: Schema>(request: &RevokeRequest, side_tables: bool) -> O
     }
     steps.push(Step::any(Statement { sql: S::REVOCATIONS.revoke, arguments: revoke }));
     steps.push(Step::any(Statement::new(S::GET.form(side_tables), [id])));
-    Some(Script::new(steps))
+    Script::new(steps)
 }
 
 /// The first step brings a row for every key that this call revokes.

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 pub struct Migration {
     /// Its name in `keyward_migrations`.
     pub(crate) name: &'static str,
+    /// The table that it makes last. Where the host has it, in whichever schema, there is nothing to make.
+    pub(crate) table: Sql,
     pub(crate) sql: Sql,
 }
 
@@ -37,6 +39,7 @@ impl Migration {
 /// Tables of our own for what a system's table cannot hold.
 pub(crate) const SIDE_TABLES: Migration = Migration {
     name: "0001_side_tables",
+    table: Sql { postgres: "keyward_rotations", sqlite: "keyward_rotations" },
     sql: Sql {
         postgres: include_str!("ddl/side_tables.postgres.sql"),
         sqlite: include_str!("ddl/side_tables.sqlite.sql"),
@@ -72,12 +75,18 @@ const RECORD: Sql = Sql {
         ON CONFLICT (name) DO NOTHING RETURNING 1",
 };
 
+/// `$1` a table, with its schema or wherever the search path finds it.
+const EXISTS: Sql = Sql {
+    postgres: "SELECT 1 WHERE to_regclass($1) IS NOT NULL",
+    sqlite: "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1",
+};
+
 const RECORDED: Sql = Sql {
     postgres: "SELECT checksum FROM keyward_migrations WHERE name = $1",
     sqlite: "SELECT checksum FROM keyward_migrations WHERE name = ?1",
 };
 
-/// Applies what has not been applied yet and names it.
+/// Applies what has not been applied yet and names what it made.
 pub(crate) async fn apply<D: Driver>(
     driver: &D,
     migrations: &'static [Migration],
@@ -85,30 +94,51 @@ pub(crate) async fn apply<D: Driver>(
 ) -> Result<Vec<&'static str>, MigrateError> {
     let mut applied = Vec::new();
     for migration in migrations {
-        let name = migration.name;
-        let checksum = hex::encode(Sha256::digest(D::dialect(migration.sql)));
-        // The record comes first: whoever finds it written leaves the rest to its writer.
-        let script = Script::locked(
-            "migrations".to_owned(),
-            [
-                Step::Batch(CREATE_BOOKKEEPING),
-                Step::some(
-                    Statement::new(RECORD, [name.into(), checksum.as_str().into(), at.into()]),
-                    Otherwise::Conflict,
-                ),
-                Step::Batch(migration.sql),
-            ],
-        );
-        match driver.script(script).await {
-            Ok(_) => applied.push(name),
-            Err(StoreError::Conflict) => {
-                let recorded = driver.rows(Statement::new(RECORDED, [name.into()])).await?;
-                if recorded != [[Cell::Text(checksum)]] {
-                    return Err(MigrateError::Changed { name });
-                }
-            }
+        // Looked at first, so that a role that may not make tables passes where there is nothing to make.
+        if is_recorded(driver, migration).await? {
+            continue;
+        }
+        let is_there = exists(driver, D::dialect(migration.table)).await?;
+        match driver.script(script::<D>(migration, is_there, at)).await {
+            Ok(_) if is_there => {}
+            Ok(_) => applied.push(migration.name),
+            // Another process was faster.
+            Err(StoreError::Conflict) if is_recorded(driver, migration).await? => {}
             Err(error) => return Err(error.into()),
         }
     }
     Ok(applied)
+}
+
+/// The record comes first: whoever finds it written leaves the rest to its writer.
+fn script<D: Driver>(migration: &Migration, is_there: bool, at: Timestamp) -> Script {
+    let record = [migration.name.into(), checksum::<D>(migration).into(), at.into()];
+    let mut steps =
+        vec![Step::Batch(CREATE_BOOKKEEPING), Step::some(Statement::new(RECORD, record), Otherwise::Conflict)];
+    if !is_there {
+        steps.push(Step::Batch(migration.sql));
+    }
+    Script::locked("migrations".to_owned(), steps)
+}
+
+async fn is_recorded<D: Driver>(driver: &D, migration: &Migration) -> Result<bool, MigrateError> {
+    if !exists(driver, "keyward_migrations").await? {
+        return Ok(false);
+    }
+    let recorded = driver.rows(Statement::new(RECORDED, [migration.name.into()])).await?;
+    if recorded.is_empty() {
+        return Ok(false);
+    }
+    if recorded == [[Cell::Text(checksum::<D>(migration))]] {
+        return Ok(true);
+    }
+    Err(MigrateError::Changed { name: migration.name })
+}
+
+async fn exists<D: Driver>(driver: &D, table: &str) -> Result<bool, StoreError> {
+    Ok(!driver.rows(Statement::new(EXISTS, [table.into()])).await?.is_empty())
+}
+
+fn checksum<D: Driver>(migration: &Migration) -> String {
+    hex::encode(Sha256::digest(D::dialect(migration.sql)))
 }

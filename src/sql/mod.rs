@@ -167,12 +167,6 @@ impl Script {
         Self { lock: None, steps: steps.into() }
     }
 
-    /// A script that can only lose, for a key that this system cannot have.
-    pub(crate) fn impossible() -> Self {
-        const NOTHING: Sql = Sql { postgres: "SELECT 1 WHERE false", sqlite: "SELECT 1 WHERE 0" };
-        Self::new([Step::some(Statement::new(NOTHING, []), Otherwise::Conflict)])
-    }
-
     pub(crate) fn locked(lock: String, steps: impl Into<Vec<Step>>) -> Self {
         Self { lock: Some(lock), steps: steps.into() }
     }

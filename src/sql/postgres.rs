@@ -14,7 +14,7 @@ use sqlx::{Connection, Encode, Row as _, Type, TypeInfo, ValueRef};
 use crate::key::{Issued, Prepared, PreparedRotation, Rotated};
 use crate::key::{OwnerId, RevocationReason};
 use crate::sql::{Cell, Driver, Rows, Script, Sql, SqlKeyStore, SqlProfile, Statement, Step, Value, lifecycle};
-use crate::store::{RevokeOutcome, RevokeRequest, StoreError};
+use crate::store::{Reference, RevokeOutcome, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
 /// PostgreSQL, reached through the host's pool.
@@ -73,16 +73,17 @@ impl<P: SqlProfile> SqlKeyStore<Postgres, P> {
     /// Revokes a key inside the host's own transaction, see [`issue_in`](Self::issue_in).
     ///
     /// # Errors
-    /// As [`KeyStore::revoke`](crate::store::KeyStore::revoke), and [`StoreError::Unsupported`] outside of a transaction.
+    /// As [`KeyStore::revoke`](crate::store::KeyStore::revoke), and [`StoreError::Unsupported`] outside of a transaction
+    /// with the isolation level `READ COMMITTED`, the server's default: in another one, a key that was issued since the
+    /// transaction began would be missed.
     pub async fn revoke_in(
         &self,
         connection: &mut PgConnection,
         request: &RevokeRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
-            return Ok(RevokeOutcome::NotFound);
-        };
+        let script = lifecycle::revoke::<P>(request, self.has_side_tables());
+        require_read_committed(connection).await?;
         let rows = run_inside(connection, script).await?;
         Ok(Self::read_revoke(request, rows))
     }
@@ -101,6 +102,7 @@ impl<P: SqlProfile> SqlKeyStore<Postgres, P> {
     ) -> Result<u64, StoreError> {
         self.accept_reason(reason)?;
         let script = lifecycle::revoke_all::<P>(owner, at, reason, self.has_side_tables());
+        require_read_committed(connection).await?;
         let rows = run_inside(connection, script).await?;
         Ok(Self::read_revoke_all(&rows))
     }
@@ -137,13 +139,31 @@ async fn run_inside(connection: &mut PgConnection, script: Script) -> Result<Row
     run(connection, script).await
 }
 
+/// In a transaction that keeps one snapshot, a key that was committed since is not seen, and so not revoked.
+async fn require_read_committed(connection: &mut PgConnection) -> Result<(), StoreError> {
+    const ISOLATION: Sql = Sql { postgres: "SELECT current_setting('transaction_isolation')", sqlite: "" };
+
+    let isolation = query(Statement::new(ISOLATION, [])).fetch_one(connection).await.map_err(report)?;
+    if cells(&isolation) == [Cell::Text("read committed".to_owned())] {
+        return Ok(());
+    }
+    Err(StoreError::Unsupported("keys are revoked only in transactions with the isolation level READ COMMITTED"))
+}
+
 /// Runs a script in a transaction, or in a savepoint where the connection already is in one. Dropping the future
 /// rolls back.
 async fn run(connection: &mut PgConnection, script: Script) -> Result<Rows, StoreError> {
     const LOCK: Sql =
         Sql { postgres: "SELECT pg_advisory_xact_lock(hashtextextended('keyward:' || $1, 0))::text", sqlite: "" };
 
-    let mut transaction = connection.begin().await.map_err(report)?;
+    // In a transaction of our own, every statement sees what was committed before it, whatever the database's default:
+    // a lock that was waited for would be worth nothing otherwise.
+    let begun = if connection.is_in_transaction() {
+        connection.begin().await
+    } else {
+        connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    };
+    let mut transaction = begun.map_err(report)?;
     if let Some(lock) = script.lock {
         query(Statement::new(LOCK, [lock.into()])).execute(&mut *transaction).await.map_err(report)?;
     }
@@ -216,7 +236,9 @@ fn cell(row: &PgRow, index: usize) -> Option<Cell> {
     let bytes = value.as_bytes().ok()?;
     let text = |bytes: &[u8]| Some(Cell::Text(std::str::from_utf8(bytes).ok()?.to_owned()));
     match value.type_info().name() {
-        "TEXT" | "VARCHAR" | "NAME" | "JSON" => text(bytes),
+        "TEXT" | "VARCHAR" | "NAME" | "JSON" | "citext" => text(bytes),
+        // Padded with spaces to its length.
+        "CHAR" => text(bytes.trim_ascii_end()),
         "JSONB" => text(bytes.strip_prefix(&[1])?),
         "BOOL" => Some(Cell::Integer(i64::from(*bytes.first()?))),
         "INT4" => Some(Cell::Integer(i32::from_be_bytes(bytes.try_into().ok()?).into())),
@@ -242,7 +264,12 @@ fn report(error: sqlx::Error) -> StoreError {
             let error: &PgDatabaseError = error.downcast_ref();
             let told = ServerError { code: error.code().to_owned(), message: error.message().to_owned() };
             return match error.code() {
-                "23505" | "23503" => StoreError::Conflict,
+                "23505" => StoreError::Conflict,
+                // Deleted since it was looked for. The server names a foreign key by its column.
+                "23503" if error.constraint().is_some_and(|name| name.contains("issued_by")) => {
+                    StoreError::Missing(Reference::Issuer)
+                }
+                "23503" => StoreError::Missing(Reference::Owner),
                 code if is_passing(code) => StoreError::Unavailable { backend: BACKEND, source: told.into() },
                 _ => StoreError::Backend { backend: BACKEND, source: told.into() },
             };
@@ -262,9 +289,10 @@ fn report(error: sqlx::Error) -> StoreError {
 }
 
 /// Connection failure, serialization failure or deadlock, lack of resources, lock not available, shutdown, I/O error,
-/// and authentication, which an operator can mend without touching the caller.
+/// a server that only reads after a failover, and authentication, which an operator can mend without touching the caller.
 fn is_passing(code: &str) -> bool {
-    matches!(code.get(..2), Some("08" | "28" | "40" | "53" | "57" | "58")) || code == "55P03" || code == "3D000"
+    matches!(code.get(..2), Some("08" | "28" | "40" | "53" | "57" | "58"))
+        || matches!(code, "55P03" | "3D000" | "25006")
 }
 
 /// What a PostgreSQL server reported: the code and the message, without the detail that may show stored values.

@@ -57,8 +57,6 @@ pub(crate) trait Schema: Profile {
     fn abilities(side_tables: bool) -> Abilities;
     /// What a presented key is looked up by.
     fn lookup(lookup: KeyLookup<'_>) -> Value;
-    /// `None` when no key of this system can have this identity.
-    fn id(id: &KeyId) -> Option<Value>;
     /// The arguments of [`INSERT`](Self::INSERT).
     fn columns(key: &KeyRecord<Self::Details>) -> Vec<Value>;
     /// What has to exist before the key can: a step that brings a row for each.
@@ -184,8 +182,7 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<P::Details>>, StoreError> {
-        let Some(id) = P::id(id) else { return Ok(None) };
-        Ok(self.read(P::GET, [id]).await?.pop())
+        Ok(self.read(P::GET, [id.as_str().into()]).await?.pop())
     }
 
     async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<P::Details>>, StoreError> {
@@ -195,7 +192,7 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
                 return Err(StoreError::UnknownCursor);
             }
         }
-        let after = page.after.as_ref().and_then(P::id).unwrap_or(Value::Text(None));
+        let after = Value::Text(page.after.as_ref().map(|after| after.as_str().to_owned()));
         self.read(P::LIST, [page.owner.as_str().into(), after, i64::from(page.limit).into()]).await
     }
 
@@ -224,10 +221,7 @@ impl<D: Driver, P: SqlProfile> KeyStore for SqlKeyStore<D, P> {
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
-            return Ok(RevokeOutcome::NotFound);
-        };
-        let rows = self.driver.script(script).await?;
+        let rows = self.driver.script(lifecycle::revoke::<P>(request, self.has_side_tables())).await?;
         Ok(Self::read_revoke(request, rows))
     }
 

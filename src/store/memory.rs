@@ -79,7 +79,9 @@ impl<D: Clone> Rows<D> {
     fn replace(&mut self, rotation: &Rotation<D>) -> Result<(), StoreError> {
         let id = &rotation.predecessor.id;
         let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
-        let still_as_seen = predecessor.head.digest == rotation.predecessor.digest;
+        let is_live = predecessor.head.standing(rotation.at).is_ok();
+        let still_as_seen =
+            predecessor.head.digest == rotation.predecessor.digest && (is_live || !rotation.must_be_live);
         let replaced = if still_as_seen { self.insert(&rotation.successor) } else { Err(StoreError::Conflict) };
         match (&replaced, predecessor.head.digest) {
             (Ok(()), Some(digest)) => drop(self.by_digest.remove(&digest)),

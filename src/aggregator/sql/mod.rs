@@ -4,7 +4,7 @@ mod statements;
 
 use crate::aggregator::{Aggregator, AggregatorDetails};
 use crate::key::{DisplayPrefix, KeyHead, KeyId, KeyRecord, OwnerId, Rotation};
-use crate::sql::check::{Column, REVOCATIONS, Table};
+use crate::sql::check::{Column, REVOCATIONS, ROTATIONS, Table};
 use crate::sql::lifecycle::{Revocations, digest, owner_lock};
 use crate::sql::migrate::{Migration, SIDE_TABLES};
 use crate::sql::{Otherwise, Read, Row, Schema, Script, Sql, Statement, Step, Value, revocation_status};
@@ -32,10 +32,11 @@ const AGGREGATORS: Table = Table {
 
 impl Schema for Aggregator {
     const TABLE: &'static str = "aggregators";
-    const TABLES: &'static [Table] = &[AGGREGATORS, REVOCATIONS];
+    const TABLES: &'static [Table] = &[AGGREGATORS, REVOCATIONS, ROTATIONS];
     const MIGRATIONS: &'static [Migration] = &[
         Migration {
             name: "aggregator_0001_aggregators",
+            table: Sql { postgres: "aggregators", sqlite: "aggregators" },
             sql: Sql {
                 postgres: include_str!("aggregators.postgres.sql"),
                 sqlite: include_str!("aggregators.sqlite.sql"),
@@ -67,10 +68,6 @@ impl Schema for Aggregator {
         digest(Some(lookup.digest))
     }
 
-    fn id(id: &KeyId) -> Option<Value> {
-        Some(id.as_str().into())
-    }
-
     fn columns(key: &KeyRecord<AggregatorDetails>) -> Vec<Value> {
         let head = &key.head;
         vec![
@@ -89,9 +86,9 @@ impl Schema for Aggregator {
 
     /// One statement kills the old key and brings the new one, so that there is no moment with both or neither.
     fn rotate(rotation: &Rotation<AggregatorDetails>, _side_tables: bool) -> Script {
-        let Rotation { predecessor, successor, .. } = rotation;
+        let Rotation { predecessor, successor, must_be_live, .. } = rotation;
         let mut arguments = Self::columns(successor);
-        arguments.push(digest(predecessor.digest.as_ref()));
+        arguments.extend([digest(predecessor.digest.as_ref()), i64::from(*must_be_live).into()]);
         let mut steps = Self::references(successor);
         steps.push(Step::some(Statement { sql: statements::REPLACE, arguments }, Otherwise::Conflict));
         Script::locked(owner_lock::<Self>(&predecessor.owner), steps)

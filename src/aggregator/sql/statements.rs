@@ -88,13 +88,15 @@ pub(super) const INSERT: Sql = Sql {
         RETURNING 1",
 };
 
-/// `$1` to `$4` as [`INSERT`], `$5` the digest that the caller saw, or NULL when it saw something that is no digest.
+/// `$1` to `$4` as [`INSERT`], `$5` the digest that the caller saw, or NULL when it saw something that is no digest,
+/// `$6` 1 if the key must not have been revoked meanwhile.
 pub(super) const REPLACE: Sql = Sql {
     postgres: "
         UPDATE aggregators
         SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
         WHERE did = $1 AND (api_key_hash = $5 OR $5::text IS NULL AND api_key_hash !~ '^[0-9a-f]{64}$')
+          AND ($6::bigint = 0 OR api_key_revoked_at IS NULL)
         RETURNING 1",
     sqlite: "
         UPDATE aggregators
@@ -102,7 +104,9 @@ pub(super) const REPLACE: Sql = Sql {
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
         WHERE did = ?1
           AND (api_key_hash = ?5
-               OR ?5 IS NULL AND (length(api_key_hash) <> 64 OR api_key_hash GLOB '*[^0-9a-f]*'))
+               OR ?5 IS NULL AND (typeof(api_key_hash) <> 'text' OR length(CAST(api_key_hash AS BLOB)) <> 64
+                                  OR api_key_hash GLOB '*[^0-9a-f]*'))
+          AND (?6 = 0 OR api_key_revoked_at IS NULL)
         RETURNING 1",
 };
 
@@ -184,5 +188,5 @@ pub(super) const TOUCH: Sql = Sql {
         UPDATE aggregators SET api_key_last_used_at = used.at
         FROM (SELECT value ->> 0 AS did, value ->> 1 AS api_key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
         WHERE aggregators.did = used.did AND aggregators.api_key_hash = used.api_key_hash
-          AND (api_key_last_used_at IS NULL OR api_key_last_used_at < used.at)",
+          AND coalesce(strftime('%Y-%m-%d %H:%M:%f', api_key_last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)",
 };

@@ -12,7 +12,7 @@ use keyward::mesh::{Mesh, StrictMesh};
 use keyward::scraper::Scraper;
 use keyward::service::Revoked;
 use keyward::sql::check::Difference;
-use keyward::store::DynKeyStore;
+use keyward::store::{DynKeyStore, KeyStore as _};
 use keyward::{Keys, Secret, Timestamp};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -74,6 +74,9 @@ async fn run_on<P: System>(profile: P, url: &str, command: Command) -> Result<Do
         (Command::Revoke(arguments), _) => revoke::<P>(&keys, arguments).await,
         (Command::RevokeAll { owner, reason }, _) => {
             let revoked = keys.revoke_all(&owner, reason).await?;
+            if revoked == 0 {
+                require_owner::<P>(&keys, &owner).await?;
+            }
             Ok(Document::lines(json!({ "owner": owner.as_str(), "revoked": revoked }), [format!("revoked {revoked}")]))
         }
         (Command::Rotate { id, grace, expires }, _) => {
@@ -143,7 +146,7 @@ async fn rotate<P: System>(
 fn hand_out<D>(issued: &Issued<D>, mut fields: Fields, remark: String) -> Document {
     let secret = issued.secret.expose_secret().to_owned();
     fields.push(("secret", json!(secret)));
-    let remarks = vec![remark, "this is the only time that the key is shown:".to_owned()];
+    let remarks = vec![remark, "this is the only time that the key is shown".to_owned()];
     Document::new(output::object(&fields), Text::Secret { secret, remarks })
 }
 
@@ -190,9 +193,17 @@ fn read_key() -> Result<Secret, Failure> {
 
 async fn list<P: System>(keys: &AnyKeys<P>, arguments: ListArguments) -> Result<Document, Failure> {
     let page = keys.list(&arguments.owner, arguments.limit, arguments.after.as_ref()).await?;
+    if page.keys.is_empty() {
+        require_owner::<P>(keys, &arguments.owner).await?;
+    }
     let now = keys.now();
     let rows = page.keys.iter().map(|key| key_fields::<P>(key, now)).collect();
     Ok(output::page(rows, P::COLUMNS, page.next.as_ref().map(KeyId::as_str)))
+}
+
+/// Nothing found is no answer for an owner that does not exist: its name may be mistyped.
+async fn require_owner<P: System>(keys: &AnyKeys<P>, owner: &OwnerId) -> Result<(), Failure> {
+    if keys.store().owner_exists(owner).await? { Ok(()) } else { Err(Failure::not_found("no such owner")) }
 }
 
 async fn show<P: System>(keys: &AnyKeys<P>, id: &KeyId) -> Result<Document, Failure> {

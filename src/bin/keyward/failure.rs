@@ -9,7 +9,7 @@ use keyward::sql::migrate::MigrateError;
 use keyward::store::StoreError;
 use serde_json::json;
 
-use crate::output::print_json;
+use crate::output::{print_json, remark};
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -48,7 +48,6 @@ impl Failure {
         Self { message: format!("{meaning}: {}", self.message), ..self }
     }
 
-    #[expect(clippy::print_stderr, reason = "a command line speaks to its user")]
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         let code = match self.kind {
             Kind::Refused => "refused",
@@ -60,7 +59,7 @@ impl Failure {
             // Whoever closed standard output still sees the exit status.
             let _ = print_json(&json!({ "error": code, "message": self.message }));
         }
-        eprintln!("keyward: {}", self.message);
+        remark(&format!("keyward: {}", self.message));
         ExitCode::from(self.kind as u8)
     }
 }
@@ -74,6 +73,9 @@ impl From<StoreError> for Failure {
             _ => Kind::Unavailable,
         };
         let failure = Self { kind, message: chain(&error) };
+        if !matches!(error, StoreError::Backend { .. }) {
+            return failure;
+        }
         let lacks_a_table = ["no such table", "no such column", "does not exist"];
         if lacks_a_table.iter().any(|sign| failure.message.contains(sign)) {
             let message =

@@ -77,10 +77,11 @@ pub(crate) fn print_json(document: &Value) -> io::Result<()> {
 fn print_text(text: &Text) -> io::Result<()> {
     match text {
         Text::Secret { secret, remarks } => {
+            print_lines([secret])?;
             for line in remarks {
                 remark(line);
             }
-            print_lines([secret])
+            Ok(())
         }
         Text::Fields(fields) => {
             let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -93,7 +94,7 @@ fn print_text(text: &Text) -> io::Result<()> {
             }
             Ok(())
         }
-        Text::Lines(lines) => print_lines(lines),
+        Text::Lines(lines) => print_lines(lines.iter().map(|line| harmless(line))),
         Text::Refusal(_) => Ok(()),
     }
 }
@@ -114,8 +115,7 @@ fn table(rows: &[Fields], columns: &[&'static str]) -> Vec<String> {
     aligned.collect()
 }
 
-/// A value as people read it: nothing is a dash, and several things are separated by spaces. What is stored must not be
-/// able to steer the reader's terminal.
+/// A value as people read it: nothing is a dash, and several things are separated by spaces.
 fn plain(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
@@ -124,6 +124,11 @@ fn plain(value: &Value) -> String {
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
+    harmless(&text)
+}
+
+/// What is stored must not be able to steer the reader's terminal.
+fn harmless(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
@@ -142,7 +147,7 @@ fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<(
     output.flush()
 }
 
-#[expect(clippy::print_stderr, reason = "a command line speaks to its user")]
-fn remark(line: &str) {
-    eprintln!("{line}");
+/// For people beside the output. Whoever closed standard error does not want to know.
+pub(crate) fn remark(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
 }

@@ -39,12 +39,41 @@ const API_KEY: Table = Table {
     ],
 };
 
+/// What keyward reads of the mesh itself.
+const MESH: Table = Table {
+    postgres: "mesh.mesh",
+    sqlite: "mesh",
+    optional: false,
+    shared: true,
+    columns: &[
+        Column::required("id", "text", "TEXT"),
+        Column::optional("archived_at", "timestamp without time zone", "TIMESTAMP"),
+    ],
+    primary_key: "id",
+    unique: &[],
+    indexes: &[],
+    foreign_keys: &[],
+};
+
+/// What keyward reads of the member who issues a key.
+const MEMBER: Table = Table {
+    postgres: "mesh.member",
+    sqlite: "member",
+    columns: &[
+        Column::required("id", "text", "TEXT"),
+        Column::required("mesh_id", "text", "TEXT"),
+        Column::optional("revoked_at", "timestamp without time zone", "TIMESTAMP"),
+    ],
+    ..MESH
+};
+
 impl Schema for Mesh {
     const TABLE: &'static str = "mesh.api_key";
-    const TABLES: &'static [Table] = &[API_KEY, REVOCATIONS, ROTATIONS];
+    const TABLES: &'static [Table] = &[API_KEY, MESH, MEMBER, REVOCATIONS, ROTATIONS];
     const MIGRATIONS: &'static [Migration] = &[
         Migration {
             name: "mesh_0001_api_key",
+            table: Sql { postgres: "mesh.api_key", sqlite: "api_key" },
             sql: Sql { postgres: include_str!("api_key.postgres.sql"), sqlite: include_str!("api_key.sqlite.sql") },
         },
         SIDE_TABLES,
@@ -70,10 +99,6 @@ impl Schema for Mesh {
 
     fn lookup(lookup: KeyLookup<'_>) -> Value {
         lookup.prefix.into()
-    }
-
-    fn id(id: &KeyId) -> Option<Value> {
-        Some(id.as_str().into())
     }
 
     fn columns(key: &KeyRecord<MeshDetails>) -> Vec<Value> {
@@ -141,10 +166,6 @@ impl Schema for StrictMesh {
 
     fn lookup(lookup: KeyLookup<'_>) -> Value {
         Mesh::lookup(lookup)
-    }
-
-    fn id(id: &KeyId) -> Option<Value> {
-        Mesh::id(id)
     }
 
     fn columns(key: &KeyRecord<MeshDetails>) -> Vec<Value> {

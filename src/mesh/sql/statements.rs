@@ -275,5 +275,5 @@ pub(super) const TOUCH: Sql = Sql {
         UPDATE api_key SET last_used_at = used.at
         FROM (SELECT value ->> 0 AS id, value ->> 1 AS secret_hash, value ->> 2 AS at FROM json_each(?1)) AS used
         WHERE api_key.id = used.id AND api_key.secret_hash = used.secret_hash
-          AND (last_used_at IS NULL OR last_used_at < used.at)",
+          AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)",
 };

@@ -50,6 +50,7 @@ impl Schema for Scraper {
     const MIGRATIONS: &'static [Migration] = &[
         Migration {
             name: "scraper_0001_api_keys",
+            table: Sql { postgres: "api_keys", sqlite: "api_keys" },
             sql: Sql { postgres: include_str!("api_keys.postgres.sql"), sqlite: include_str!("api_keys.sqlite.sql") },
         },
         SIDE_TABLES,
@@ -76,17 +77,6 @@ impl Schema for Scraper {
 
     fn lookup(lookup: KeyLookup<'_>) -> Value {
         digest(Some(lookup.digest))
-    }
-
-    /// The identity as PostgreSQL writes it; anything but a UUID names no key of this system.
-    fn id(id: &KeyId) -> Option<Value> {
-        let text = id.as_str();
-        let is_uuid = text.len() == 36
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        is_uuid.then(|| text.to_ascii_lowercase().into())
     }
 
     fn columns(key: &KeyRecord<ScraperDetails>) -> Vec<Value> {

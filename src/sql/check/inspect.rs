@@ -42,7 +42,7 @@ const INDEXES: Sql = Sql {
                 FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
                 LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
                 WHERE k.position <= i.indnkeyatts)
-        FROM pg_index i WHERE i.indrelid = to_regclass($1)
+        FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisvalid
         ORDER BY 2, 1",
     sqlite: r#"
         SELECT CASE WHEN l.origin = 'pk' THEN 'primary' WHEN NOT l."unique" THEN 'plain'

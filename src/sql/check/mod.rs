@@ -243,11 +243,14 @@ impl Differences {
 /// Whether keyward reads and writes both types alike: PostgreSQL's texts that are long enough, and whatever a column is
 /// declared as on SQLite, where each value has its own type.
 fn is_compatible(expected: &str, found: &str) -> bool {
-    /// How many characters fit in; `None` for what is no text, or pads it with spaces.
+    /// How many characters fit in; `None` for what is no text.
     fn text_length(kind: &str) -> Option<u32> {
         let length = match kind {
             "text" | "character varying" => return Some(u32::MAX),
-            _ => kind.strip_prefix("character varying(")?.strip_suffix(')')?,
+            _ => ["character varying(", "character("]
+                .iter()
+                .find_map(|start| kind.strip_prefix(start))?
+                .strip_suffix(')')?,
         };
         length.parse().ok()
     }

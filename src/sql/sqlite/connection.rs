@@ -54,6 +54,12 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// Whether the file uses the write-ahead log already.
+pub(super) fn uses_write_ahead_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok(mode.eq_ignore_ascii_case("wal"))
+}
+
 /// Whether the file now uses the write-ahead log; some file systems and databases in memory cannot.
 pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<bool> {
     const PAUSE: Duration = Duration::from_millis(10);

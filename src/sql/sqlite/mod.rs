@@ -48,16 +48,19 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
     /// [`StoreError::Unavailable`] when the file cannot be opened, or foreign keys cannot be enforced.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let writer = connection::open(path.as_ref(), true).map_err(report)?;
-        Self::with_driver(Sqlite::new(writer, path.as_ref()).map_err(report)?).await
+        let write_ahead = connection::use_write_ahead_log(&writer).map_err(report)?;
+        Self::with_driver(Sqlite::new(writer, path.as_ref(), write_ahead)?).await
     }
 
-    /// The keys of `P` in the SQLite file at `path`, which has to be there.
+    /// The keys of `P` in the SQLite file at `path`, which has to be there and keeps its journal mode. Without the
+    /// write-ahead log, reads and writes take turns.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let writer = connection::open(path.as_ref(), false).map_err(report)?;
-        Self::with_driver(Sqlite::new(writer, path.as_ref()).map_err(report)?).await
+        let write_ahead = connection::uses_write_ahead_log(&writer).map_err(report)?;
+        Self::with_driver(Sqlite::new(writer, path.as_ref(), write_ahead)?).await
     }
 
     /// The keys of `P` in the database of the host's `connection`, which may be in memory. It keeps its journal mode;
@@ -67,7 +70,7 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
     /// [`StoreError::Unavailable`] when foreign keys cannot be enforced, as inside a transaction.
     pub async fn from_connection(connection: Connection) -> Result<Self, StoreError> {
         connection::prepare(&connection).map_err(report)?;
-        let driver = Sqlite { writer: Writer::start(connection), readers: Vec::new(), turn: AtomicUsize::new(0) };
+        let driver = Sqlite { writer: Writer::start(connection)?, readers: Vec::new(), turn: AtomicUsize::new(0) };
         Self::with_driver(driver).await
     }
 
@@ -108,9 +111,7 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
         request: &RevokeRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let Some(script) = lifecycle::revoke::<P>(request, self.has_side_tables()) else {
-            return Ok(RevokeOutcome::NotFound);
-        };
+        let script = lifecycle::revoke::<P>(request, self.has_side_tables());
         let rows = connection::run_inside(transaction, script)?;
         Ok(Self::read_revoke(request, rows))
     }
@@ -135,15 +136,16 @@ impl<P: SqlProfile> SqlKeyStore<Sqlite, P> {
 }
 
 impl Sqlite {
-    fn new(writer: Connection, path: &Path) -> rusqlite::Result<Self> {
+    fn new(writer: Connection, path: &Path, write_ahead: bool) -> Result<Self, StoreError> {
         // Without the write-ahead log a reader may have to wait for a writer, which must not happen in place.
-        let readers = if connection::use_write_ahead_log(&writer)? {
+        let readers = if write_ahead {
             let count = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-            (0..count).map(|_| connection::open_reader(path).map(Mutex::new)).collect::<rusqlite::Result<_>>()?
+            let open = |_| connection::open_reader(path).map(Mutex::new);
+            (0..count).map(open).collect::<rusqlite::Result<_>>().map_err(report)?
         } else {
             Vec::new()
         };
-        Ok(Self { writer: Writer::start(writer), readers, turn: AtomicUsize::new(0) })
+        Ok(Self { writer: Writer::start(writer)?, readers, turn: AtomicUsize::new(0) })
     }
 
     /// A reader that is free, or else the one whose turn it is.
@@ -166,13 +168,13 @@ impl Driver for Sqlite {
 
     async fn rows(&self, statement: Statement) -> Result<Vec<Vec<Cell>>, StoreError> {
         if self.readers.is_empty() {
-            return self.writer.call(move |connection| connection::rows(connection, &statement).map_err(report)).await;
+            return self.writer.ask(move |connection| connection::rows(connection, &statement).map_err(report)).await;
         }
         self.read(&statement).map_err(report)
     }
 
     async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
-        self.writer.call(move |connection| connection::execute(connection, &statement).map_err(report)).await
+        self.writer.ask(move |connection| connection::execute(connection, &statement).map_err(report)).await
     }
 
     async fn script(&self, script: Script) -> Result<Rows, StoreError> {

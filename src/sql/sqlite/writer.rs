@@ -9,24 +9,43 @@ use tokio::sync::oneshot;
 use crate::sql::sqlite::connection::BACKEND;
 use crate::store::StoreError;
 
+/// How many calls may wait before further ones are refused, so that a database that stands still does not fill memory.
+const MOST_WAITING: usize = 4_096;
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Runs jobs one after the other on the connection, on a thread of its own, so that waiting for other writers holds
-/// up nobody's runtime. A job that was sent is carried out even if nobody waits for it any more.
+/// up nobody's runtime. A change that was sent is carried out even if nobody waits for it any more.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> Self {
-        let (jobs, received) = mpsc::channel::<Job>();
-        let thread = thread::spawn(move || {
+    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, received) = mpsc::sync_channel::<Job>(MOST_WAITING);
+        let work = move || {
             for job in received {
                 job(&mut connection);
             }
-        });
-        Self { jobs: Some(jobs), thread: Some(thread) }
+        };
+        let thread = thread::Builder::new().name("keyward-sqlite".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| StoreError::Unavailable { backend: BACKEND, source: error.into() })?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// As [`call`](Self::call), for work that is not worth doing once nobody waits for it any more.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Box::new(move |connection| {
+            if !answer.is_closed() {
+                let _ = answer.send(work(connection));
+            }
+        }))?;
+        answered.await.unwrap_or_else(|_| Err(unavailable("the writing thread has ended")))
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -34,15 +53,19 @@ impl Writer {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // Nobody may wait any more; the work is done all the same.
+        self.send(Box::new(move |connection| {
+            // Nobody may wait any more; a revocation is carried out all the same.
             let _ = answer.send(work(connection));
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        if !sent {
-            return Err(gone());
+        }))?;
+        answered.await.unwrap_or_else(|_| Err(unavailable("the writing thread has ended")))
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(mpsc::TrySendError::Full(_))) => Err(unavailable("too many calls wait for the database")),
+            Some(Err(mpsc::TrySendError::Disconnected(_))) | None => Err(unavailable("the writing thread has ended")),
         }
-        answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
@@ -57,6 +80,6 @@ impl Drop for Writer {
     }
 }
 
-fn gone() -> StoreError {
-    StoreError::Unavailable { backend: BACKEND, source: "the writing thread has ended".into() }
+fn unavailable(reason: &'static str) -> StoreError {
+    StoreError::Unavailable { backend: BACKEND, source: reason.into() }
 }
