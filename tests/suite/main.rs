@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is all there is to say")]
 
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod aggregator;
 #[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod command_line;
 #[cfg(feature = "testkit")]
@@ -10,12 +12,16 @@ mod concurrency;
 mod conformance;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod guest;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod host_transactions;
 #[cfg(feature = "testkit")]
 mod last_used;
 mod layering;
 #[cfg(feature = "testkit")]
 mod leaks;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod mesh;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod migrations;
 mod properties;

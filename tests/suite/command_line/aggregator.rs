@@ -151,14 +151,12 @@ fn fails(terminal: &mut Terminal, arguments: &[&str], status: i32, said: &str) {
 fn an_unknown_did_is_not_found_and_nothing_is_written() {
     over_every_table(|terminal| {
         let key = terminal.issue(&OWNER);
-        for command in ["issue", "info", "revoke"] {
+        for command in ["issue", "info", "revoke", "list", "revoke-all"] {
             fails(terminal, &[command, "--owner", NOBODY], 4, "no such owner");
         }
         for command in ["show", "revoke", "rotate"] {
             fails(terminal, &[command, NOBODY], 4, "no such key");
         }
-        assert_eq!(terminal.document(&["list", "--owner", NOBODY]), json!({ "keys": [], "next": null }));
-        assert_eq!(terminal.document(&["revoke-all", "--owner", NOBODY])["revoked"], 0);
         terminal.verify(&key.secret, &[]).is_accepted();
     });
 }

@@ -9,6 +9,7 @@
 
 mod aggregator;
 mod lifecycle;
+mod mesh;
 mod outage;
 mod presented;
 mod scraper;

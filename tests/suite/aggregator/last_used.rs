@@ -1,0 +1,82 @@
+//! Last use belongs to the key that was used: by its digest, never by its owner alone.
+
+use std::time::Duration;
+
+use keyward::Timestamp;
+use keyward::aggregator::Aggregator;
+use keyward::store::{KeyStore, KeyUse};
+
+use super::host::{DID, Host, OTHER_DID, draft};
+use crate::support::START;
+use crate::support::systems::{Setting, over_every_store_of};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+over_every_store_of![Aggregator:
+    a_late_use_of_a_replaced_key_writes_nothing,
+    of_an_old_and_a_new_key_in_one_write_only_the_new_one_is_stamped,
+    last_use_moves_forward_only_and_starts_anew_with_the_key,
+    each_aggregators_key_has_its_own_last_use,
+];
+
+impl Host {
+    async fn last_used_at(&self) -> Option<Timestamp> {
+        self.only_key().await.unwrap().head.last_used_at
+    }
+}
+
+async fn a_late_use_of_a_replaced_key_writes_nothing(setting: Setting<Aggregator>) {
+    let host = Host::over(setting).await;
+    let old = host.issue().await;
+    let busy = host.another_process().await;
+    busy.verify(old.secret.expose_secret()).await.unwrap();
+    let new = host.issue().await;
+    host.clock.advance(HOUR);
+    assert_eq!(busy.flush_last_used().await.unwrap(), 0);
+    assert_eq!(host.last_used_at().await, None);
+    assert_eq!(host.only_key().await.unwrap(), new.record);
+}
+
+async fn of_an_old_and_a_new_key_in_one_write_only_the_new_one_is_stamped(setting: Setting<Aggregator>) {
+    let host = Host::over(setting).await;
+    let old = host.issue().await.record.head;
+    let new = host.issue().await.record.head;
+    let later = START.saturating_add(HOUR);
+    let used = |digest, at| KeyUse { id: new.id.clone(), digest, at };
+    let [late, current] = [used(old.digest.unwrap(), later), used(new.digest.unwrap(), START)];
+    assert_eq!(host.keys.store().touch(&[late.clone(), current.clone()]).await.unwrap(), 1);
+    assert_eq!(host.last_used_at().await, Some(START));
+    assert_eq!(host.keys.store().touch(&[current, late]).await.unwrap(), 0);
+    assert_eq!(host.last_used_at().await, Some(START));
+}
+
+async fn last_use_moves_forward_only_and_starts_anew_with_the_key(setting: Setting<Aggregator>) {
+    let host = Host::over(setting).await;
+    let first = host.issue().await;
+    let used = |hours| START.saturating_add(hours * HOUR);
+    for (hours, stands) in [(2, 2), (1, 2), (3, 3)] {
+        host.clock.set(used(hours));
+        host.keys.verify(first.secret.expose_secret()).await.unwrap();
+        host.keys.flush_last_used().await.unwrap();
+        assert_eq!(host.last_used_at().await, Some(used(stands)));
+    }
+    let second = host.issue().await;
+    assert_eq!(host.last_used_at().await, None);
+    host.clock.set(START);
+    host.keys.verify(second.secret.expose_secret()).await.unwrap();
+    assert_eq!(host.keys.flush_last_used().await.unwrap(), 1);
+    assert_eq!(host.last_used_at().await, Some(START), "the old key's last use is no longer in the way");
+}
+
+async fn each_aggregators_key_has_its_own_last_use(setting: Setting<Aggregator>) {
+    let host = Host::over(setting).await;
+    host.add_aggregator(OTHER_DID).await;
+    let key = host.issue().await;
+    host.keys.issue_only(draft(OTHER_DID)).await.unwrap();
+    host.keys.verify(key.secret.expose_secret()).await.unwrap();
+    assert_eq!(host.keys.flush_last_used().await.unwrap(), 1);
+    for (did, last_used_at) in [(DID, Some(START)), (OTHER_DID, None)] {
+        let key = host.keys.only_key(&super::host::owner(did)).await.unwrap().unwrap();
+        assert_eq!(key.head.last_used_at, last_used_at, "{did}");
+    }
+}
