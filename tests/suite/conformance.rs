@@ -42,6 +42,7 @@ async fn scraper_with_side_tables(fixture: Fixture) {
 }
 
 over_every_database![scraper_on_its_own_table_alone];
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 async fn scraper_on_its_own_table_alone(fixture: Fixture) {
     conformance::run(&Clients(fixture.store().clone())).await;
 }

@@ -88,6 +88,7 @@ async fn open_postgres<P: System>(url: &str) -> Result<Database<P>, Failure> {
 }
 
 #[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "with the feature it has to wait")]
 async fn open_postgres<P: System>(_url: &str) -> Result<Database<P>, Failure> {
     Err(Failure::usage("keyward was built without PostgreSQL: build it with the feature postgres"))
 }
@@ -103,6 +104,7 @@ async fn open_sqlite<P: System>(path: &str, create: bool) -> Result<Database<P>,
 }
 
 #[cfg(not(feature = "sqlite"))]
+#[expect(clippy::unused_async, reason = "with the feature it has to wait")]
 async fn open_sqlite<P: System>(_path: &str, _create: bool) -> Result<Database<P>, Failure> {
     Err(Failure::usage("keyward was built without SQLite: build it with the feature sqlite"))
 }

@@ -44,6 +44,7 @@ impl Failure {
     }
 
     /// The same failure, with what it means in front of its cause.
+    #[cfg(feature = "postgres")]
     pub(crate) fn in_front(self, meaning: &str) -> Self {
         Self { message: format!("{meaning}: {}", self.message), ..self }
     }
