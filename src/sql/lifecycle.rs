@@ -25,7 +25,7 @@ pub(crate) struct Revocations {
 }
 
 /// `$1` system, `$2` identity, `$3` digest, `$4` the successor, `$5` when, `$6` until when the retired key is accepted.
-pub(crate) const RECORD_ROTATION: Sql = Sql {
+const RECORD_ROTATION: Sql = Sql {
     postgres: "
         INSERT INTO keyward_rotations (system, key_id, key_hash, successor_id, rotated_at, accepted_until)
         VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)

@@ -15,7 +15,7 @@ use keyward::{Clock, Keys, KeysBuilder, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
-use crate::concurrency::{Abandon, abandon, race};
+use crate::support::concurrency::{Abandon, abandon, race};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::support::over_every_database;
 use crate::support::{Fixture, Store, draft, over_every_store};

@@ -7,8 +7,6 @@ mod aggregator;
 #[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod command_line;
 #[cfg(feature = "testkit")]
-mod concurrency;
-#[cfg(feature = "testkit")]
 mod conformance;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
@@ -28,7 +26,7 @@ mod properties;
 #[cfg(feature = "testkit")]
 mod races;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
-mod scraper_rows;
+mod scraper;
 #[cfg(feature = "testkit")]
 mod support;
 #[cfg(feature = "testkit")]

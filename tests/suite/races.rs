@@ -14,7 +14,7 @@ use keyward::store::{KeyLookup, KeyStore, StoreError};
 use keyward::{Keys, KeysError, ManualClock, Timestamp};
 use tokio::task::yield_now;
 
-use crate::concurrency::{Abandon, PROCESSES, RACERS, abandon, processes, race};
+use crate::support::concurrency::{Abandon, PROCESSES, RACERS, abandon, processes, race};
 use crate::support::{Fixture, START, Store, draft, keys, over_every_database, over_every_store};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -443,23 +443,4 @@ async fn several_processes_may_create_one_sqlite_file_at_once() {
         let migrations = applied.iter().flatten().count();
         assert_eq!(migrations, 2, "each migration is applied by one of them: {applied:?}");
     }
-}
-
-/// A host spawns calls, or makes them in handlers that a server spawns. That this compiles is the test.
-#[tokio::test]
-async fn calls_over_a_store_that_is_chosen_at_run_time_can_be_spawned() {
-    let keys = Fixture::memory().await.keys;
-    let mut running = tokio::task::JoinSet::new();
-    running.spawn(async move {
-        let issued = keys.issue(draft().into()).await.unwrap();
-        let id = &issued.record.head.id;
-        keys.verify(issued.secret.expose_secret()).await.unwrap();
-        keys.show(id).await.unwrap();
-        keys.list(&acme(), 1, None).await.unwrap();
-        keys.rotate(id, HOUR, None).await.unwrap();
-        keys.revoke(id, None).await.unwrap();
-        keys.revoke_all(&acme(), None).await.unwrap();
-        keys.record_last_used(std::future::ready(())).await.unwrap();
-    });
-    running.join_all().await;
 }

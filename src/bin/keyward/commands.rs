@@ -46,45 +46,32 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Document, Failure> {
 }
 
 async fn run_on<P: System>(profile: P, url: &str, command: Command) -> Result<Document, Failure> {
-    // What was typed is looked at before a database is.
-    let draft = match &command {
+    let connect = async || {
+        let store = Database::<P>::open(url, false).await?.into_store();
+        Ok::<_, Failure>(Keys::builder(profile, store).build())
+    };
+    match command {
+        Command::Migrate => migrate(&Database::<P>::open(url, true).await?).await,
+        Command::Check => Ok(check(&Database::<P>::open(url, false).await?.check().await?, Vec::new())),
+        Command::ScannerRules => Ok(scanner_rules(Some(P::SYSTEM))),
+        // What was typed is looked at before a database is.
         Command::Issue(arguments) => {
             arguments.check_for(P::SYSTEM)?;
-            Some(P::draft(arguments)?)
+            let draft = P::draft(&arguments)?;
+            issue::<P>(&connect().await?, draft, arguments.expires).await
         }
         Command::Verify(arguments) => {
             arguments.check_for(P::SYSTEM)?;
-            None
+            verify::<P>(&connect().await?, &arguments).await
         }
-        _ => None,
-    };
-    let database = Database::<P>::open(url, matches!(command, Command::Migrate)).await?;
-    match command {
-        Command::Migrate => return migrate(&database).await,
-        Command::Check => return Ok(check(&database.check().await?, Vec::new())),
-        _ => {}
-    }
-    let keys = Keys::builder(profile, database.into_store()).build();
-    match (command, draft) {
-        (Command::Issue(arguments), Some(draft)) => issue::<P>(&keys, draft, arguments.expires).await,
-        (Command::Verify(arguments), _) => verify::<P>(&keys, &arguments).await,
-        (Command::List(arguments), _) => list::<P>(&keys, arguments).await,
-        (Command::Show { id }, _) => show::<P>(&keys, &id).await,
-        (Command::Info { owner }, _) => info::<P>(&keys, &owner).await,
-        (Command::Revoke(arguments), _) => revoke::<P>(&keys, arguments).await,
-        (Command::RevokeAll { owner, reason }, _) => {
-            let revoked = keys.revoke_all(&owner, reason).await?;
-            if revoked == 0 {
-                require_owner::<P>(&keys, &owner).await?;
-            }
-            Ok(Document::lines(json!({ "owner": owner.as_str(), "revoked": revoked }), [format!("revoked {revoked}")]))
-        }
-        (Command::Rotate { id, grace, expires }, _) => {
+        Command::List(arguments) => list::<P>(&connect().await?, arguments).await,
+        Command::Show { id } => show::<P>(&connect().await?, &id).await,
+        Command::Info { owner } => info::<P>(&connect().await?, &owner).await,
+        Command::Revoke(arguments) => revoke::<P>(&connect().await?, arguments).await,
+        Command::RevokeAll { owner, reason } => revoke_all::<P>(&connect().await?, &owner, reason).await,
+        Command::Rotate { id, grace, expires } => {
             let grace = grace.unwrap_or(if P::ONLY_KEY { Duration::ZERO } else { DEFAULT_GRACE });
-            rotate::<P>(&keys, &id, grace, expires).await
-        }
-        (Command::Issue(_) | Command::Migrate | Command::Check | Command::ScannerRules, _) => {
-            Err(Failure::usage("this command takes no keys"))
+            rotate::<P>(&connect().await?, &id, grace, expires).await
         }
     }
 }
@@ -241,6 +228,18 @@ async fn revoke<P: System>(keys: &AnyKeys<P>, arguments: RevokeArguments) -> Res
     };
     let revoked = keys.revoke_seen(&found.head, reason.clone()).await?;
     Ok(tell_revoked(&found.head.id, revoked, reason))
+}
+
+async fn revoke_all<P: System>(
+    keys: &AnyKeys<P>,
+    owner: &OwnerId,
+    reason: Option<RevocationReason>,
+) -> Result<Document, Failure> {
+    let revoked = keys.revoke_all(owner, reason).await?;
+    if revoked == 0 {
+        require_owner::<P>(keys, owner).await?;
+    }
+    Ok(Document::lines(json!({ "owner": owner.as_str(), "revoked": revoked }), [format!("revoked {revoked}")]))
 }
 
 fn tell_revoked(id: &KeyId, revoked: Revoked, reason: Option<RevocationReason>) -> Document {

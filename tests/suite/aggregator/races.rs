@@ -12,8 +12,8 @@ use keyward::{Keys, KeysError, ManualClock};
 use tokio::task::{JoinSet, yield_now};
 
 use super::host::{DID, Host, Store, draft, has_lost, keys, owner, refusal};
-use crate::concurrency::race;
 use crate::support::START;
+use crate::support::concurrency::race;
 use crate::support::systems::{Setting, over_every_database_of, over_every_store_of};
 
 /// How many race, each with a store of its own.

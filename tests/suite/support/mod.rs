@@ -13,6 +13,7 @@
     reason = "no feature set uses all of it"
 )]
 
+pub(crate) mod concurrency;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]

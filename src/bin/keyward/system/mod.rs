@@ -20,7 +20,7 @@ pub(crate) struct NotPermitted {
 }
 
 /// A system on the command line.
-pub(crate) trait System: SqlProfile {
+pub(crate) trait System: SqlProfile + Copy {
     /// What `--schema` calls it.
     const SYSTEM: SystemName;
     /// An owner has at most one key, and issuing another replaces it.
