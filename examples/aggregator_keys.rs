@@ -5,12 +5,11 @@
 
 use std::error::Error;
 
-use keyward::aggregator::{Aggregator, AggregatorDetails, AggregatorKey};
 use keyward::key::{Authenticated, KeyHead, OwnerId, Refusal, Status};
 use keyward::rusqlite::Connection;
-use keyward::service::Revoked;
+use keyward::schemas::aggregator::{Aggregator, AggregatorKey};
 use keyward::store::StoreError;
-use keyward::{Keys, KeysError, SqliteKeyStore, Timestamp};
+use keyward::{Keys, KeysError, SqlKeyStore, Sqlite, Timestamp};
 
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 
@@ -40,18 +39,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = directory.path().join("host.db");
     let host = Connection::open(&path)?;
     host.execute_batch(HOSTS_TABLE)?;
-    let keys = Keys::builder(Aggregator, SqliteKeyStore::<Aggregator>::open(&path).await?).build();
+    let keys = Keys::builder(SqlKeyStore::open(&Sqlite::open(&path)?, Aggregator::new()).await?).build();
     let owner = OwnerId::new(DID)?;
 
-    let too_early = keys.issue_only(AggregatorKey::of(DID)?.into()).await.err();
-    println!("unknown      {}: keyward adds no aggregators", told(too_early));
+    let too_early = keys.issue_only(AggregatorKey::of(DID)?).await.err();
+    println!("unknown      {}: keyward adds no aggregators", why_not(too_early));
     host.execute(INDEX, (DID, "News"))?;
     println!(
         "indexed      the host's indexer has added the row; has a key: {}",
         keys.only_key(&owner).await?.is_some()
     );
 
-    let first = keys.issue_only(AggregatorKey::of(DID)?.into()).await?;
+    let first = keys.issue_only(AggregatorKey::of(DID)?).await?;
     println!("issued       {}", first.secret.expose_secret());
     println!("             the row holds its digest and its first 12 characters, so this is the only time to see it");
     println!("verified     {}", verdict(&keys.verify(first.secret.expose_secret()).await));
@@ -59,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("indexed      again, and the key {}", verdict(&keys.verify(first.secret.expose_secret()).await));
     println!("last use     written for {} key, off the path of requests", keys.flush_last_used().await?);
 
-    let second = keys.issue_only(AggregatorKey::of(DID)?.into()).await?;
+    let second = keys.issue_only(AggregatorKey::of(DID)?).await?;
     println!("replaced     there is room for one key, so the old one is dead in the same statement");
     println!("  the old    {}", verdict(&keys.verify(first.secret.expose_secret()).await));
     println!("  the new    {}", verdict(&keys.verify(second.secret.expose_secret()).await));
@@ -70,17 +69,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("             the last use was the old key's, and is not inherited");
 
     // One of them replaces it before the other one revokes what is no longer there.
-    let third = keys.issue_only(AggregatorKey::of(DID)?.into()).await?;
+    let third = keys.issue_only(AggregatorKey::of(DID)?).await?;
     let conflict = keys.revoke_seen(&seen, None).await.err();
-    println!("conflict     {}", told(conflict));
+    println!("conflict     {}", why_not(conflict));
     println!("             the key that was seen is gone, and its successor was not hit: look again, then decide");
     println!("  the newest {}", verdict(&keys.verify(third.secret.expose_secret()).await));
 
     let seen = keys.only_key(&owner).await?.ok_or("the aggregator has a key")?.head;
     for _ in 0..2 {
-        match keys.revoke_seen(&seen, None).await? {
-            Revoked::Now(at) => println!("revoked      {} at {at}", seen.prefix),
-            Revoked::Before(first) => println!("again        the first time stands: {}", when(first.at)),
+        let revoked = keys.revoke_seen(&seen, None).await?;
+        let first = when(revoked.revocation.at);
+        if revoked.already {
+            println!("again        the first time stands: {first}");
+        } else {
+            println!("revoked      {} at {first}", seen.prefix);
         }
     }
     println!("  the newest {}", verdict(&keys.verify(third.secret.expose_secret()).await));
@@ -93,10 +95,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the caller is told, and what the operator is told.
-fn verdict(outcome: &Result<Authenticated<AggregatorDetails>, Refusal>) -> String {
+/// What the caller reads, and what the operator reads.
+fn verdict(outcome: &Result<Authenticated<Aggregator>, Refusal>) -> String {
     match outcome {
-        Ok(accepted) => format!("accepted as {}", accepted.head().owner),
+        Ok(accepted) => format!("accepted as {}", accepted.owner()),
         Err(refusal) => format!("refused: the caller reads \"{refusal}\", the log \"{}\"", refusal.reason()),
     }
 }
@@ -113,7 +115,7 @@ fn when(at: Option<Timestamp>) -> String {
 }
 
 /// Why nothing was changed.
-fn told(error: Option<KeysError>) -> String {
+fn why_not(error: Option<KeysError>) -> String {
     match error {
         Some(KeysError::Store(StoreError::Missing(reference))) => format!("there is no such {reference}"),
         Some(error) => error.to_string(),

@@ -1,40 +1,32 @@
-//! Keys in a table of the host's own, proved by the conformance suite. Run it with
+//! Keys in a data structure of one's own, proved by the conformance suite. Run it with
 //! `cargo run --example custom_store --features testkit`.
 //!
-//! A box office sells tickets to machines: every ticket is an API key that admits to one hall. Its table has names of
-//! its own, and columns that keyward knows nothing of.
+//! A box office sells tickets to machines: every ticket is an API key that admits to one hall. Its ledger has names of
+//! its own. It keeps no history, lists tickets by their customer alone, and never throws one away; keyward asks for
+//! nothing else, because the store says so.
 
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use keyward::Keys;
-use keyward::Timestamp;
 use keyward::key::{
-    Defect, DisplayPrefix, Draft, Encoding, IdScheme, KeyDigest, KeyFormat, KeyHead, KeyId, KeyRecord, OwnerId,
-    Profile, Revocation, RevocationReason, Rotation, Status,
+    Action, Defect, DisplayPrefix, Draft, Encoding, HistoryEntry, IdScheme, InvalidFormat, KeyChange, KeyDigest,
+    KeyFormat, KeyFormats, KeyHead, KeyId, KeyRecord, Labels, OwnerId, Reason, RefusalReason, Revocation, Revoked,
+    RevokedAll, Rotation, Schema, Status,
 };
 use keyward::store::conformance::{self, Subject};
 use keyward::store::{
-    Abilities, DynKeyStore, KeyLookup, KeyStore, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError,
+    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
 };
+use keyward::{Keys, Timestamp};
 
-/// The system: how its keys look, and what only it records about them.
+/// The schema: how the keys look, and what only it records about them.
 #[derive(Debug)]
-struct BoxOffice;
-
-impl Profile for BoxOffice {
-    type Details = Admission;
-
-    const NAME: &'static str = "box_office";
-    const FORMAT: KeyFormat = match KeyFormat::new("acme_", 32, Encoding::Base62Checked, 9) {
-        Ok(format) => format,
-        Err(_) => panic!("the key format is not sound"),
-    };
-    const ID_SCHEME: IdScheme = IdScheme::Alphanumeric;
+struct BoxOffice {
+    formats: KeyFormats,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,14 +35,41 @@ struct Admission {
     seats: u32,
 }
 
-/// A row of the host's table.
+impl Schema for BoxOffice {
+    type Details = Admission;
+
+    const NAME: &'static str = "box_office";
+    const ID_SCHEME: IdScheme = IdScheme::Alphanumeric;
+    const VERSIONED: bool = false;
+
+    fn formats(&self) -> &KeyFormats {
+        &self.formats
+    }
+
+    /// Every good ticket is good here. A box office with several houses would compare the house.
+    fn admits(&self, _key: &KeyRecord<Self>) -> Result<(), RefusalReason> {
+        Ok(())
+    }
+
+    fn labels(details: &Admission) -> Labels<'_> {
+        Labels::named(&details.hall)
+    }
+
+    fn origin(_details: &Admission) -> Action {
+        Action::Issued
+    }
+
+    fn begin(&self, _key: &mut KeyRecord<Self>) {}
+    fn succeed(&self, _predecessor: &KeyRecord<Self>, _successor: &mut KeyRecord<Self>) {}
+}
+
+/// An entry of the ledger.
 #[derive(Debug)]
 struct Ticket {
     customer: OwnerId,
     code_starts_with: DisplayPrefix,
     code_sha256: Option<KeyDigest>,
-    hall: String,
-    seats: u32,
+    admission: Admission,
     sold_at: Option<Timestamp>,
     shown_at: Option<Timestamp>,
     valid_until: Option<Timestamp>,
@@ -58,139 +77,130 @@ struct Ticket {
     exchanged_for: Option<KeyId>,
 }
 
-impl From<&KeyRecord<Admission>> for Ticket {
-    fn from(KeyRecord { head, details }: &KeyRecord<Admission>) -> Self {
-        Self {
-            customer: head.owner.clone(),
-            code_starts_with: head.prefix.clone(),
-            code_sha256: head.digest,
-            hall: details.hall.clone(),
-            seats: details.seats,
-            sold_at: head.created_at,
-            shown_at: head.last_used_at,
-            valid_until: head.expires_at,
-            cancelled: None,
-            exchanged_for: None,
-        }
-    }
-}
-
 impl Ticket {
-    fn to_record(&self, number: &KeyId) -> KeyRecord<Admission> {
-        let head = KeyHead {
-            id: number.clone(),
-            owner: self.customer.clone(),
-            prefix: self.code_starts_with.clone(),
-            digest: self.code_sha256,
-            created_at: self.sold_at,
-            last_used_at: self.shown_at,
-            expires_at: self.valid_until,
-            status: self.cancelled.clone().map_or(Status::Active, Status::Revoked),
-            // A ticket for no seat admits nobody; the defect keeps its key from being accepted.
-            defect: (self.seats == 0).then_some(Defect { table: "tickets", column: "seats" }),
-        };
-        KeyRecord { head, details: Admission { hall: self.hall.clone(), seats: self.seats } }
+    fn to_record(&self, number: &KeyId) -> KeyRecord<BoxOffice> {
+        let prefix = self.code_starts_with.clone();
+        let mut head = KeyHead::new(number.clone(), self.customer.clone(), prefix, self.code_sha256);
+        head.created_at = self.sold_at;
+        head.last_used_at = self.shown_at;
+        head.expires_at = self.valid_until;
+        head.status = self.cancelled.clone().map_or(Status::Active, Status::Revoked);
+        head.successor.clone_from(&self.exchanged_for);
+        // A ticket for no seat admits nobody; the defect keeps its key from being accepted.
+        head.defect = (self.admission.seats == 0).then_some(Defect::new("tickets", "seats"));
+        KeyRecord::new(head, self.admission.clone())
     }
 
-    fn cancel(&mut self, at: Timestamp, reason: Option<&RevocationReason>) {
-        self.cancelled = Some(Revocation { at: Some(at), reason: reason.cloned() });
+    fn cancel(&mut self, at: Timestamp, reason: Option<&Reason>) -> Revocation {
+        self.cancelled.insert(Revocation::new(Some(at), reason.cloned())).clone()
     }
 }
 
 type Tickets = BTreeMap<KeyId, Ticket>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct TicketStore {
+    schema: BoxOffice,
     tickets: Mutex<Tickets>,
 }
 
 impl TicketStore {
+    fn new() -> Result<Self, InvalidFormat> {
+        let format = KeyFormat::new("ticket_", 32, Encoding::Base62Checked, 11)?;
+        Ok(Self { schema: BoxOffice { formats: KeyFormats::new(format) }, tickets: Mutex::default() })
+    }
+
     /// The lock is what makes every method atomic; with a database, that is a transaction.
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn sell(tickets: &mut Tickets, key: &KeyRecord<Admission>) -> Result<(), StoreError> {
-    let is_sold = |ticket: &Ticket| ticket.code_sha256 == key.head.digest;
-    if tickets.contains_key(&key.head.id) || tickets.values().any(is_sold) {
+fn sell(tickets: &mut Tickets, KeyRecord { head, details, .. }: &KeyRecord<BoxOffice>) -> Result<(), StoreError> {
+    let is_sold = |ticket: &Ticket| ticket.code_sha256 == head.digest;
+    if tickets.contains_key(&head.id) || tickets.values().any(is_sold) {
         return Err(StoreError::Conflict);
     }
-    tickets.insert(key.head.id.clone(), key.into());
+    let ticket = Ticket {
+        customer: head.owner.clone(),
+        code_starts_with: head.prefix.clone(),
+        code_sha256: head.digest,
+        admission: details.clone(),
+        sold_at: head.created_at,
+        shown_at: head.last_used_at,
+        valid_until: head.expires_at,
+        cancelled: None,
+        exchanged_for: None,
+    };
+    tickets.insert(head.id.clone(), ticket);
     Ok(())
 }
 
 #[async_trait]
 impl KeyStore for TicketStore {
-    type Details = Admission;
+    type Schema = BoxOffice;
+
+    fn schema(&self) -> &BoxOffice {
+        &self.schema
+    }
 
     fn abilities(&self) -> Abilities {
-        Abilities {
-            several_keys_per_owner: true,
-            expiry: true,
-            rotation_memory: true,
-            revocation_time: true,
-            revocation_reason: true,
-        }
+        let mut abilities = Abilities::all();
+        (abilities.changes, abilities.search, abilities.purge) = (false, false, false);
+        abilities
     }
 
-    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<Admission>>, StoreError> {
+    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<BoxOffice>>>, StoreError> {
         let tickets = self.tickets();
         let found = tickets.iter().filter(|(_, ticket)| ticket.code_sha256.as_ref() == Some(lookup.digest));
-        Ok(found.map(|(number, ticket)| ticket.to_record(number)).collect())
+        Ok(found.map(|(number, ticket)| Arc::new(ticket.to_record(number))).collect())
     }
 
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<Admission>>, StoreError> {
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<BoxOffice>>, StoreError> {
         Ok(self.tickets().get(id).map(|ticket| ticket.to_record(id)))
     }
 
-    async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<Admission>>, StoreError> {
-        let tickets = self.tickets();
-        let mut owned: Vec<_> = tickets.iter().filter(|(_, ticket)| ticket.customer == page.owner).collect();
-        owned.sort_by_key(|(number, ticket)| (ticket.sold_at, *number));
-        owned.reverse();
-        let start = match &page.after {
-            None => 0,
-            Some(after) => 1 + owned.iter().position(|(id, _)| *id == after).ok_or(StoreError::UnknownCursor)?,
+    async fn list(&self, request: &ListRequest) -> Result<Vec<KeyRecord<BoxOffice>>, StoreError> {
+        let (Some(customer), false) = (&request.filter.owner, request.filter.is_more_than_owner()) else {
+            return Err(StoreError::Unsupported("tickets are listed by their customer alone"));
         };
-        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-        Ok(owned.into_iter().skip(start).take(limit).map(|(number, ticket)| ticket.to_record(number)).collect())
+        let tickets = self.tickets();
+        let mut bought: Vec<_> = tickets.iter().filter(|(_, ticket)| ticket.customer == *customer).collect();
+        bought.sort_by_key(|(number, ticket)| Reverse((ticket.sold_at, *number)));
+        let first = match &request.after {
+            None => 0,
+            Some(after) => 1 + bought.iter().position(|(id, _)| *id == after).ok_or(StoreError::UnknownCursor)?,
+        };
+        let is_meant = |(number, ticket): &(&KeyId, &Ticket)| {
+            let shown = [number.as_str(), ticket.code_starts_with.as_str()];
+            request.filter.starting_with.as_deref().is_none_or(|start| shown.iter().any(|text| text.starts_with(start)))
+        };
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let page = bought.into_iter().skip(first).filter(is_meant).take(limit);
+        Ok(page.map(|(number, ticket)| ticket.to_record(number)).collect())
     }
 
-    async fn starting_with(
-        &self,
-        owner: &OwnerId,
-        start: &str,
-        limit: u32,
-    ) -> Result<Vec<KeyRecord<Admission>>, StoreError> {
-        let tickets = self.tickets();
-        let starts = |(number, ticket): &(&KeyId, &Ticket)| {
-            let is_shown =
-                [number.as_str(), ticket.code_starts_with.as_str()].iter().any(|text| text.starts_with(start));
-            ticket.customer == *owner && is_shown
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(tickets.iter().filter(starts).take(limit).map(|(number, ticket)| ticket.to_record(number)).collect())
+    async fn count(&self, _request: &ListRequest) -> Result<u64, StoreError> {
+        Err(StoreError::Unsupported("tickets are not counted"))
     }
 
     async fn owner_exists(&self, _customer: &OwnerId) -> Result<bool, StoreError> {
-        // Whoever pays is a customer: nothing has to be there before the first ticket.
-        Ok(true)
+        Ok(true) // whoever pays is a customer: nothing has to be there before the first ticket
     }
 
-    async fn insert(&self, key: &KeyRecord<Admission>) -> Result<(), StoreError> {
+    async fn insert(&self, key: &KeyRecord<BoxOffice>) -> Result<(), StoreError> {
         sell(&mut self.tickets(), key)
     }
 
-    async fn rotate(&self, rotation: &Rotation<Admission>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<BoxOffice>) -> Result<(), StoreError> {
         let Rotation { predecessor: seen, retire_at, successor, at, .. } = rotation;
         let mut tickets = self.tickets();
-        let unchanged = tickets.get(&seen.id).is_some_and(|ticket| {
+        let is_as_seen = tickets.get(&seen.id).is_some_and(|ticket| {
             let head = ticket.to_record(&seen.id).head;
-            let is_as_seen = head.digest == seen.digest && head.expires_at == seen.expires_at;
-            is_as_seen && ticket.exchanged_for.is_none() && head.standing(*at).is_ok()
+            let is_the_same = head.digest == seen.digest && head.expires_at == seen.expires_at;
+            is_the_same && head.successor.is_none() && head.standing(*at).is_ok()
         });
-        if !unchanged {
+        if !is_as_seen {
             return Err(StoreError::Conflict);
         }
         sell(&mut tickets, successor)?;
@@ -201,33 +211,35 @@ impl KeyStore for TicketStore {
         Ok(())
     }
 
-    async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeOutcome, StoreError> {
-        let RevokeRequest { id, digest, at, reason } = request;
-        let mut tickets = self.tickets();
-        let is_meant = |ticket: &&mut Ticket| digest.is_none() || ticket.code_sha256 == *digest;
-        let Some(ticket) = tickets.get_mut(id).filter(is_meant) else { return Ok(RevokeOutcome::NotFound) };
-        if let Some(first) = &ticket.cancelled {
-            return Ok(RevokeOutcome::AlreadyRevoked(first.clone()));
-        }
-        ticket.cancel(*at, reason.as_ref());
-        Ok(RevokeOutcome::Revoked)
+    async fn change(&self, _change: &KeyChange<BoxOffice>) -> Result<(), StoreError> {
+        Err(StoreError::Unsupported("a ticket that was sold is not changed"))
     }
 
-    async fn revoke_all(
-        &self,
-        owner: &OwnerId,
-        at: Timestamp,
-        reason: Option<&RevocationReason>,
-    ) -> Result<u64, StoreError> {
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
+        let RevokeRequest { id, owner, digest, at, reason, .. } = request;
+        let mut tickets = self.tickets();
+        let is_meant = |ticket: &&mut Ticket| {
+            owner.as_ref().is_none_or(|owner| ticket.customer == *owner)
+                && (digest.is_none() || ticket.code_sha256 == *digest)
+        };
+        let Some(ticket) = tickets.get_mut(id).filter(is_meant) else { return Ok(None) };
+        Ok(Some(match &ticket.cancelled {
+            Some(first) => Revoked::before(id.clone(), first.clone()),
+            None => Revoked::now(id.clone(), ticket.cancel(*at, reason.as_ref())),
+        }))
+    }
+
+    async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
+        let RevokeAllRequest { owner, at, reason, .. } = request;
         let mut tickets = self.tickets();
         let open = tickets.values_mut().filter(|ticket| ticket.customer == *owner && ticket.cancelled.is_none());
-        Ok(open.map(|ticket| ticket.cancel(at, reason)).count() as u64)
+        Ok(RevokedAll::new(owner.clone(), open.map(|ticket| ticket.cancel(*at, reason.as_ref())).count() as u64))
     }
 
     async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
         let mut tickets = self.tickets();
         let mut touched = 0;
-        for KeyUse { id, digest, at } in uses {
+        for KeyUse { id, digest, at, .. } in uses {
             let is_older = |ticket: &&mut Ticket| ticket.code_sha256 == Some(*digest) && ticket.shown_at < Some(*at);
             if let Some(ticket) = tickets.get_mut(id).filter(is_older) {
                 ticket.shown_at = Some(*at);
@@ -236,20 +248,26 @@ impl KeyStore for TicketStore {
         }
         Ok(touched)
     }
+
+    async fn history(&self, _id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {
+        Err(StoreError::Unsupported("the ledger keeps no history"))
+    }
+
+    async fn purge(&self, _request: &PurgeRequest) -> Result<u64, StoreError> {
+        Err(StoreError::Unsupported("tickets are kept for the tax office"))
+    }
 }
 
-/// What the suite needs to know. In a real crate this and the call of [`conformance::run`] are a test.
+/// What the suite needs to know. In a real crate, this and `keyward::conformance_suite!` are in the tests.
 #[async_trait]
 impl Subject for TicketStore {
-    type Profile = BoxOffice;
+    type Schema = BoxOffice;
 
-    fn store(&self) -> &DynKeyStore<Admission> {
+    fn store(&self) -> &dyn KeyStore<Schema = BoxOffice> {
         self
     }
 
-    async fn add_owner(&self, _customer: &OwnerId) {
-        // Every name can be one, see `owner_exists`.
-    }
+    async fn add_owner(&self, _customer: &OwnerId) {}
 
     fn details(&self) -> Vec<Admission> {
         let admission = |hall: &str, seats| Admission { hall: hall.to_owned(), seats };
@@ -258,22 +276,21 @@ impl Subject for TicketStore {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let store = Arc::new(TicketStore::default());
-    conformance::run(&*store).await;
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    conformance::run(&TicketStore::new()?).await;
     println!("the store keeps every promise of `KeyStore`");
 
-    let keys = Keys::builder(BoxOffice, Arc::clone(&store)).build();
+    let store = Arc::new(TicketStore::new()?);
+    let keys = Keys::builder_over(store.clone()).build();
     let admission = Admission { hall: "Großer Saal".to_owned(), seats: 4 };
-    let draft = Draft { owner: OwnerId::new("acme")?, expires_at: None, details: admission };
-    let issued = keys.issue(draft).await?;
+    let issued = keys.issue(Draft::new(OwnerId::new("acme")?, admission)).await?;
     println!("issued: ticket {}, whose key starts with {}", issued.record.head.id, issued.record.head.prefix);
 
     let accepted = keys.verify(issued.secret.expose_secret()).await?;
     println!("accepted: {} seats in {}", accepted.details().seats, accepted.details().hall);
 
     if let Some(ticket) = store.tickets().get_mut(&issued.record.head.id) {
-        ticket.seats = 0;
+        ticket.admission.seats = 0;
     }
     if let Err(refusal) = keys.verify(issued.secret.expose_secret()).await {
         println!("refused once the host sets its seats to 0: {}", refusal.reason());

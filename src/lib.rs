@@ -1,4 +1,4 @@
-//! API keys for Rust services: made, hashed, verified, rotated and revoked, on your own PostgreSQL or SQLite tables.
+//! API keys for Rust services: made, hashed, verified, rotated and revoked, in your own PostgreSQL or SQLite database.
 //!
 //! # What
 //!
@@ -10,30 +10,29 @@
 //!
 //! Handing out keys is a few lines. The rest is not: keys that cannot be read back from the database, a revocation that
 //! no cache survives, a rotation that two people start at once, an outage that must not look like a wrong key, a last
-//! use that does not cost a write per request, a NULL that must not mean "everything". keyward does these, on tables
-//! that you may have already.
+//! use that does not cost a write per request, a NULL that must not mean "everything". keyward does these, in tables of
+//! its own or in those that you have already.
 //!
 //! # How
 //!
 //! ```
-//! use keyward::scraper::{ScopePolicy, Scraper, ScraperKey};
+//! use keyward::schemas::standard::{Standard, StandardKey};
 //! use keyward::{Keys, store::MemoryKeyStore};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let keys = Keys::builder(Scraper, MemoryKeyStore::new()).build();
+//! let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).build();
 //!
-//! let draft = ScraperKey::named("acme", "nightly import")?.scope("jobs:read")?;
-//! let issued = keys.issue(draft.into()).await?;
-//! let plaintext = issued.secret.expose_secret(); // show it to its owner, now or never
+//! let issued = keys.issue(StandardKey::new("customer-1", "nightly import")?.scope("jobs:read")?).await?;
+//! let plaintext = issued.secret.expose_secret(); // acme_live_…: show it to its owner, now or never
 //!
 //! // A good key says whose it is and what it permits.
-//! let accepted = keys.verify(plaintext).await?;
-//! assert_eq!(accepted.head().owner.as_str(), "acme");
-//! assert!(accepted.details().permits("jobs:read", ScopePolicy::exact()).is_ok());
-//! assert!(accepted.details().permits("jobs:write", ScopePolicy::exact()).is_err());
+//! let caller = keys.verify(plaintext).await?;
+//! assert_eq!(caller.owner().as_str(), "customer-1");
+//! assert!(caller.permits("jobs:read").is_ok());
+//! assert!(caller.permits("jobs:write").is_err());
 //!
 //! // A bad one says one thing to its caller and another to the log.
-//! keys.revoke(&issued.record.head.id, None).await?;
+//! keys.of(caller.owner()).revoke(&caller.head().id, None).await?;
 //! let refusal = keys.verify(plaintext).await.unwrap_err();
 //! assert!(!refusal.is_outage()); // so answer 401, not 503
 //! assert_eq!(refusal.to_string(), "the API key is not valid");
@@ -42,8 +41,14 @@
 //! # }).unwrap();
 //! ```
 //!
-//! With a database, the store is another and nothing else: `SqliteKeyStore::<Scraper>::open("keys.db")` or
-//! `PostgresKeyStore::<Scraper>::open(pool)`.
+//! With a database, the store is another and nothing else: `SqlKeyStore::open(&engine, Standard::new("acme")?)`, where
+//! `engine` is `Sqlite::open("app.db")?`, `Postgres::new(pool)` or `Engine::connect(url)`.
+//!
+//! # Which schema
+//!
+//! A [schema](schemas) is a table layout, a key format, and what only its keys record.
+//! [`standard`](schemas::standard) is the one for services that have no key table; the others run on the unmodified
+//! tables of existing services.
 //!
 //! # Which feature
 //!
@@ -51,26 +56,27 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `sqlite` | `SqliteKeyStore`, with SQLite compiled in |
-//! | `postgres` | `PostgresKeyStore`, on your own sqlx pool |
+//! | `sqlite` | the SQLite engine, with SQLite compiled in |
+//! | `postgres` | the PostgreSQL engine, on your own sqlx pool |
+//! | `tokio` | the timer that writes last use at an interval; both engines imply it |
+//! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
+//! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
-//! | `testkit` | the conformance suite for authors of stores, and a seeded generator |
+//! | `testkit` | the conformance suite for authors of stores |
 //!
 //! # Read on
 //!
-//! - [Design](docs::design): layers, what a store promises and why, how to add a system.
+//! - [Design](docs::design): layers, what a store promises and why, how to add a schema.
 //! - [Threat model](docs::threat_model): what is protected from whom, and what is left to you.
 //! - [Schemas](docs::schemas): the tables, column by column.
 //! - [Operating](docs::operating): the command line, events, metrics, a leaked key.
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
-pub mod aggregator;
 pub mod docs;
 pub mod key;
-pub mod mesh;
 mod random;
-pub mod scraper;
+pub mod schemas;
 mod secret;
 pub mod service;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -78,11 +84,8 @@ pub mod sql;
 pub mod store;
 mod time;
 
-#[cfg(feature = "testkit")]
-#[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
-pub use random::SeededRandom;
-pub use random::{OsRandom, RandomSource, RandomUnavailable};
-/// The driver whose connections and transactions [`SqliteKeyStore`] takes, in the version that it takes.
+pub use random::RandomUnavailable;
+/// The driver whose connections and transactions the SQLite engine takes, in the version that it takes.
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 #[doc(no_inline)]
@@ -90,10 +93,15 @@ pub use rusqlite;
 pub use secret::Secret;
 pub use service::{Keys, KeysBuilder, KeysError};
 #[cfg(feature = "postgres")]
-pub use sql::PostgresKeyStore;
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+pub use sql::Postgres;
 #[cfg(feature = "sqlite")]
-pub use sql::SqliteKeyStore;
-/// The driver whose pools and connections [`PostgresKeyStore`] takes, in the version that it takes.
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
+pub use sql::Sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(docsrs_keyward, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
+pub use sql::{Engine, SqlKeyStore};
+/// The driver whose pools and connections the PostgreSQL engine takes, in the version that it takes.
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
 #[doc(no_inline)]

@@ -1,63 +1,63 @@
-//! Where randomness comes from: [`RandomSource`] and the operating system's generator.
+//! Where randomness comes from: any cryptographically secure generator of the crate [`rand`].
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-/// A source of bytes that nobody can predict. Production takes [`OsRandom`].
-pub trait RandomSource: fmt::Debug + Send + Sync + 'static {
-    /// Fills `bytes`.
-    ///
-    /// # Errors
-    /// [`RandomUnavailable`] when the source cannot supply them; `bytes` must then not be used.
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
-}
+#[expect(clippy::disallowed_types, reason = "the one place that asks the operating system's generator")]
+use rand::rngs::SysRng;
+use rand::{TryCryptoRng, TryRng};
 
-/// The random source could not supply bytes, so no key was made: a missing key is better than a weak one.
+/// The generator could not supply bytes, so no key was made: a missing key is better than a weak one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the random source is unavailable")]
+#[error("the random generator is unavailable")]
 #[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct RandomUnavailable;
 
-/// The operating system's cryptographically secure generator (`getrandom(2)` and its relatives).
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has nothing to grow")]
-pub struct OsRandom;
+/// A generator that several tasks draw from.
+pub(crate) struct SharedGenerator(Mutex<Box<dyn TryCryptoRng<Error = RandomUnavailable> + Send>>);
 
-impl RandomSource for OsRandom {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system's generator")]
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
-        getrandom::fill(bytes).map_err(|_| RandomUnavailable)
+impl SharedGenerator {
+    pub(crate) fn new(generator: impl TryCryptoRng + Send + 'static) -> Self {
+        Self(Mutex::new(Box::new(Uniform(generator))))
+    }
+
+    /// The operating system's generator (`getrandom(2)` and its relatives).
+    pub(crate) fn system() -> Self {
+        Self::new(SysRng)
+    }
+
+    /// Runs `work` with the generator. A panic while the lock was held does not weaken it.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut (dyn TryCryptoRng<Error = RandomUnavailable> + Send)) -> T,
+    ) -> T {
+        work(&mut **self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A repeatable generator for tests: SHA-256 over a seed and a counter. **Never use it for real keys.**
-#[cfg(feature = "testkit")]
-#[derive(Debug)]
-pub struct SeededRandom {
-    seed: u64,
-    drawn: std::sync::atomic::AtomicU64,
-}
-
-#[cfg(feature = "testkit")]
-impl SeededRandom {
-    /// The generator whose whole output follows from `seed`.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, drawn: std::sync::atomic::AtomicU64::new(0) }
+impl fmt::Debug for SharedGenerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedGenerator")
     }
 }
 
-#[cfg(feature = "testkit")]
-impl RandomSource for SeededRandom {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
-        use sha2::{Digest, Sha256};
-        use std::sync::atomic::Ordering;
+/// A generator whose own error type is hidden, so that all generators are of one type.
+struct Uniform<R>(R);
 
-        for chunk in bytes.chunks_mut(32) {
-            let block = self.drawn.fetch_add(1, Ordering::Relaxed);
-            let output =
-                Sha256::new().chain_update(self.seed.to_be_bytes()).chain_update(block.to_be_bytes()).finalize();
-            chunk.copy_from_slice(&output[..chunk.len()]);
-        }
-        Ok(())
+impl<R: TryCryptoRng> TryRng for Uniform<R> {
+    type Error = RandomUnavailable;
+
+    fn try_next_u32(&mut self) -> Result<u32, RandomUnavailable> {
+        self.0.try_next_u32().map_err(|_| RandomUnavailable)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, RandomUnavailable> {
+        self.0.try_next_u64().map_err(|_| RandomUnavailable)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        self.0.try_fill_bytes(bytes).map_err(|_| RandomUnavailable)
     }
 }
+
+impl<R: TryCryptoRng> TryCryptoRng for Uniform<R> {}

@@ -72,6 +72,67 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+/// An instant that the platform's `SystemTime` cannot hold becomes 1970-01-01.
+impl From<Timestamp> for SystemTime {
+    fn from(at: Timestamp) -> Self {
+        let distance = Duration::from_micros(at.0.unsigned_abs());
+        let shifted =
+            if at.0 < 0 { Self::UNIX_EPOCH.checked_sub(distance) } else { Self::UNIX_EPOCH.checked_add(distance) };
+        shifted.unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+#[cfg(feature = "chrono")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "chrono")))]
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::from_micros(time.timestamp_micros())
+    }
+}
+
+#[cfg(feature = "chrono")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "chrono")))]
+impl From<Timestamp> for DateTime<Utc> {
+    fn from(at: Timestamp) -> Self {
+        // Every `Timestamp` lies within what chrono can hold.
+        Self::from_timestamp_micros(at.0).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "jiff")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "jiff")))]
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(time: jiff::Timestamp) -> Self {
+        Self::from_micros(time.as_microsecond())
+    }
+}
+
+/// An instant beyond what jiff can hold, within a day of the year 10,000, becomes jiff's last one.
+#[cfg(feature = "jiff")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "jiff")))]
+impl From<Timestamp> for jiff::Timestamp {
+    fn from(at: Timestamp) -> Self {
+        Self::from_microsecond(at.0).unwrap_or(Self::MAX)
+    }
+}
+
+/// RFC 3339, as it prints.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// RFC 3339.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let utc = DateTime::<Utc>::from_timestamp_micros(self.0).unwrap_or_default();

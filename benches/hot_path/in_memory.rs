@@ -3,46 +3,51 @@
 use std::error::Error;
 use std::hint::black_box;
 
-use keyward::key::{Encoding, KeyDigest, KeyFormat};
-use keyward::scraper::Scraper;
+use keyward::Keys;
+use keyward::key::{KeyDigest, KeyFormat, Schema as _};
+use keyward::schemas::standard::Standard;
 use keyward::store::MemoryKeyStore;
-use keyward::{Keys, OsRandom, RandomSource};
+use rand::TryRng as _;
+#[expect(clippy::disallowed_types, reason = "a benchmark times the generator that services use")]
+use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 use tokio::runtime;
 
 use crate::suite::Suite;
-use crate::{PRESENTED, in_turn, typical_key};
+use crate::{PRESENTED, in_turn, standard_key};
 
-const CHECKED: KeyFormat = match KeyFormat::new("acme_", 32, Encoding::Base62Checked, 9) {
-    Ok(format) => format,
-    Err(_) => panic!("the format is not sound"),
-};
+/// The encodings, by a name that says how long the keys are.
+fn formats() -> Result<[(&'static str, KeyFormat); 3], Box<dyn Error>> {
+    let standard = *Standard::new("acme")?.formats().issued();
+    Ok([
+        ("base62 with checksum, 49 bytes", standard),
+        ("base64url, 47 bytes", KeyFormat::SCRAPER),
+        ("hexadecimal, 70 bytes", KeyFormat::AGGREGATOR),
+    ])
+}
 
-pub(crate) fn generate(suite: &mut Suite) {
+pub(crate) fn generate(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let random_bytes = suite.time("generate", "random_bytes", || {
         let mut bytes = [0_u8; 32];
-        OsRandom.fill(&mut bytes).map(|()| bytes)
+        SysRng.try_fill_bytes(&mut bytes).map(|()| bytes)
     });
-    for (name, format) in [("base64url", KeyFormat::SCRAPER), ("base62_checked", CHECKED)] {
-        let key = suite.time("generate", name, || format.generate(&OsRandom));
+    for (name, format) in formats()? {
+        let key = suite.time("generate", name, || format.generate(&mut SysRng));
         suite.compare(format!("generate, {name}"), key, "32 bytes from the operating system", random_bytes);
     }
+    Ok(())
 }
 
 pub(crate) fn parse_and_digest(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     const GROUP: &str = "parse_and_digest";
-    let formats = [
-        ("base64url_47_bytes", KeyFormat::SCRAPER),
-        ("base62_checked_54_bytes", CHECKED),
-        ("hex_70_bytes", KeyFormat::AGGREGATOR),
-    ];
-    for (name, format) in formats {
-        let secret = format.generate(&OsRandom)?;
+    for (name, format) in formats()? {
+        let secret = format.generate(&mut SysRng)?;
         let key = secret.expose_secret();
         let raw = suite.time(GROUP, &format!("raw_sha2/{name}"), || Sha256::digest(black_box(key).as_bytes()));
         let digest = suite.time(GROUP, &format!("digest/{name}"), || KeyDigest::of(black_box(key)));
         let both = suite.time(GROUP, &format!("both/{name}"), || format.parse(black_box(key)).map(|key| key.digest()));
-        let refused = suite.time(GROUP, &format!("wrong_prefix/{name}"), || format.parse(black_box(&key[1..])));
+        let refused =
+            suite.time(GROUP, &format!("wrong_prefix/{name}"), || format.parse(black_box(&key[1..])).is_err());
         suite.compare(format!("digest, {name}"), digest, "raw SHA-256", raw);
         suite.compare(format!("parse and digest, {name}"), both, "raw SHA-256", raw);
         suite.compare(format!("refuse a wrong prefix, {name}"), refused, "raw SHA-256", raw);
@@ -52,15 +57,15 @@ pub(crate) fn parse_and_digest(suite: &mut Suite) -> Result<(), Box<dyn Error>> 
 
 pub(crate) fn verify(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let runtime = runtime::Builder::new_current_thread().build()?;
-    let keys = Keys::builder(Scraper, MemoryKeyStore::new()).build();
+    let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).build();
     let mut secrets = Vec::new();
     for number in 0..PRESENTED {
-        secrets.push(runtime.block_on(keys.issue(typical_key(number)?))?.secret);
+        secrets.push(runtime.block_on(keys.issue(standard_key(number)?))?.secret);
     }
 
     let mut presented = in_turn(&secrets);
     let parsed = suite.time("verify_memory", "parse_and_digest", || {
-        keys.format().parse(presented.next().unwrap_or_default()).map(|parsed| parsed.digest())
+        keys.schema().formats().parse(presented.next().unwrap_or_default()).map(|parsed| parsed.digest())
     });
     let mut presented = in_turn(&secrets);
     let verified = suite.time_async("verify_memory", "verify", &runtime, async || {

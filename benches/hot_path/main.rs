@@ -1,4 +1,6 @@
 //! What the life of a key costs: every step against the least that it could cost, and a table of the ratios.
+//!
+//! Run it with `cargo bench -p keyward-benches --features sqlite,postgres`. Words behind `--` choose benchmarks by name.
 
 mod in_memory;
 #[cfg(feature = "postgres")]
@@ -6,12 +8,14 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod suite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod tables;
 
 use std::error::Error;
 
 use keyward::Secret;
-use keyward::key::Draft;
-use keyward::scraper::{ScraperDetails, ScraperKey};
+use keyward::schemas::scraper::ScraperKey;
+use keyward::schemas::standard::StandardKey;
 use suite::Suite;
 
 /// How many keys are issued and then presented in turn.
@@ -23,7 +27,7 @@ const MANY: u32 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut suite = Suite::new();
-    in_memory::generate(&mut suite);
+    in_memory::generate(&mut suite)?;
     in_memory::parse_and_digest(&mut suite)?;
     in_memory::verify(&mut suite)?;
     #[cfg(feature = "sqlite")]
@@ -34,13 +38,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A key as a client has it: two scopes and an expiry.
-fn typical_key(number: u32) -> Result<Draft<ScraperDetails>, Box<dyn Error>> {
+/// A key as a customer has it: two scopes and an expiry.
+fn standard_key(number: u32) -> Result<StandardKey, Box<dyn Error>> {
+    let key = StandardKey::new(format!("customer-{}", number % 100), "nightly import")?
+        .scope("jobs:read")?
+        .scope("jobs:write")?
+        .expires_at("2099-12-31T23:59:59Z".parse()?);
+    Ok(key)
+}
+
+/// The same key in the table of a host.
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code, reason = "it needs a database"))]
+fn scraper_key(number: u32) -> Result<ScraperKey, Box<dyn Error>> {
     let key = ScraperKey::named(format!("client-{}", number % 100), "nightly import")?
         .scope("jobs:read")?
         .scope("jobs:write")?
         .expires_at("2099-12-31T23:59:59Z".parse()?);
-    Ok(key.into())
+    Ok(key)
 }
 
 /// The plaintexts, one after the other and again from the start.

@@ -6,26 +6,19 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use keyward::key::{HexDigest, KeyDigest};
-use keyward::scraper::Scraper;
-use keyward::{Keys, PostgresKeyStore, Secret};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection, Executor};
+use keyward::key::KeyDigest;
+use keyward::schemas::scraper::Scraper;
+use keyward::schemas::standard::Standard;
+use keyward::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use keyward::sqlx::{self, Connection, Executor};
+use keyward::{Keys, Postgres, Secret, SqlKeyStore};
 use tokio::runtime::{self, Runtime};
 
 use crate::suite::Suite;
-use crate::{MANY, PRESENTED, in_turn, typical_key};
+use crate::tables::{Argument, Benched};
+use crate::{MANY, PRESENTED, in_turn};
 
 const TASKS: u64 = 8;
-
-/// As a host that needed nothing but this lookup would write it.
-const RAW_SELECT: &str = "SELECT * FROM api_keys WHERE key_hash = $1";
-
-const ADD_KEYS_OF_NOBODY: &str = "
-    INSERT INTO api_keys (key_hash, key_prefix, name, client_id, scopes, expires_at)
-    SELECT encode(sha256(number::text::bytea), 'hex'), 'riq_abcd', 'nightly import', 'client-' || number % 1000,
-           '{jobs:read,jobs:write}', '2099-12-31 23:59:59'
-    FROM generate_series(1, $1) AS number";
 
 pub(crate) fn verify(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let server = Server::reach()?;
@@ -35,23 +28,30 @@ pub(crate) fn verify(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     // A run that was killed has left it behind.
     runtime.block_on(admin.execute("DROP DATABASE IF EXISTS keyward_hot_path WITH (FORCE)"))?;
     runtime.block_on(admin.execute("CREATE DATABASE keyward_hot_path"))?;
-    let outcome = verify_in(suite, &runtime, options.database("keyward_hot_path"));
+    let options = options.database("keyward_hot_path");
+    let outcome = verify_in::<Standard>(suite, &runtime, options.clone())
+        .and_then(|()| verify_in::<Scraper>(suite, &runtime, options));
     runtime.block_on(admin.execute("DROP DATABASE keyward_hot_path WITH (FORCE)"))?;
     outcome
 }
 
-fn verify_in(suite: &mut Suite, runtime: &Runtime, options: PgConnectOptions) -> Result<(), Box<dyn Error>> {
+fn verify_in<S: Benched>(
+    suite: &mut Suite,
+    runtime: &Runtime,
+    options: PgConnectOptions,
+) -> Result<(), Box<dyn Error>> {
     let tasks = u32::try_from(TASKS)?;
     let pool = runtime.block_on(PgPoolOptions::new().max_connections(tasks).connect_with(options))?;
-    let keys = Keys::builder(Scraper, runtime.block_on(PostgresKeyStore::<Scraper>::open(pool.clone()))?).build();
-    runtime.block_on(keys.store().migrate(keys.now()))?;
-    let secrets = runtime.block_on(issue(&keys, &pool))?;
-    let hashes = secrets.iter().map(|secret| KeyDigest::of(secret.expose_secret()).to_hex()).collect();
-    let bench = Bench { runtime, pool, keys, secrets: secrets.into(), hashes };
+    let store = runtime.block_on(SqlKeyStore::open(Postgres::new(pool.clone()), S::value()?))?;
+    let keys = Keys::builder(store.clone()).build();
+    runtime.block_on(store.migrate(keys.now()))?;
+    let secrets = runtime.block_on(issue(&store, &keys, &pool))?;
+    let arguments = secrets.iter().map(|secret| S::argument(&KeyDigest::of(secret.expose_secret()))).collect();
+    let bench = Bench { runtime, pool, keys, secrets: secrets.into(), arguments };
 
     bench.compare(suite, "1,000 keys", 1);
-    let add_keys = sqlx::query(ADD_KEYS_OF_NOBODY).bind(i64::from(MANY - PRESENTED));
-    runtime.block_on(add_keys.execute(&bench.pool))?;
+    let fill = sqlx::query(S::POSTGRES.fill).bind(i64::from(MANY - PRESENTED));
+    runtime.block_on(fill.execute(&bench.pool))?;
     runtime.block_on(bench.pool.execute("VACUUM ANALYZE"))?;
     bench.compare(suite, "100,000 keys", 1);
     bench.compare(suite, "100,000 keys", TASKS);
@@ -60,43 +60,51 @@ fn verify_in(suite: &mut Suite, runtime: &Runtime, options: PgConnectOptions) ->
 }
 
 /// Issues the keys in one transaction of the host.
-async fn issue(keys: &Keys<PostgresKeyStore<Scraper>>, pool: &PgPool) -> Result<Vec<Secret>, Box<dyn Error>> {
+async fn issue<S: Benched>(
+    store: &SqlKeyStore<S>,
+    keys: &Keys<S>,
+    pool: &PgPool,
+) -> Result<Vec<Secret>, Box<dyn Error>> {
     let mut transaction = pool.begin().await?;
-    let mut secrets = Vec::new();
+    let mut receipts = Vec::new();
     for number in 0..PRESENTED {
-        let prepared = keys.prepare(typical_key(number)?)?;
-        secrets.push(keys.store().issue_in(&mut transaction, prepared).await?.secret);
+        let prepared = keys.prepare(S::typical_key(number)?)?;
+        receipts.push(store.within(&mut transaction).issue(prepared).await?);
     }
     transaction.commit().await?;
-    Ok(secrets)
+    Ok(receipts.into_iter().map(|receipt| keys.committed(receipt).secret).collect())
 }
 
-struct Bench<'r> {
+struct Bench<'r, S: Benched> {
     runtime: &'r Runtime,
     pool: PgPool,
-    keys: Keys<PostgresKeyStore<Scraper>>,
+    keys: Keys<S>,
     secrets: Arc<[Secret]>,
-    hashes: Arc<[HexDigest]>,
+    arguments: Arc<[Argument]>,
 }
 
-impl Bench<'_> {
+impl<S: Benched> Bench<'_, S> {
     fn compare(&self, suite: &mut Suite, size: &str, tasks: u64) {
         const GROUP: &str = "verify_postgres";
 
-        let load = format!("{size}, {tasks} at once");
+        let load = format!("{}, {size}, {tasks} at once", S::NAME);
         let raw =
             suite.time_tasks(GROUP, &format!("raw_select/{load}"), self.runtime, tasks, |steps| self.select(steps));
         let verified =
             suite.time_tasks(GROUP, &format!("verify/{load}"), self.runtime, tasks, |steps| self.verify(steps));
-        suite.compare(format!("verify through PostgreSQL, {load}"), verified, "the raw prepared SELECT", raw);
+        suite.compare(format!("verify through PostgreSQL, {load}"), verified, "the prepared SELECT alone", raw);
     }
 
     fn select(&self, steps: u64) -> impl Future<Output = ()> + Send + 'static {
-        let (pool, hashes) = (self.pool.clone(), Arc::clone(&self.hashes));
+        let (pool, arguments) = (self.pool.clone(), Arc::clone(&self.arguments));
         async move {
-            for (_, hash) in (0..steps).zip(hashes.iter().cycle()) {
-                let row = sqlx::query(RAW_SELECT).bind(hash.as_str()).fetch_one(&pool).await;
-                assert!(row.is_ok());
+            for (_, argument) in (0..steps).zip(arguments.iter().cycle()) {
+                let select = sqlx::query(S::POSTGRES.select);
+                let select = match argument {
+                    Argument::Bytes(bytes) => select.bind(&bytes[..]),
+                    Argument::Hex(text) => select.bind(text.as_str()),
+                };
+                assert!(select.fetch_one(&pool).await.is_ok());
             }
         }
     }
@@ -122,7 +130,7 @@ impl Server {
         if let Ok(url) = std::env::var("KEYWARD_TEST_POSTGRES_URL") {
             return Ok(Self { url, script: None });
         }
-        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
+        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/postgres"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -3,77 +3,84 @@
 use std::error::Error;
 use std::path::Path;
 
-use keyward::key::{HexDigest, KeyDigest};
-use keyward::scraper::Scraper;
-use keyward::{Keys, Secret, SqliteKeyStore};
-use rusqlite::Connection;
+use keyward::key::KeyDigest;
+use keyward::rusqlite::types::{ToSqlOutput, ValueRef};
+use keyward::rusqlite::{self, Connection, ToSql};
+use keyward::schemas::scraper::Scraper;
+use keyward::schemas::standard::Standard;
+use keyward::{Keys, Secret, SqlKeyStore, Sqlite};
 use tokio::runtime;
 
 use crate::suite::Suite;
-use crate::{MANY, PRESENTED, in_turn, typical_key};
-
-/// As a host that needed nothing but this lookup would write it.
-const RAW_SELECT: &str = "SELECT * FROM api_keys WHERE key_hash = ?1";
-
-const ADD_KEYS_OF_NOBODY: &str = "
-    INSERT INTO api_keys (key_hash, key_prefix, name, client_id, scopes, expires_at)
-    WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < ?1)
-    SELECT lower(hex(randomblob(32))), 'riq_abcd', 'nightly import', 'client-' || number % 1000,
-           '[\"jobs:read\",\"jobs:write\"]', '2099-12-31 23:59:59'
-    FROM counted";
+use crate::tables::{Argument, Benched};
+use crate::{MANY, PRESENTED, in_turn};
 
 pub(crate) fn verify(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    verify_in::<Standard>(suite)?;
+    verify_in::<Scraper>(suite)
+}
+
+fn verify_in<S: Benched>(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("keys.db");
     let runtime = runtime::Builder::new_current_thread().build()?;
-    let store = runtime.block_on(SqliteKeyStore::<Scraper>::open(&path))?;
-    let keys = Keys::builder(Scraper, store).build();
-    runtime.block_on(keys.store().migrate(keys.now()))?;
-    let secrets = issue(&keys, &path)?;
+    let store = runtime.block_on(SqlKeyStore::open(Sqlite::open(&path)?, S::value()?))?;
+    let keys = Keys::builder(store.clone()).build();
+    runtime.block_on(store.migrate(keys.now()))?;
+    let secrets = issue(&store, &keys, &path)?;
 
     compare(suite, "1,000 keys", &keys, &secrets, &path)?;
     let host = Connection::open(&path)?;
-    host.execute(ADD_KEYS_OF_NOBODY, [MANY - PRESENTED])?;
+    host.execute(S::SQLITE.fill, [MANY - PRESENTED])?;
     // What is still in the write-ahead log would be read from there, at a price that changes from run to run.
     host.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     compare(suite, "100,000 keys", &keys, &secrets, &path)
 }
 
 /// Issues the keys in one transaction of the host, because a thousand commits take their time.
-fn issue(keys: &Keys<SqliteKeyStore<Scraper>>, path: &Path) -> Result<Vec<Secret>, Box<dyn Error>> {
+fn issue<S: Benched>(store: &SqlKeyStore<S>, keys: &Keys<S>, path: &Path) -> Result<Vec<Secret>, Box<dyn Error>> {
     let mut host = Connection::open(path)?;
     let transaction = host.transaction()?;
-    let mut secrets = Vec::new();
+    let mut receipts = Vec::new();
     for number in 0..PRESENTED {
-        let prepared = keys.prepare(typical_key(number)?)?;
-        secrets.push(keys.store().issue_in(&transaction, prepared)?.secret);
+        let prepared = keys.prepare(S::typical_key(number)?)?;
+        receipts.push(store.within(&transaction).issue(prepared)?);
     }
     transaction.commit()?;
-    Ok(secrets)
+    Ok(receipts.into_iter().map(|receipt| keys.committed(receipt).secret).collect())
 }
 
-fn compare(
+fn compare<S: Benched>(
     suite: &mut Suite,
     size: &str,
-    keys: &Keys<SqliteKeyStore<Scraper>>,
+    keys: &Keys<S>,
     secrets: &[Secret],
     path: &Path,
 ) -> Result<(), Box<dyn Error>> {
     const GROUP: &str = "verify_sqlite";
 
+    let load = format!("{}, {size}", S::NAME);
     let host = Connection::open(path)?;
-    let hashes: Vec<_> = secrets.iter().map(|secret| KeyDigest::of(secret.expose_secret()).to_hex()).collect();
-    let mut wanted = hashes.iter().cycle();
-    let raw = suite.time(GROUP, &format!("raw_select/{size}"), || {
-        let hash = wanted.next().map(HexDigest::as_str);
-        host.prepare_cached(RAW_SELECT)?.query_row([hash], |row| row.get::<_, bool>("is_active"))
+    let arguments: Vec<_> = secrets.iter().map(|secret| S::argument(&KeyDigest::of(secret.expose_secret()))).collect();
+    let mut wanted = arguments.iter().cycle();
+    let raw = suite.time(GROUP, &format!("raw_select/{load}"), || {
+        host.prepare_cached(S::SQLITE.select)?.query_row([wanted.next()], |row| row.get::<_, String>("id"))
     });
 
     let runtime = runtime::Builder::new_current_thread().build()?;
     let mut presented = in_turn(secrets);
-    let verified = suite.time_async(GROUP, &format!("verify/{size}"), &runtime, async || {
+    let verified = suite.time_async(GROUP, &format!("verify/{load}"), &runtime, async || {
         keys.verify(presented.next().unwrap_or_default()).await.is_ok()
     });
-    suite.compare(format!("verify through SQLite, {size}"), verified, "the raw prepared SELECT", raw);
+    suite.compare(format!("verify through SQLite, {load}"), verified, "the prepared SELECT alone", raw);
     Ok(())
+}
+
+impl ToSql for Argument {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+            Self::Hex(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
 }

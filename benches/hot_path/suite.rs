@@ -123,7 +123,7 @@ impl Suite {
         for Ratio { what, nanos, floor, floor_nanos } in self.ratios {
             let ratio = nanos / floor_nanos;
             let (time, floor_time) = (readable(nanos), readable(floor_nanos));
-            println!("{what:<52} {ratio:>7.2} x {floor} ({time:.1?} to {floor_time:.1?})");
+            println!("{what:<60} {ratio:>7.2} x {floor} ({time:.1?} to {floor_time:.1?})");
         }
     }
 }

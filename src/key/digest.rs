@@ -92,6 +92,14 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
+/// Shortened as in `Debug`: a whole digest has no place in a response or a log.
+#[cfg(feature = "serde")]
+impl serde::Serialize for KeyDigest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}…", &self.to_hex().as_str()[..8]))
+    }
+}
+
 /// A digest as the 64 characters that a column holds.
 #[derive(Clone, Copy)]
 pub struct HexDigest([u8; 64]);

@@ -1,7 +1,5 @@
 //! How random bytes become the characters of a key.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// The alphabet in which a key's random bytes are written.
@@ -13,7 +11,7 @@ pub enum Encoding {
     /// RFC 4648 section 5 (`A–Z a–z 0–9 - _`) without padding: four characters for three bytes.
     Base64Url,
     /// Base62 (`0–9 A–Z a–z`) of fixed width, then six more characters that hold its CRC-32, as GitHub's tokens
-    /// do. The checksum catches typing errors and sharpens secret scanners; it protects against nobody.
+    /// do. The checksum catches typing errors and sharpens secret scanners; it is no protection against forgery.
     Base62Checked,
 }
 
@@ -58,7 +56,7 @@ impl Encoding {
                     }
                 }
             }
-            Self::Base64Url => URL_SAFE_NO_PAD.encode_string(bytes, text),
+            Self::Base64Url => push_base64url(bytes, text),
             Self::Base62Checked => {
                 let start = text.len();
                 push_base62(bytes, text);
@@ -90,9 +88,23 @@ impl Encoding {
     }
 }
 
-/// The number of base62 digits that hold any `bytes` bytes: 8 bits a byte over log2(62) = 5.954196310… a digit.
+/// RFC 4648 section 5 without padding.
+fn push_base64url(bytes: &[u8], text: &mut String) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(bits >> (18 - 6 * digit) & 0x3f) as usize]));
+        }
+    }
+}
+
+/// The number of base62 digits that hold any `bytes` bytes: 8 bits a byte over log2(62) = 5.95419… a digit. Exact for
+/// the lengths of keys, and small enough for 32 bits.
 const fn base62_length(bytes: usize) -> usize {
-    (bytes * 8 * 1_000_000_000).div_ceil(5_954_196_310)
+    (bytes * 8 * 100_000).div_ceil(595_419)
 }
 
 /// Long division of the big-endian number `bytes` by 62, padded with zeros to its fixed width.
@@ -148,6 +160,20 @@ mod tests {
             let width = f64::from(u32::try_from(text.len()).unwrap());
             assert!(width * 62_f64.log2() > bits);
         }
+    }
+
+    #[test]
+    fn base64url_agrees_with_the_vectors_of_rfc_4648() {
+        let encoded = |bytes: &[u8]| {
+            let mut text = String::new();
+            push_base64url(bytes, &mut text);
+            text
+        };
+        let vectors = ["", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy"];
+        for (length, expected) in vectors.into_iter().enumerate() {
+            assert_eq!(encoded(&b"foobar"[..length]), expected);
+        }
+        assert_eq!(encoded(&[0xfb, 0xff, 0xfe]), "-__-");
     }
 
     #[test]

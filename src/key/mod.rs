@@ -1,18 +1,34 @@
 //! A key by itself: its format, its digest, its record, and the one decision about it. Pure; no I/O.
 
+mod change;
 mod digest;
 mod encoding;
+mod environment;
 mod format;
+mod formats;
 mod issuance;
+mod metadata;
+mod rate_limit;
+mod receipt;
 mod record;
+mod schema;
+mod scope;
+mod text;
 mod verdict;
 
+pub use change::{Action, ChangeError, Changed, FieldChange, HistoryEntry, KeyChange, Update};
 pub use digest::{HexDigest, KeyDigest};
 pub use encoding::Encoding;
-pub use format::{InvalidFormat, KeyFormat, MAX_PRESENTED_LENGTH, MalformedKey, ParsedKey};
-pub use issuance::{Draft, IdScheme, Issued, PrepareError, Prepared, PreparedRotation, Profile, Rotated, Rotation};
-pub use record::{
-    Defect, DisplayPrefix, InvalidText, KeyHead, KeyId, KeyRecord, OwnerId, Revocation, RevocationReason, Status,
-};
-pub(crate) use record::{check_text, text};
+pub use environment::{Environment, InvalidEnvironment};
+pub use format::{InvalidFormat, KeyFormat, KeyPrefix, MAX_PREFIX_LEN, MAX_PRESENTED_LEN, MalformedKey, ParsedKey};
+pub use formats::{ForeignFormat, KeyFormats};
+pub use issuance::{Draft, Imported, Issued, PrepareError, Prepared, PreparedRotation, Rotated, Rotation};
+pub use metadata::{InvalidMetadata, MAX_METADATA_LEN, Metadata};
+pub use rate_limit::{InvalidRateLimit, RateLimit};
+pub use receipt::{Receipt, Revoked, RevokedAll};
+pub use record::{Defect, Disabling, KeyHead, KeyRecord, Revocation, Status};
+pub use schema::{IdScheme, Labels, Schema};
+pub use scope::{InvalidScope, MissingScope, Scope, ScopePolicy, Scopes};
+pub use text::{Actor, Description, DisplayPrefix, InvalidText, KeyId, KeyName, OwnerId, Reason};
+pub(crate) use text::{check_text, text};
 pub use verdict::{Authenticated, Refusal, RefusalReason, decide};

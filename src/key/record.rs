@@ -1,120 +1,14 @@
-//! A stored key: what every system records about one, and what only its own system knows.
+//! A stored key: what every schema records about one, and what only its own schema knows.
 
 use std::fmt;
 
-use crate::key::KeyDigest;
+use crate::key::{Actor, DisplayPrefix, KeyDigest, KeyId, OwnerId, Reason, Schema};
 use crate::time::Timestamp;
 
-/// Declares a text newtype that is checked on the way in and printed as it is.
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, at most $limit:literal) => {
-        $(#[$doc])*
-        ///
-        #[doc = concat!("1 to ", $limit, " characters, none of them a control character.")]
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Checks `text`.
-            ///
-            /// # Errors
-            /// [`InvalidText`] when it is empty, too long, or has a control character.
-            pub fn new(text: impl Into<String>) -> Result<Self, InvalidText> {
-                let text = text.into();
-                check_text(&text, $limit)?;
-                Ok(Self(text))
-            }
-
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
-            /// Takes what a store holds, odd as it may be: it is shown, never trusted. For authors of stores.
-            #[must_use]
-            pub fn from_stored(text: impl Into<String>) -> Self {
-                Self(text.into())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = InvalidText;
-
-            fn from_str(text: &str) -> Result<Self, InvalidText> {
-                Self::new(text)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), self.0)
-            }
-        }
-    };
-}
-pub(crate) use text;
-
-/// Refuses what one engine or another could not store, so that both refuse the same.
-pub(crate) fn check_text(text: &str, limit: usize) -> Result<(), InvalidText> {
-    if text.trim().is_empty() {
-        Err(InvalidText::Empty)
-    } else if text.chars().count() > limit {
-        Err(InvalidText::TooLong { limit })
-    } else if text.chars().any(char::is_control) {
-        Err(InvalidText::ControlCharacter)
-    } else {
-        Ok(())
-    }
-}
-
-/// Why a text was not taken. It does not repeat the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidText {
-    /// There is no text, or nothing but white space.
-    #[error("must not be empty")]
-    Empty,
-    /// The text is too long.
-    #[error("must not be longer than {limit} characters")]
-    TooLong {
-        /// The most characters that are taken.
-        limit: usize,
-    },
-    /// The text has a control character, NUL and line breaks included.
-    #[error("must not contain control characters")]
-    ControlCharacter,
-}
-
-text! {
-    /// The identity of one key within its store: a UUID for system C, 32 alphanumerics for B, the owner's DID for A.
-    KeyId, at most 255
-}
-
-text! {
-    /// Whom a key belongs to: a client, a mesh, an aggregator's DID.
-    OwnerId, at most 255
-}
-
-text! {
-    /// The first characters of a key, stored in clear to tell keys apart. Not secret and not unique.
-    DisplayPrefix, at most 64
-}
-
-text! {
-    /// Why a key was revoked, in the operator's words.
-    RevocationReason, at most 500
-}
-
-/// What every system records about a key, whatever it calls the columns.
+/// What every schema records about a key, whatever it calls the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "authors of stores build and take apart heads")]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct KeyHead {
     /// Which key.
     pub id: KeyId,
@@ -126,48 +20,119 @@ pub struct KeyHead {
     pub digest: Option<KeyDigest>,
     /// When it was issued, where the store knows.
     pub created_at: Option<Timestamp>,
+    /// Who issued it, where the schema records that.
+    pub created_by: Option<Actor>,
     /// When it was last accepted, within the interval at which last use is written.
     pub last_used_at: Option<Timestamp>,
     /// The instant at which it dies; `None` is never.
     pub expires_at: Option<Timestamp>,
     /// Whether somebody stopped it.
     pub status: Status,
+    /// The key that replaced it, where the store remembers rotations.
+    pub successor: Option<KeyId>,
+    /// How many changes it has had, the issue included; 0 where the schema does not count them.
+    pub version: u64,
     /// A stored value that cannot be understood. A key with one is refused.
     pub defect: Option<Defect>,
 }
 
+impl KeyHead {
+    /// The head of an active key that never expires and was never used. Set the fields that say otherwise.
+    #[must_use]
+    pub const fn new(id: KeyId, owner: OwnerId, prefix: DisplayPrefix, digest: Option<KeyDigest>) -> Self {
+        Self {
+            id,
+            owner,
+            prefix,
+            digest,
+            created_at: None,
+            created_by: None,
+            last_used_at: None,
+            expires_at: None,
+            status: Status::Active,
+            successor: None,
+            version: 0,
+            defect: None,
+        }
+    }
+
+    /// Whether somebody revoked it.
+    #[must_use]
+    pub const fn is_revoked(&self) -> bool {
+        matches!(self.status, Status::Revoked(_))
+    }
+}
+
 /// Whether somebody stopped a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Status {
-    /// Nobody did.
+    /// It was not stopped.
     Active,
-    /// Its flag is not set, and nothing says since when or why.
-    Inactive,
-    /// What it belongs to was shut down: its mesh is archived, or the member who issued it is revoked.
+    /// It was switched off, and may be switched on again.
+    Disabled(Disabling),
+    /// What it belongs to is shut down, such as an archived mesh.
     TenantDisabled,
     /// It was revoked, for good.
     Revoked(Revocation),
 }
 
+/// When and why a key was disabled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Disabling {
+    /// When, where the store knows.
+    pub at: Option<Timestamp>,
+    /// The operator's words, where there are any.
+    pub reason: Option<Reason>,
+}
+
+impl Disabling {
+    /// A disabling at this time and for this reason, as far as they are known.
+    #[must_use]
+    pub const fn new(at: Option<Timestamp>, reason: Option<Reason>) -> Self {
+        Self { at, reason }
+    }
+}
+
 /// When and why a key was revoked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "authors of stores build and take apart revocations")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Revocation {
     /// The first time that it was revoked, where the store knows.
     pub at: Option<Timestamp>,
     /// The operator's words, where there are any.
-    pub reason: Option<RevocationReason>,
+    pub reason: Option<Reason>,
+}
+
+impl Revocation {
+    /// A revocation at this time and for this reason, as far as they are known.
+    #[must_use]
+    pub const fn new(at: Option<Timestamp>, reason: Option<Reason>) -> Self {
+        Self { at, reason }
+    }
 }
 
 /// Where a stored value stands that cannot be understood, or that grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "authors of stores build defects")]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Defect {
     /// The table.
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
+}
+
+impl Defect {
+    /// A defect in this column of this table.
+    #[must_use]
+    pub const fn new(table: &'static str, column: &'static str) -> Self {
+        Self { table, column }
+    }
 }
 
 impl fmt::Display for Defect {
@@ -176,12 +141,50 @@ impl fmt::Display for Defect {
     }
 }
 
-/// A stored key: the shared head, and the details that only its system knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "authors of stores build and take apart records")]
-pub struct KeyRecord<D> {
-    /// What every system records.
+/// A stored key: the shared head, and the details that only its schema knows.
+#[non_exhaustive]
+pub struct KeyRecord<S: Schema> {
+    /// What every schema records.
     pub head: KeyHead,
-    /// What only this system records.
-    pub details: D,
+    /// What only this schema records.
+    pub details: S::Details,
+}
+
+impl<S: Schema> KeyRecord<S> {
+    /// A record of these two parts.
+    #[must_use]
+    pub const fn new(head: KeyHead, details: S::Details) -> Self {
+        Self { head, details }
+    }
+}
+
+// Derived forms would ask the schema itself for what only its details need.
+impl<S: Schema> Clone for KeyRecord<S> {
+    fn clone(&self) -> Self {
+        Self { head: self.head.clone(), details: self.details.clone() }
+    }
+}
+
+impl<S: Schema> fmt::Debug for KeyRecord<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRecord").field("head", &self.head).field("details", &self.details).finish()
+    }
+}
+
+impl<S: Schema> PartialEq for KeyRecord<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head && self.details == other.details
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<S: Schema<Details: serde::Serialize>> serde::Serialize for KeyRecord<S> {
+    fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        use serde::ser::SerializeStruct as _;
+
+        let mut record = serializer.serialize_struct("KeyRecord", 2)?;
+        record.serialize_field("head", &self.head)?;
+        record.serialize_field("details", &self.details)?;
+        record.end()
+    }
 }

@@ -1,38 +1,67 @@
-//! The one decision about a presented key, for every system and every store.
+//! The one decision about a presented key, for every schema and every store.
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::key::{Defect, DisplayPrefix, KeyDigest, KeyHead, KeyId, KeyRecord, MalformedKey, Status};
+use crate::key::{Defect, DisplayPrefix, KeyDigest, KeyHead, KeyId, KeyRecord, MalformedKey, OwnerId, Schema, Status};
 use crate::time::Timestamp;
 
 /// Proof that a presented key matched a live record. Only [`decide`] makes one.
 ///
+/// Clones share the record: one costs a reference count.
+///
 /// ```compile_fail
-/// # fn forge<D>(record: keyward::key::KeyRecord<D>) -> keyward::key::Authenticated<D> {
-/// keyward::key::Authenticated(record) // the constructor is private
+/// # use std::sync::Arc;
+/// # use keyward::key::{Authenticated, KeyRecord, Schema};
+/// # fn forge<S: Schema>(record: Arc<KeyRecord<S>>) -> Authenticated<S> {
+/// Authenticated(record) // the constructor is private
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct Authenticated<D>(KeyRecord<D>);
+pub struct Authenticated<S: Schema>(Arc<KeyRecord<S>>);
 
-impl<D> Authenticated<D> {
-    /// What every system records about the key.
+impl<S: Schema> Authenticated<S> {
+    /// What every schema records about the key.
     #[must_use]
-    pub const fn head(&self) -> &KeyHead {
+    pub fn head(&self) -> &KeyHead {
         &self.0.head
     }
 
-    /// What only this system records about it: its permissions and limits.
+    /// What only this schema records about it: its permissions and limits.
     #[must_use]
-    pub const fn details(&self) -> &D {
+    pub fn details(&self) -> &S::Details {
         &self.0.details
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub fn owner(&self) -> &OwnerId {
+        &self.0.head.owner
     }
 
     /// The whole record.
     #[must_use]
-    pub fn into_record(self) -> KeyRecord<D> {
-        self.0
+    pub fn record(&self) -> &Arc<KeyRecord<S>> {
+        &self.0
+    }
+}
+
+impl<S: Schema> Clone for Authenticated<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Schema> fmt::Debug for Authenticated<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authenticated").field(&self.0).finish()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<S: Schema<Details: serde::Serialize>> serde::Serialize for Authenticated<S> {
+    fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        self.0.serialize(serializer)
     }
 }
 
@@ -48,7 +77,7 @@ impl KeyHead {
             (Status::Revoked(_), _) => Err(RefusalReason::Revoked),
             (_, Some(defect)) => Err(RefusalReason::Unusable(defect)),
             (Status::TenantDisabled, None) => Err(RefusalReason::TenantDisabled),
-            (Status::Inactive, None) => Err(RefusalReason::Inactive),
+            (Status::Disabled(_), None) => Err(RefusalReason::Disabled),
             (Status::Active, None) if self.expires_at.is_some_and(|at| at <= now) => Err(RefusalReason::Expired),
             (Status::Active, None) => Ok(()),
         }
@@ -58,25 +87,27 @@ impl KeyHead {
 /// Decides about a presented key; does no I/O.
 ///
 /// `candidates` is every row that a store found for it, dead ones and strangers with the same display prefix
-/// included. Rows are told apart by the whole digest, in constant time. Should several rows hold the same digest, as
-/// system B's table allows, a live one is enough.
+/// included. Rows are distinguished by the whole digest, in constant time. Should several rows hold the same digest, as
+/// the table of the mesh schema allows, a live one is enough.
 ///
 /// # Errors
 /// [`Refusal`] with the reason, and with the key that it speaks of where one matched.
-pub fn decide<D>(
-    candidates: Vec<KeyRecord<D>>,
+pub fn decide<S: Schema>(
+    schema: &S,
+    candidates: Vec<Arc<KeyRecord<S>>>,
     digest: &KeyDigest,
     now: Timestamp,
-) -> Result<Authenticated<D>, Refusal> {
+) -> Result<Authenticated<S>, Refusal> {
     let mut refusal = Refusal::new(RefusalReason::Unknown);
     for record in candidates {
         if record.head.digest.as_ref() != Some(digest) {
             continue;
         }
-        match record.head.standing(now) {
+        match record.head.standing(now).and_then(|()| schema.admits(&record)) {
             Ok(()) => return Ok(Authenticated(record)),
             Err(reason) => {
-                refusal = Refusal { reason, key: Some((record.head.id, record.head.prefix)), outage: None };
+                let KeyHead { id, prefix, .. } = &record.head;
+                refusal = Refusal { reason, key: Some((id.clone(), prefix.clone())), outage: None };
             }
         }
     }
@@ -92,7 +123,7 @@ pub fn decide<D>(
 /// ```
 /// use keyward::key::{KeyFormat, Refusal, RefusalReason};
 ///
-/// let malformed = KeyFormat::SCRAPER.parse("hunter2").unwrap_err();
+/// let malformed = KeyFormat::MESH.parse("hunter2").unwrap_err();
 /// let refusal = Refusal::from(malformed);
 /// assert_eq!(refusal.to_string(), "the API key is not valid");
 /// assert_eq!(refusal.reason().code(), "malformed");
@@ -150,8 +181,12 @@ impl Refusal {
 }
 
 impl From<MalformedKey> for Refusal {
+    /// A key that shows another environment is refused like one whose record says so.
     fn from(malformed: MalformedKey) -> Self {
-        Self::new(RefusalReason::Malformed(malformed))
+        Self::new(match malformed {
+            MalformedKey::OtherEnvironment => RefusalReason::OtherEnvironment,
+            malformed => RefusalReason::Malformed(malformed),
+        })
     }
 }
 
@@ -162,6 +197,20 @@ impl fmt::Display for Refusal {
         } else {
             "the API key is not valid"
         })
+    }
+}
+
+/// Serialised for logs and audit, not for callers: the reason is in it.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Refusal {
+    fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        use serde::ser::SerializeStruct as _;
+
+        let mut refusal = serializer.serialize_struct("Refusal", 3)?;
+        refusal.serialize_field("reason", self.reason.code())?;
+        refusal.serialize_field("key_id", &self.key_id())?;
+        refusal.serialize_field("prefix", &self.display_prefix())?;
+        refusal.end()
     }
 }
 
@@ -176,14 +225,16 @@ pub enum RefusalReason {
     Malformed(MalformedKey),
     /// No record has this digest.
     Unknown,
-    /// Somebody revoked it.
+    /// It is revoked.
     Revoked,
-    /// Its flag is not set.
-    Inactive,
-    /// Its mesh is archived, or the member who issued it is revoked.
+    /// It is switched off.
+    Disabled,
+    /// What it belongs to is shut down, such as an archived mesh.
     TenantDisabled,
-    /// Its time has come.
+    /// Its expiry has passed.
     Expired,
+    /// It belongs to another environment of the service.
+    OtherEnvironment,
     /// Its row holds a value that grants nothing.
     Unusable(Defect),
     /// The store could not answer; nothing is known about the key.
@@ -198,9 +249,10 @@ impl RefusalReason {
             Self::Malformed(_) => "malformed",
             Self::Unknown => "unknown",
             Self::Revoked => "revoked",
-            Self::Inactive => "inactive",
+            Self::Disabled => "disabled",
             Self::TenantDisabled => "tenant_disabled",
             Self::Expired => "expired",
+            Self::OtherEnvironment => "other_environment",
             Self::Unusable(_) => "unusable",
             Self::StoreUnavailable => "store_unavailable",
         }
@@ -213,9 +265,10 @@ impl fmt::Display for RefusalReason {
             Self::Malformed(malformed) => fmt::Display::fmt(malformed, f),
             Self::Unknown => f.write_str("no such key"),
             Self::Revoked => f.write_str("the key is revoked"),
-            Self::Inactive => f.write_str("the key is inactive"),
-            Self::TenantDisabled => f.write_str("the key's mesh is archived or its issuer is revoked"),
+            Self::Disabled => f.write_str("the key is disabled"),
+            Self::TenantDisabled => f.write_str("what the key belongs to is shut down"),
             Self::Expired => f.write_str("the key has expired"),
+            Self::OtherEnvironment => f.write_str("the key belongs to another environment"),
             Self::Unusable(defect) => write!(f, "the key's row grants nothing because of {defect}"),
             Self::StoreUnavailable => f.write_str("the store could not answer"),
         }

@@ -1,17 +1,19 @@
 //! Last use, recorded off the request path: noted in memory, written in one statement an interval.
 
 use std::collections::HashMap;
+#[cfg(feature = "tokio")]
 use std::future::Future;
+#[cfg(feature = "tokio")]
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::key::{KeyDigest, KeyHead, KeyId};
+use crate::key::{KeyDigest, KeyHead, KeyId, Schema};
 use crate::store::{KeyStore, KeyUse, StoreError};
 use crate::time::Timestamp;
 
-/// How often last use is written unless the host says otherwise. System B's presence needs a minute or less.
+/// How often last use is written unless the host says otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How many different keys are remembered between two writes unless the host says otherwise.
@@ -19,6 +21,7 @@ pub const DEFAULT_CAPACITY: usize = 10_000;
 
 /// A write that takes longer than this is given up and tried again, so that a database that stands still does not keep a
 /// host from shutting down.
+#[cfg(feature = "tokio")]
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writing more often than this would be a write per use.
@@ -30,15 +33,15 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 pub(crate) struct LastUsed {
     pending: Mutex<HashMap<KeyDigest, (KeyId, Timestamp)>>,
     capacity: usize,
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "the timer needs tokio"))]
     interval: Duration,
     dropped: AtomicU64,
     failed_flushes: AtomicU64,
-    /// Held through a flush, so that two of them cannot write the same keys twice in one interval.
-    flushing: tokio::sync::Mutex<()>,
 }
 
 /// What became of the uses of keys so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LastUsedMetrics {
     /// Keys that wait for the next write.
@@ -57,7 +60,6 @@ impl LastUsed {
             interval: interval.max(SHORTEST_INTERVAL),
             dropped: AtomicU64::new(0),
             failed_flushes: AtomicU64::new(0),
-            flushing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -87,8 +89,8 @@ impl LastUsed {
         }
     }
 
-    pub(crate) async fn flush<S: KeyStore + ?Sized>(&self, store: &S) -> Result<u64, StoreError> {
-        let _one_at_a_time = self.flushing.lock().await;
+    pub(crate) async fn flush<S: Schema>(&self, store: &dyn KeyStore<Schema = S>) -> Result<u64, StoreError> {
+        // Flushes that run at once take different uses: each use is in one batch.
         let batch = Unwritten::take(self);
         if batch.uses.is_empty() {
             return Ok(0);
@@ -98,14 +100,16 @@ impl LastUsed {
         Ok(written)
     }
 
-    async fn flush_in_time<S: KeyStore + ?Sized>(&self, store: &S) -> Result<u64, StoreError> {
+    #[cfg(feature = "tokio")]
+    async fn flush_in_time<S: Schema>(&self, store: &dyn KeyStore<Schema = S>) -> Result<u64, StoreError> {
         let in_time = tokio::time::timeout(WRITE_TIMEOUT, self.flush(store)).await;
         in_time.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { backend: "the store", source: elapsed.into() }))
     }
 
-    pub(crate) async fn run<S: KeyStore + ?Sized>(
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn run<S: Schema>(
         &self,
-        store: &S,
+        store: &dyn KeyStore<Schema = S>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), StoreError> {
         let mut shutdown = pin!(shutdown);
@@ -130,7 +134,7 @@ struct Unwritten<'l> {
 impl<'l> Unwritten<'l> {
     fn take(last_used: &'l LastUsed) -> Self {
         let taken = std::mem::take(&mut *last_used.pending());
-        let mut uses: Vec<_> = taken.into_iter().map(|(digest, (id, at))| KeyUse { id, digest, at }).collect();
+        let mut uses: Vec<_> = taken.into_iter().map(|(digest, (id, at))| KeyUse::new(id, digest, at)).collect();
         // In one order everywhere, so that two processes do not lock the same rows crosswise.
         uses.sort_by(|a, b| a.id.cmp(&b.id));
         Self { last_used, uses }

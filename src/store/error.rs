@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Somebody else was faster, or the place is taken: nothing was changed.
+    /// The place is taken, or somebody else made a change first: nothing was changed.
     #[error("the key conflicts with one that exists or was changed at the same time")]
     Conflict,
     /// The key refers to something that does not exist: nothing was changed.
@@ -41,11 +41,20 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the fault is the store's and not the caller's: 503 rather than 4xx. Its [source](Error::source) says what
+    /// the database reported.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Backend { .. })
+    }
+}
+
 /// What a key can refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reference {
-    /// The owner: an aggregator, a mesh.
+    /// The owner, such as an aggregator or a mesh.
     Owner,
     /// The member who issues the key.
     Issuer,

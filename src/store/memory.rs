@@ -1,87 +1,101 @@
 //! The reference store: keys in memory, for tests, for short-lived programs, and to read the contract from.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Debug;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::key::{KeyDigest, KeyId, KeyRecord, OwnerId, Revocation, RevocationReason, Rotation, Status};
-use crate::store::{Abilities, KeyLookup, KeyStore, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
+use crate::key::{
+    Action, HistoryEntry, IdScheme, KeyChange, KeyDigest, KeyHead, KeyId, KeyRecord, OwnerId, RefusalReason,
+    Revocation, Revoked, RevokedAll, Rotation, Schema, Status,
+};
+use crate::store::requests::starts_with;
+use crate::store::{
+    Abilities, KeyFilter, KeyLookup, KeyState, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
+    RevokeRequest, StoreError,
+};
 use crate::time::Timestamp;
 
-/// Keys in memory. They are gone when the store is dropped.
+/// Keys in memory. They are gone when the last clone of the store is dropped.
 ///
 /// ```
-/// use keyward::scraper::{Scraper, ScraperKey};
+/// use keyward::schemas::standard::{Standard, StandardKey};
 /// use keyward::{Keys, store::MemoryKeyStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let keys = Keys::builder(Scraper, MemoryKeyStore::new()).build();
-/// let issued = keys.issue(ScraperKey::named("acme", "production")?.into()).await?;
+/// let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).build();
+/// let issued = keys.issue(StandardKey::new("customer-1", "production")?).await?;
 /// assert!(keys.verify(issued.secret.expose_secret()).await.is_ok());
-/// assert!(keys.verify("riq_guess").await.is_err());
+/// assert!(keys.verify("acme_live_guess").await.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct MemoryKeyStore<D> {
-    rows: Mutex<Rows<D>>,
-    one_key_per_owner: bool,
+pub struct MemoryKeyStore<S: Schema> {
+    shared: Arc<Shared<S>>,
 }
 
 #[derive(Debug)]
-struct Rows<D> {
-    keys: BTreeMap<KeyId, KeyRecord<D>>,
-    by_digest: HashMap<KeyDigest, KeyId>,
-    rotated: HashSet<KeyId>,
+struct Shared<S: Schema> {
+    schema: S,
+    rows: Mutex<Rows<S>>,
 }
 
-impl<D> MemoryKeyStore<D> {
-    /// An empty store, in which an owner can have several keys.
-    #[must_use]
-    pub fn new() -> Self {
-        let rows = Rows { keys: BTreeMap::new(), by_digest: HashMap::new(), rotated: HashSet::new() };
-        Self { rows: Mutex::new(rows), one_key_per_owner: false }
-    }
+#[derive(Debug)]
+struct Rows<S: Schema> {
+    keys: BTreeMap<KeyId, Arc<KeyRecord<S>>>,
+    by_digest: HashMap<KeyDigest, KeyId>,
+    history: HashMap<KeyId, Vec<HistoryEntry>>,
+}
 
-    /// An empty store for systems such as [`Aggregator`](crate::aggregator::Aggregator), in which a key has its owner's
-    /// identity and never expires, and a rotation replaces it.
+impl<S: Schema> MemoryKeyStore<S> {
+    /// An empty store for keys of `schema`.
     #[must_use]
-    pub fn one_key_per_owner() -> Self {
-        Self { one_key_per_owner: true, ..Self::new() }
+    pub fn new(schema: S) -> Self {
+        let rows = Rows { keys: BTreeMap::new(), by_digest: HashMap::new(), history: HashMap::new() };
+        Self { shared: Arc::new(Shared { schema, rows: Mutex::new(rows) }) }
     }
 
     /// Every change is made in one place under the lock, so a panic elsewhere leaves no half-made one behind.
-    fn rows(&self) -> MutexGuard<'_, Rows<D>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> MutexGuard<'_, Rows<S>> {
+        self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a key has its owner's identity, so that a rotation replaces it.
+    const ONE_KEY_PER_OWNER: bool = matches!(S::ID_SCHEME, IdScheme::Owner);
+}
+
+impl<S: Schema> Clone for MemoryKeyStore<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<D> Default for MemoryKeyStore<D> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<D: Clone> Rows<D> {
-    fn insert(&mut self, key: &KeyRecord<D>) -> Result<(), StoreError> {
+impl<S: Schema> Rows<S> {
+    fn insert(&mut self, key: &KeyRecord<S>) -> Result<(), StoreError> {
         let digest_is_taken = key.head.digest.is_some_and(|digest| self.by_digest.contains_key(&digest));
         if digest_is_taken || self.keys.contains_key(&key.head.id) {
             return Err(StoreError::Conflict);
         }
-        self.by_digest.extend(key.head.digest.map(|digest| (digest, key.head.id.clone())));
-        self.keys.insert(key.head.id.clone(), key.clone());
+        let KeyHead { id, digest, created_at, created_by, .. } = &key.head;
+        self.by_digest.extend(digest.map(|digest| (digest, id.clone())));
+        self.keys.insert(id.clone(), Arc::new(key.clone()));
+        if S::VERSIONED {
+            let action = S::origin(&key.details);
+            let entry = HistoryEntry::new(action, 1, created_at.unwrap_or(Timestamp::MIN));
+            self.append(id, entry.with(created_by.clone(), None));
+        }
         Ok(())
     }
 
     /// The successor takes the predecessor's place, dead or alive.
-    fn replace(&mut self, rotation: &Rotation<D>) -> Result<(), StoreError> {
+    fn replace(&mut self, rotation: &Rotation<S>) -> Result<(), StoreError> {
         let id = &rotation.predecessor.id;
         let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
         let is_live = predecessor.head.standing(rotation.at).is_ok();
-        let still_as_seen =
-            predecessor.head.digest == rotation.predecessor.digest && (is_live || !rotation.must_be_live);
+        let still_as_seen = (&predecessor.head.digest, predecessor.head.version)
+            == (&rotation.predecessor.digest, rotation.predecessor.version)
+            && (is_live || !rotation.must_be_live);
         let replaced = if still_as_seen { self.insert(&rotation.successor) } else { Err(StoreError::Conflict) };
         match (&replaced, predecessor.head.digest) {
             (Ok(()), Some(digest)) => drop(self.by_digest.remove(&digest)),
@@ -90,115 +104,177 @@ impl<D: Clone> Rows<D> {
         }
         replaced
     }
-}
 
-#[async_trait]
-impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
-    type Details = D;
+    /// The head of a key that is about to change, its version counted up.
+    fn change(&mut self, id: &KeyId, action: Action) -> Option<(&mut KeyHead, HistoryEntry)> {
+        let key = Arc::make_mut(self.keys.get_mut(id)?);
+        if S::VERSIONED {
+            key.head.version += 1;
+        }
+        let entry = HistoryEntry::new(action, key.head.version, Timestamp::MIN);
+        Some((&mut key.head, entry))
+    }
 
-    fn abilities(&self) -> Abilities {
-        Abilities {
-            several_keys_per_owner: !self.one_key_per_owner,
-            expiry: !self.one_key_per_owner,
-            rotation_memory: true,
-            revocation_time: true,
-            revocation_reason: true,
+    fn append(&mut self, id: &KeyId, entry: HistoryEntry) {
+        if S::VERSIONED {
+            self.history.entry(id.clone()).or_default().push(entry);
         }
     }
 
-    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<KeyRecord<D>>, StoreError> {
+    fn revoke(&mut self, id: &KeyId, at: Timestamp, entry: impl FnOnce(HistoryEntry) -> HistoryEntry) {
+        let Some((head, blank)) = self.change(id, Action::Revoked) else { return };
+        let entry = HistoryEntry { at, ..entry(blank) };
+        head.status = Status::Revoked(Revocation::new(Some(at), entry.reason.clone()));
+        self.append(id, entry);
+    }
+}
+
+fn meets<S: Schema>(key: &KeyRecord<S>, filter: &KeyFilter, at: Timestamp) -> bool {
+    let KeyFilter { owner, starting_with, state, environment, name, expiring_before, unused_since } = filter;
+    let (head, labels) = (&key.head, S::labels(&key.details));
+    owner.as_ref().is_none_or(|owner| head.owner == *owner)
+        && starting_with.as_ref().is_none_or(|start| starts_with(&head.id, &head.prefix, start))
+        && state.is_none_or(|state| state_of(head, at) == Some(state))
+        && environment.is_none_or(|environment| labels.environment == Some(environment))
+        && name.as_ref().is_none_or(|name| labels.name == Some(name.as_str()))
+        && expiring_before.is_none_or(|before| head.expires_at.is_some_and(|expires_at| expires_at < before))
+        && unused_since.is_none_or(|since| head.last_used_at.is_none_or(|used_at| used_at < since))
+}
+
+/// What comes first decides: a revoked key is revoked, whether it is also disabled or has also expired.
+fn state_of(head: &KeyHead, at: Timestamp) -> Option<KeyState> {
+    match head.standing(at) {
+        Ok(()) => Some(KeyState::Active),
+        Err(RefusalReason::Revoked) => Some(KeyState::Revoked),
+        Err(RefusalReason::Disabled) => Some(KeyState::Disabled),
+        Err(RefusalReason::Expired) => Some(KeyState::Expired),
+        Err(_) => None,
+    }
+}
+
+#[async_trait]
+impl<S: Schema> KeyStore for MemoryKeyStore<S> {
+    type Schema = S;
+
+    fn schema(&self) -> &S {
+        &self.shared.schema
+    }
+
+    fn abilities(&self) -> Abilities {
+        let mut abilities = Abilities::all();
+        abilities.several_keys_per_owner = !Self::ONE_KEY_PER_OWNER;
+        abilities.expiry = !Self::ONE_KEY_PER_OWNER;
+        abilities.changes = S::VERSIONED;
+        abilities
+    }
+
+    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
         let rows = self.rows();
         let candidate = rows.by_digest.get(lookup.digest).and_then(|id| rows.keys.get(id));
         Ok(candidate.cloned().into_iter().collect())
     }
 
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<D>>, StoreError> {
-        Ok(self.rows().keys.get(id).cloned())
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {
+        Ok(self.rows().keys.get(id).map(|key| (**key).clone()))
     }
 
-    async fn list(&self, page: &PageRequest) -> Result<Vec<KeyRecord<D>>, StoreError> {
+    async fn list(&self, request: &ListRequest) -> Result<Vec<KeyRecord<S>>, StoreError> {
         let rows = self.rows();
-        let mut keys: Vec<_> = rows.keys.values().filter(|key| key.head.owner == page.owner).collect();
+        let mut keys: Vec<_> = rows.keys.values().filter(|key| meets(key, &request.filter, request.at)).collect();
         keys.sort_by(|a, b| (b.head.created_at, &b.head.id).cmp(&(a.head.created_at, &a.head.id)));
-        let start = match &page.after {
-            None => 0,
-            Some(after) => match keys.iter().position(|key| key.head.id == *after) {
-                Some(last) => last + 1,
-                None => return Err(StoreError::UnknownCursor),
-            },
-        };
-        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-        Ok(keys.into_iter().skip(start).take(limit).cloned().collect())
+        if let Some(after) = &request.after {
+            let is_owned =
+                |key: &&Arc<KeyRecord<S>>| request.filter.owner.as_ref().is_none_or(|owner| key.head.owner == *owner);
+            let last = rows.keys.get(after).filter(is_owned).ok_or(StoreError::UnknownCursor)?;
+            keys.retain(|key| (key.head.created_at, &key.head.id) < (last.head.created_at, &last.head.id));
+        }
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        Ok(keys.into_iter().take(limit).map(|key| (**key).clone()).collect())
     }
 
-    async fn starting_with(&self, owner: &OwnerId, start: &str, limit: u32) -> Result<Vec<KeyRecord<D>>, StoreError> {
-        let rows = self.rows();
-        let starts = |key: &&KeyRecord<D>| {
-            key.head.owner == *owner
-                && (key.head.id.as_str().starts_with(start) || key.head.prefix.as_str().starts_with(start))
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(rows.keys.values().filter(starts).take(limit).cloned().collect())
+    async fn count(&self, request: &ListRequest) -> Result<u64, StoreError> {
+        Ok(self.rows().keys.values().filter(|key| meets(key, &request.filter, request.at)).count() as u64)
     }
 
     async fn owner_exists(&self, _owner: &OwnerId) -> Result<bool, StoreError> {
         Ok(true)
     }
 
-    async fn insert(&self, key: &KeyRecord<D>) -> Result<(), StoreError> {
+    async fn insert(&self, key: &KeyRecord<S>) -> Result<(), StoreError> {
         self.rows().insert(key)
     }
 
-    async fn rotate(&self, rotation: &Rotation<D>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<S>) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        let id = &rotation.predecessor.id;
-        let seen = &rotation.predecessor;
-        if self.one_key_per_owner {
+        if Self::ONE_KEY_PER_OWNER {
             return rows.replace(rotation);
         }
-        let still_as_seen = rows.keys.get(id).is_some_and(|key| {
-            key.head.standing(rotation.at).is_ok()
-                && key.head.digest == seen.digest
-                && key.head.expires_at == seen.expires_at
+        let Rotation { predecessor: seen, successor, retire_at, at, by, .. } = rotation;
+        let still_as_seen = rows.keys.get(&seen.id).is_some_and(|key| {
+            key.head.standing(*at).is_ok()
+                && key.head.successor.is_none()
+                && (&key.head.digest, key.head.expires_at, key.head.version)
+                    == (&seen.digest, seen.expires_at, seen.version)
         });
-        if !still_as_seen || rows.rotated.contains(id) {
+        if !still_as_seen {
             return Err(StoreError::Conflict);
         }
-        rows.insert(&rotation.successor)?;
-        if let Some(predecessor) = rows.keys.get_mut(id) {
-            predecessor.head.expires_at = Some(rotation.retire_at);
+        rows.insert(successor)?;
+        if let Some((head, entry)) = rows.change(&seen.id, Action::Rotated) {
+            head.expires_at = Some(*retire_at);
+            head.successor = Some(successor.head.id.clone());
+            rows.append(&seen.id, HistoryEntry { at: *at, ..entry }.with(by.clone(), None));
         }
-        rows.rotated.insert(id.clone());
         Ok(())
     }
 
-    async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeOutcome, StoreError> {
+    async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
+        if !S::VERSIONED {
+            return Err(StoreError::Unsupported("keys of this schema cannot be changed after their issue"));
+        }
         let mut rows = self.rows();
-        let Some(key) = rows.keys.get_mut(&request.id) else { return Ok(RevokeOutcome::NotFound) };
-        if request.digest.is_some() && key.head.digest != request.digest {
-            return Ok(RevokeOutcome::NotFound);
+        let KeyChange { seen_version, key, entry, .. } = change;
+        let stored = rows.keys.get_mut(&key.head.id).ok_or(StoreError::Conflict)?;
+        if stored.head.version != *seen_version || stored.head.is_revoked() {
+            return Err(StoreError::Conflict);
         }
-        if let Status::Revoked(revocation) = &key.head.status {
-            return Ok(RevokeOutcome::AlreadyRevoked(revocation.clone()));
+        // A rotated key lives to the end of its grace period, whatever a caller that did not see the successor wants.
+        if stored.head.successor.is_some() && stored.head.expires_at != key.head.expires_at {
+            return Err(StoreError::Conflict);
         }
-        key.head.status = Status::Revoked(Revocation { at: Some(request.at), reason: request.reason.clone() });
-        Ok(RevokeOutcome::Revoked)
+        let last_used_at = stored.head.last_used_at;
+        let mut changed = key.clone();
+        changed.head.last_used_at = last_used_at;
+        *stored = Arc::new(changed);
+        rows.append(&key.head.id, entry.clone());
+        Ok(())
     }
 
-    async fn revoke_all(
-        &self,
-        owner: &OwnerId,
-        at: Timestamp,
-        reason: Option<&RevocationReason>,
-    ) -> Result<u64, StoreError> {
-        let mut revoked = 0;
-        for key in self.rows().keys.values_mut() {
-            if key.head.owner == *owner && !matches!(key.head.status, Status::Revoked(_)) {
-                key.head.status = Status::Revoked(Revocation { at: Some(at), reason: reason.cloned() });
-                revoked += 1;
-            }
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
+        let RevokeRequest { id, owner, digest, at, reason, by } = request;
+        let mut rows = self.rows();
+        let Some(key) = rows.keys.get(id) else { return Ok(None) };
+        let is_meant = owner.as_ref().is_none_or(|owner| key.head.owner == *owner)
+            && (digest.is_none() || key.head.digest == *digest);
+        if !is_meant {
+            return Ok(None);
         }
-        Ok(revoked)
+        if let Status::Revoked(revocation) = &key.head.status {
+            return Ok(Some(Revoked::before(id.clone(), revocation.clone())));
+        }
+        rows.revoke(id, *at, |entry| entry.with(by.clone(), reason.clone()));
+        Ok(Some(Revoked::now(id.clone(), Revocation::new(Some(*at), reason.clone()))))
+    }
+
+    async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
+        let RevokeAllRequest { owner, at, reason, by } = request;
+        let mut rows = self.rows();
+        let is_due = |key: &&Arc<KeyRecord<S>>| key.head.owner == *owner && !key.head.is_revoked();
+        let due: Vec<_> = rows.keys.values().filter(is_due).map(|key| key.head.id.clone()).collect();
+        for id in &due {
+            rows.revoke(id, *at, |entry| entry.with(by.clone(), reason.clone()));
+        }
+        Ok(RevokedAll::new(owner.clone(), due.len() as u64))
     }
 
     async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
@@ -209,10 +285,39 @@ impl<D: Clone + Debug + Send + Sync + 'static> KeyStore for MemoryKeyStore<D> {
                 && key.head.digest.as_ref() == Some(digest)
                 && key.head.last_used_at < Some(*at)
             {
-                key.head.last_used_at = Some(*at);
+                Arc::make_mut(key).head.last_used_at = Some(*at);
                 touched += 1;
             }
         }
         Ok(touched)
+    }
+
+    async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {
+        if !S::VERSIONED {
+            return Err(StoreError::Unsupported("keys of this schema have no history"));
+        }
+        Ok(self.rows().history.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        let is_due = |key: &&Arc<KeyRecord<S>>| {
+            let revoked_at = match &key.head.status {
+                Status::Revoked(revocation) => revocation.at,
+                _ => None,
+            };
+            [revoked_at, key.head.expires_at].into_iter().flatten().any(|at| at < request.dead_before)
+        };
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let due: Vec<_> = rows.keys.values().filter(is_due).take(limit).map(|key| key.head.id.clone()).collect();
+        for id in &due {
+            if let Some(key) = rows.keys.remove(id)
+                && let Some(digest) = key.head.digest
+            {
+                rows.by_digest.remove(&digest);
+            }
+            rows.history.remove(id);
+        }
+        Ok(due.len() as u64)
     }
 }

@@ -1,73 +1,46 @@
-//! The public conformance suite over every store and every system.
+//! The public conformance suite over every schema and every store.
 
 use async_trait::async_trait;
-use keyward::key::{Draft, OwnerId};
-use keyward::scraper::{Scraper, ScraperDetails, ScraperKey};
-use keyward::store::DynKeyStore;
+use keyward::key::OwnerId;
+use keyward::schemas::mesh::Mesh;
+use keyward::store::KeyStore;
 use keyward::store::conformance::{self, Subject};
-use serde_json::json;
 
-use crate::support::{Fixture, Store, over_every_database, over_every_store};
+use crate::support::{Fixture, Store, TestSchema, over, over_every_schema};
 
-/// System C, whose clients are plain names.
-struct Clients(Store);
+over_every_schema![everywhere: the_store_passes_the_conformance_suite];
+over![everywhere of Mesh: a_store_of_strict_keys_passes_the_conformance_suite];
+
+/// A store under test, beside the fixture in whose database it is and which makes owners as the schema needs them.
+struct Owners<S: TestSchema> {
+    fixture: Fixture<S>,
+    store: Store<S>,
+}
 
 #[async_trait]
-impl Subject for Clients {
-    type Profile = Scraper;
+impl<S: TestSchema> Subject for Owners<S> {
+    type Schema = S;
 
-    fn store(&self) -> &DynKeyStore<ScraperDetails> {
-        &*self.0
+    fn store(&self) -> &dyn KeyStore<Schema = S> {
+        &*self.store
     }
 
-    async fn add_owner(&self, _owner: &OwnerId) {}
+    async fn add_owner(&self, owner: &OwnerId) {
+        self.fixture.add_owner(owner.as_str()).await;
+    }
 
-    fn details(&self) -> Vec<ScraperDetails> {
-        let named = |name: &str| ScraperKey::named("anyone", name).unwrap();
-        let odd = json!({ "note": "ü ' \" \\ {} $1 ?1", "numbers": [1, -2.5, null], "": true });
-        [
-            named("plain"),
-            named("ünï ✓ '; --").scope("jobs:read").unwrap().scope("{a,b}'").unwrap(),
-            named("unlimited").system_rate_limit().metadata(odd).unwrap(),
-            named("most").requests_per_minute(i32::MAX.unsigned_abs()).unwrap().metadata(json!("text")).unwrap(),
-        ]
-        .map(|key| Draft::from(key).details)
-        .into()
+    fn details(&self) -> Vec<S::Details> {
+        S::samples()
     }
 }
 
-over_every_store![scraper_with_side_tables];
-async fn scraper_with_side_tables(fixture: Fixture) {
-    conformance::run(&Clients(fixture.store().clone())).await;
+async fn the_store_passes_the_conformance_suite<S: TestSchema>(fixture: Fixture<S>) {
+    let store = fixture.store().clone();
+    conformance::run(&Owners { fixture, store }).await;
 }
 
-over_every_database![scraper_on_its_own_table_alone];
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-async fn scraper_on_its_own_table_alone(fixture: Fixture) {
-    conformance::run(&Clients(fixture.store().clone())).await;
-}
-
-/// The systems whose keys stand beside other tables.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod with_parents {
-    use keyward::aggregator::Aggregator;
-    use keyward::mesh::{Mesh, StrictMesh};
-    use keyward::store::conformance;
-
-    use crate::support::systems::{Setting, over_every_database_of, over_every_store_of};
-
-    over_every_store_of![Mesh: mesh];
-    async fn mesh(setting: Setting<Mesh>) {
-        conformance::run(&setting).await;
-    }
-
-    over_every_database_of![StrictMesh: strict_mesh];
-    async fn strict_mesh(setting: Setting<StrictMesh>) {
-        conformance::run(&setting).await;
-    }
-
-    over_every_store_of![Aggregator: aggregator];
-    async fn aggregator(setting: Setting<Aggregator>) {
-        conformance::run(&setting).await;
-    }
+async fn a_store_of_strict_keys_passes_the_conformance_suite(fixture: Fixture<Mesh>) {
+    let store = fixture.another_process_with(Mesh::new().strict()).await.store().clone();
+    assert_eq!(store.schema().is_strict(), fixture.has_database(), "memory keeps its own schema");
+    conformance::run(&Owners { fixture, store }).await;
 }

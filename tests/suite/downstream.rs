@@ -1,4 +1,4 @@
-//! What depending on keyward brings into somebody else's build, and that the build resolves at all.
+//! What depending on keyward adds to somebody else's build, and that the build resolves at all.
 
 use std::fs;
 use std::path::Path;
@@ -80,7 +80,7 @@ fn a_service_that_uses_sqlx_with_chrono_resolves_beside_both_engines() {
         let behind = lock.split(&name).skip(1);
         behind.filter_map(|text| Some(text.split('"').nth(1)?.to_owned())).collect()
     };
-    assert_eq!(versions("sqlx-sqlite").len(), 1, "sqlx no longer brings SQLite along: the range of rusqlite can go");
+    assert_eq!(versions("sqlx-sqlite").len(), 1, "sqlx no longer pulls SQLite in: the range of rusqlite can go");
     assert_eq!(versions("libsqlite3-sys").len(), 1);
     let rusqlite = versions("rusqlite");
     assert!(matches!(&rusqlite[..], [version] if version.starts_with("0.39.")), "rusqlite {rusqlite:?}");

@@ -4,17 +4,24 @@
 #[cfg(feature = "postgres")]
 mod postgres {
     use keyward::key::OwnerId;
-    use keyward::scraper::Scraper;
-    use keyward::store::{KeyStore, StoreError};
-    use keyward::{Keys, PostgresKeyStore};
-    use sqlx::postgres::PgPool;
-    use sqlx::{Connection, Executor};
+    use keyward::schemas::scraper::Scraper;
+    use keyward::sql::AppliedMigration;
+    use keyward::store::{KeyStore as _, RevokeAllRequest, StoreError};
+    use keyward::{Keys, Postgres, SqlKeyStore};
+    use sqlx::postgres::{PgPool, PgPoolOptions};
+    use sqlx::{Connection as _, Executor as _};
 
     use crate::support::postgres::Database;
-    use crate::support::{START, UPSTREAM_API_KEYS, draft};
+    use crate::support::schemas::scraper::UPSTREAM_API_KEYS;
+    use crate::support::{START, TestSchema as _};
 
-    async fn keys(pool: &PgPool) -> Keys<PostgresKeyStore<Scraper>> {
-        Keys::builder(Scraper, PostgresKeyStore::open(pool.clone()).await.unwrap()).build()
+    async fn open(pool: &PgPool) -> (SqlKeyStore<Scraper>, Keys<Scraper>) {
+        let store = SqlKeyStore::open(Postgres::new(pool.clone()), Scraper::new()).await.unwrap();
+        (store.clone(), Keys::builder(store).build())
+    }
+
+    fn names(applied: &[AppliedMigration]) -> Vec<&'static str> {
+        applied.iter().map(|migration| migration.name).collect()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -23,50 +30,55 @@ mod postgres {
         let pool = database.pool().await;
         pool.execute("CREATE SCHEMA app").await.unwrap();
         pool.execute(UPSTREAM_API_KEYS).await.unwrap();
-        let issued = keys(&pool).await.issue(draft().into()).await.unwrap();
+        let (_, keys) = open(&pool).await;
+        let issued = keys.issue(Scraper::draft("acme")).await.unwrap();
 
-        let mut options = (*pool.connect_options()).clone();
-        options = options.options([("search_path", "app,public")]);
-        let pool = sqlx::postgres::PgPoolOptions::new().connect_with(options).await.unwrap();
-        let keys = keys(&pool).await;
-        assert_eq!(keys.store().migrate(START).await.unwrap(), ["0001_side_tables"], "only what is missing is made");
+        let options = (*pool.connect_options()).clone().options([("search_path", "app,public")]);
+        let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
+        let (store, keys) = open(&pool).await;
+        assert_eq!(names(&store.migrate(START).await.unwrap()), ["side_tables"], "only what is missing is made");
+        let tables =
+            "SELECT string_agg(table_schema, ' ') FROM information_schema.tables WHERE table_name = 'api_keys'";
+        let found: String = sqlx::query_scalar(tables).fetch_one(&pool).await.unwrap();
+        assert_eq!(found, "public", "the host's table was taken as it is, and none was made beside it");
         keys.verify(issued.secret.expose_secret()).await.unwrap();
-        assert_eq!(keys.store().check().await.unwrap(), []);
+        assert_eq!(store.check().await.unwrap(), []);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_role_that_may_not_make_tables_passes_where_there_is_nothing_to_make() {
         let database = Database::new().await;
         let pool = database.pool().await;
-        let keys = keys(&pool).await;
-        keys.store().migrate(START).await.unwrap();
+        let (store, _) = open(&pool).await;
+        store.migrate(START).await.unwrap();
         let role = "REVOKE CREATE ON SCHEMA public FROM PUBLIC; SET ROLE pg_read_all_data";
-        let mut options = sqlx::postgres::PgPoolOptions::new().max_connections(1);
-        options = options
+        let options = PgPoolOptions::new()
+            .max_connections(1)
             .after_connect(move |connection, _| Box::pin(async move { connection.execute(role).await.map(|_| ()) }));
         let pool = options.connect_with((*pool.connect_options()).clone()).await.unwrap();
-        let weak = PostgresKeyStore::<Scraper>::open(pool.clone()).await.unwrap();
+        let (weak, _) = open(&pool).await;
         assert!(pool.execute("CREATE TABLE forbidden (id int)").await.is_err(), "the role is weak");
-        assert_eq!(weak.migrate(START).await.unwrap(), Vec::<&str>::new());
+        assert_eq!(weak.migrate(START).await.unwrap(), []);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn all_keys_are_revoked_whatever_the_databases_default_isolation() {
         let database = Database::new().await;
         let pool = database.pool().await;
-        let keys = keys(&pool).await;
-        keys.store().migrate(START).await.unwrap();
+        let (store, keys) = open(&pool).await;
+        store.migrate(START).await.unwrap();
         let strict = {
             let options = (*pool.connect_options()).clone();
             let options = options.options([("default_transaction_isolation", "repeatable read")]);
-            sqlx::postgres::PgPoolOptions::new().connect_with(options).await.unwrap()
+            PgPoolOptions::new().connect_with(options).await.unwrap()
         };
-        let revoking = self::keys(&strict).await;
+        let (_, revoking) = open(&strict).await;
         let acme = OwnerId::new("acme").unwrap();
 
         // The host holds the owner's lock with a key that is not committed yet, while all keys are being revoked.
         let mut host = pool.begin().await.unwrap();
-        let issued = keys.store().issue_in(&mut host, keys.prepare(draft().into()).unwrap()).await.unwrap();
+        let prepared = keys.prepare(Scraper::draft("acme")).unwrap();
+        let receipt = store.within(&mut host).issue(prepared).await.unwrap();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move { revoking.revoke_all(&acme, None).await });
         let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -74,8 +86,9 @@ mod postgres {
             tokio::task::yield_now().await;
         }
         host.commit().await.unwrap();
+        let issued = keys.committed(receipt);
         let revoked = tasks.join_next().await.unwrap().unwrap();
-        assert_eq!(revoked.unwrap(), 1, "the key that was waited for is revoked too");
+        assert_eq!(revoked.unwrap().count, 1, "the key that was waited for is revoked too");
         assert!(keys.verify(issued.secret.expose_secret()).await.is_err());
     }
 
@@ -83,39 +96,41 @@ mod postgres {
     async fn keys_are_not_revoked_in_a_transaction_that_may_not_see_them_all() {
         let database = Database::new().await;
         let pool = database.pool().await;
-        let keys = keys(&pool).await;
-        keys.store().migrate(START).await.unwrap();
-        let issued = keys.issue(draft().into()).await.unwrap();
-        let owner = &issued.record.head.owner;
+        let (store, keys) = open(&pool).await;
+        store.migrate(START).await.unwrap();
+        let issued = keys.issue(Scraper::draft("acme")).await.unwrap();
         let mut connection = pool.acquire().await.unwrap();
         let mut host = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
-        let refused = keys.store().revoke_all_in(&mut host, owner, START, None).await;
+        let request = RevokeAllRequest::new(issued.record.head.owner.clone(), START);
+        let refused = store.within(&mut host).revoke_all(&request).await;
         assert!(matches!(refused, Err(StoreError::Unsupported(_))), "{refused:?}");
         host.commit().await.unwrap();
         keys.verify(issued.secret.expose_secret()).await.unwrap();
-        assert!(keys.store().abilities().revocation_time);
+        assert!(store.abilities().revocation_time);
     }
 }
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use keyward::key::KeyId;
-    use keyward::scraper::Scraper;
-    use keyward::service::Revoked;
-    use keyward::{Keys, SqliteKeyStore};
+    use std::time::Duration;
+
+    use keyward::key::{KeyId, OwnerId};
+    use keyward::schemas::scraper::Scraper;
+    use keyward::{Keys, SqlKeyStore, Sqlite};
 
     use crate::support::sqlite::Database;
-    use crate::support::{Fixture, START, draft};
+    use crate::support::{Fixture, START, TestSchema as _};
 
     #[tokio::test]
     async fn an_existing_file_keeps_its_journal_mode() {
         let database = Database::new();
         database.connection().execute_batch("CREATE TABLE host (id INTEGER)").unwrap();
-        let store = SqliteKeyStore::<Scraper>::open_existing(database.path()).await.unwrap();
+        let engine = Sqlite::open_existing(database.path()).unwrap();
+        let store = SqlKeyStore::open(engine, Scraper::new()).await.unwrap();
         store.migrate(START).await.unwrap();
         assert_eq!(store.check().await.unwrap(), []);
-        let keys = Keys::builder(Scraper, store).build();
-        let issued = keys.issue(draft().into()).await.unwrap();
+        let keys = Keys::builder(store).build();
+        let issued = keys.issue(Scraper::draft("acme")).await.unwrap();
         keys.verify(issued.secret.expose_secret()).await.unwrap();
         let mode: String = database.connection().query_one("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
         assert_eq!(mode, "delete");
@@ -125,17 +140,18 @@ mod sqlite {
     #[tokio::test]
     async fn keys_with_identities_of_the_hosts_own_making_can_be_managed() {
         for id in ["7F3A1C90AABBCCDDEEFF001122334455", "6B3C0B1E-8C1A-4D55-9A57-0123456789AB", "key 1"] {
-            let fixture = Fixture::sqlite().await;
-            let issued = fixture.keys.issue(draft().into()).await.unwrap();
-            fixture.database.run(&format!("UPDATE api_keys SET id = '{id}'")).await;
+            let fixture = Fixture::<Scraper>::sqlite().await;
+            let issued = fixture.issue("acme").await;
+            fixture.database().run(&format!("UPDATE api_keys SET id = '{id}'")).await;
             let accepted = fixture.keys.verify(issued.secret.expose_secret()).await.unwrap();
             let head = accepted.head();
             assert_eq!(head.id, KeyId::new(id).unwrap());
-            assert!(fixture.keys.list(&head.owner, 1, Some(&head.id)).await.unwrap().keys.is_empty());
+            let acme = fixture.keys.of(&OwnerId::new("acme").unwrap());
+            assert!(acme.list(1, Some(&head.id)).await.unwrap().keys.is_empty());
             assert_eq!(fixture.keys.flush_last_used().await.unwrap(), 1);
-            let rotated = fixture.keys.rotate(&head.id, std::time::Duration::from_mins(1), None).await.unwrap();
+            let rotated = acme.rotate(&head.id, Duration::from_mins(1), None).await.unwrap();
             assert!(fixture.keys.verify(rotated.successor.secret.expose_secret()).await.is_ok());
-            assert!(matches!(fixture.keys.revoke(&head.id, None).await.unwrap(), Revoked::Now(_)));
+            assert!(!acme.revoke(&head.id, None).await.unwrap().already);
             assert!(fixture.keys.verify(issued.secret.expose_secret()).await.is_err());
         }
     }
@@ -149,10 +165,10 @@ mod sqlite {
             ("2030-01-01T00:00:01Z", false),
             ("2029-12-31 23:30:00-05:00", false),
         ] {
-            let fixture = Fixture::sqlite().await;
-            let issued = fixture.keys.issue(draft().into()).await.unwrap();
+            let fixture = Fixture::<Scraper>::sqlite().await;
+            let issued = fixture.issue("acme").await;
             fixture.keys.verify(issued.secret.expose_secret()).await.unwrap();
-            fixture.database.run(&format!("UPDATE api_keys SET last_used_at = '{written}'")).await;
+            fixture.database().run(&format!("UPDATE api_keys SET last_used_at = '{written}'")).await;
             let moved = fixture.keys.flush_last_used().await.unwrap() == 1;
             assert_eq!(moved, moves, "{written}");
         }

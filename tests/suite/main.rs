@@ -10,6 +10,8 @@ mod command_line;
 mod conformance;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod engines;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod host_transactions;
@@ -22,11 +24,12 @@ mod leaks;
 mod mesh;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod migrations;
-mod properties;
 #[cfg(feature = "testkit")]
 mod races;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod statements;
 #[cfg(feature = "testkit")]
 mod support;
 #[cfg(feature = "testkit")]

@@ -1,110 +1,75 @@
-//! Reaching the keys of a system in the database that `--db` names.
+//! Reaching the database that `--db` names.
 
-#[cfg(feature = "postgres")]
-use std::error::Error;
-#[cfg(feature = "postgres")]
-use std::time::Duration;
+use keyward::Engine;
+use keyward::sql::ConnectError;
 
-#[cfg(feature = "postgres")]
-use keyward::PostgresKeyStore;
-#[cfg(feature = "sqlite")]
-use keyward::SqliteKeyStore;
-use keyward::key::Profile;
-use keyward::sql::check::Difference;
-use keyward::sql::migrate::MigrateError;
-use keyward::store::{DynKeyStore, StoreError};
-use keyward::{Clock as _, SystemClock};
-
+use crate::arguments::DatabaseArguments;
 use crate::failure::Failure;
-use crate::system::System;
 
-/// How long a PostgreSQL server may take to answer at all.
-#[cfg(feature = "postgres")]
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A system's keys in the engine that was asked for.
-pub(crate) enum Database<P: Profile> {
-    #[cfg(feature = "postgres")]
-    Postgres(PostgresKeyStore<P>),
-    #[cfg(feature = "sqlite")]
-    Sqlite(SqliteKeyStore<P>),
+/// Opens the database. A SQLite file that is missing is made only when `create` says so.
+pub(crate) async fn connect(arguments: &DatabaseArguments, create: bool) -> Result<Engine, Failure> {
+    let url = arguments.url.as_deref();
+    let url = url.ok_or_else(|| Failure::usage("--db is required: sqlite:PATH or postgres://…"))?;
+    let connected = if create { Engine::connect(&creating(url)?).await } else { Engine::connect(on_disk(url)?).await };
+    let engine = connected.map_err(|error| match error {
+        // Unless the URL says how the file is opened, `migrate` makes it.
+        ConnectError::MissingFile { path } if !create && !url.contains("mode=") => Failure::no_database(&path),
+        error => error.into(),
+    })?;
+    own_tables_in(arguments.postgres_schema.as_deref(), engine)
 }
 
-impl<P: System> Database<P> {
-    /// A SQLite file that is missing is made only when `create` says so.
-    pub(crate) async fn open(url: &str, create: bool) -> Result<Self, Failure> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            return open_sqlite(path, create).await;
+fn own_tables_in(schema: Option<&str>, engine: Engine) -> Result<Engine, Failure> {
+    let Some(schema) = schema else { return Ok(engine) };
+    match engine {
+        #[cfg(feature = "postgres")]
+        Engine::Postgres(postgres) => {
+            let renamed = postgres.own_tables_in(schema);
+            Ok(renamed.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?.into())
         }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return open_postgres(url).await;
-        }
-        Err(Failure::usage("--db must be sqlite:PATH or postgres://…"))
-    }
-
-    pub(crate) async fn migrate(&self) -> Result<Vec<&'static str>, MigrateError> {
-        let now = SystemClock.now();
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => store.migrate(now).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(store) => store.migrate(now).await,
-        }
-    }
-
-    pub(crate) async fn check(&self) -> Result<Vec<Difference>, StoreError> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => store.check().await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(store) => store.check().await,
-        }
-    }
-
-    pub(crate) fn into_store(self) -> Box<DynKeyStore<P::Details>> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => Box::new(store),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(store) => Box::new(store),
+        _ => {
+            let _ = schema;
+            Err(Failure::usage("--postgres-schema is for postgres:// databases"))
         }
     }
 }
 
-#[cfg(feature = "postgres")]
-async fn open_postgres<P: System>(url: &str) -> Result<Database<P>, Failure> {
-    use sqlx::ConnectOptions as _;
-    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-    // The error may repeat the URL, and with it the password.
-    let options: PgConnectOptions = url.parse().map_err(|_| Failure::usage("--db is not a valid postgres:// URL"))?;
-    // A pool would retry until its timeout and then report that alone; a first connection reports the cause at once.
-    let unavailable = |error: &(dyn Error + 'static)| Failure::unavailable(error).in_front("PostgreSQL is unavailable");
-    let first = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(|error| unavailable(&error))?;
-    let first = first.map_err(|error| unavailable(&error))?;
-    drop(first);
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
-    Ok(Database::Postgres(PostgresKeyStore::open(pool).await?))
+/// The path and the parameters of a SQLite URL.
+fn sqlite(url: &str) -> Option<(&str, &str)> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    Some(rest.split_once('?').unwrap_or((rest, "")))
 }
 
-#[cfg(not(feature = "postgres"))]
-#[expect(clippy::unused_async, reason = "with the feature it has to wait")]
-async fn open_postgres<P: System>(_url: &str) -> Result<Database<P>, Failure> {
-    Err(Failure::usage("keyward was built without PostgreSQL: build it with the feature postgres"))
-}
-
-#[cfg(feature = "sqlite")]
-async fn open_sqlite<P: System>(path: &str, create: bool) -> Result<Database<P>, Failure> {
-    // SQLite would take these for databases that are gone when the command ends.
-    if path.is_empty() || path == ":memory:" {
-        return Err(Failure::usage("--db must name a file: sqlite:PATH"));
+/// Refuses a database in memory, which would be gone when the command ends.
+fn on_disk(url: &str) -> Result<&str, Failure> {
+    match sqlite(url) {
+        Some((path, parameters)) if path == ":memory:" || parameters.split('&').any(|one| one == "mode=memory") => {
+            Err(Failure::usage("--db must name a file: sqlite:PATH"))
+        }
+        _ => Ok(url),
     }
-    let store = if create { SqliteKeyStore::open(path).await } else { SqliteKeyStore::open_existing(path).await };
-    Ok(Database::Sqlite(store?))
 }
 
-#[cfg(not(feature = "sqlite"))]
-#[expect(clippy::unused_async, reason = "with the feature it has to wait")]
-async fn open_sqlite<P: System>(_path: &str, _create: bool) -> Result<Database<P>, Failure> {
-    Err(Failure::usage("keyward was built without SQLite: build it with the feature sqlite"))
+/// The same database, which is made when it is missing, unless the URL says otherwise.
+fn creating(url: &str) -> Result<String, Failure> {
+    let url = on_disk(url)?;
+    Ok(match sqlite(url) {
+        Some((path, "")) if !path.is_empty() => format!("{}?mode=rwc", url.trim_end_matches('?')),
+        Some((_, parameters)) if !parameters.is_empty() && !parameters.contains("mode=") => format!("{url}&mode=rwc"),
+        _ => url.to_owned(),
+    })
+}
+
+impl From<ConnectError> for Failure {
+    /// Nothing of the URL is repeated but the path of a file.
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Unavailable { .. } | ConnectError::MissingFile { .. } => Self::unavailable(&error),
+            ConnectError::UnsupportedParameter { expected, .. } => {
+                Self::usage(format!("--db: the URL has a parameter that is not supported: {expected}"))
+            }
+            other => Self::usage(format!("--db: {other}")),
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! What can go wrong, and with which exit status.
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use keyward::KeysError;
-use keyward::key::PrepareError;
-use keyward::sql::migrate::MigrateError;
+use keyward::key::{ChangeError, PrepareError};
+use keyward::sql::MigrateError;
 use keyward::store::StoreError;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ pub(crate) struct Failure {
     message: String,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Refused = 1,
     Usage = 2,
@@ -43,10 +44,24 @@ impl Failure {
         Self { kind: Kind::Unavailable, message: chain(error) }
     }
 
-    /// The same failure, with what it means in front of its cause.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn in_front(self, meaning: &str) -> Self {
-        Self { message: format!("{meaning}: {}", self.message), ..self }
+    /// A SQLite file that is missing.
+    pub(crate) fn no_database(path: &Path) -> Self {
+        let message = format!("there is no database {}: \"keyward migrate\" makes it", path.display());
+        Self { kind: Kind::Unavailable, message }
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the database could not answer, so that the next question would fail too.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.kind == Kind::Unavailable
+    }
+
+    /// The same failure, with what was done before it.
+    pub(crate) fn after(self, done: &str) -> Self {
+        Self { message: format!("{}; {done}", self.message), ..self }
     }
 
     pub(crate) fn report(&self, json: bool) -> ExitCode {
@@ -74,14 +89,11 @@ impl From<StoreError> for Failure {
             _ => Kind::Unavailable,
         };
         let failure = Self { kind, message: chain(&error) };
-        if !matches!(error, StoreError::Backend { .. }) {
-            return failure;
-        }
         let lacks_a_table = ["no such table", "no such column", "does not exist"];
-        if lacks_a_table.iter().any(|sign| failure.message.contains(sign)) {
-            let message =
-                format!("{}; `keyward check` tells what is missing, `keyward migrate` makes it", failure.message);
-            return Self { message, ..failure };
+        if matches!(error, StoreError::Backend { .. })
+            && lacks_a_table.iter().any(|sign| failure.message.contains(sign))
+        {
+            return failure.after("`keyward check` names what is missing, `keyward migrate` makes it");
         }
         failure
     }
@@ -89,21 +101,33 @@ impl From<StoreError> for Failure {
 
 impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
-        match error {
-            KeysError::NotFound => Self::not_found(error.to_string()),
-            KeysError::StartTooShort { .. }
-            | KeysError::Prepare(PrepareError::ExpiryPassed | PrepareError::NoExpiry) => Self::usage(error.to_string()),
-            KeysError::NotUnique | KeysError::Prepare(PrepareError::NotLive(_)) => Self::refused(error.to_string()),
-            KeysError::Store(error) => error.into(),
-            other => Self::unavailable(&other),
-        }
+        let kind = match error {
+            KeysError::Store(error) => return error.into(),
+            KeysError::NotFound => Kind::NotFound,
+            KeysError::PrefixTooShort { .. }
+            | KeysError::Change(ChangeError::ExpiryPassed)
+            | KeysError::Prepare(
+                PrepareError::ExpiryPassed
+                | PrepareError::NoExpiry
+                | PrepareError::WrongOrigin
+                | PrepareError::DisplayPrefix,
+            ) => Kind::Usage,
+            KeysError::NotUnique
+            | KeysError::AlreadyRotated { .. }
+            | KeysError::Changed { .. }
+            | KeysError::Change(_)
+            | KeysError::Prepare(PrepareError::NotLive(_)) => Kind::Refused,
+            _ => Kind::Unavailable,
+        };
+        Self { kind, message: chain(&error) }
     }
 }
 
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
-            MigrateError::Store(error) => error.into(),
+            MigrateError::Unavailable { .. } | MigrateError::Failed { .. } => Self::unavailable(&error),
+            MigrateError::Newer { .. } => Self::refused(format!("{error}: use the newer version")),
             other => Self::refused(other.to_string()),
         }
     }
@@ -111,16 +135,16 @@ impl From<MigrateError> for Failure {
 
 /// An error and everything behind it, in one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
         // Some errors repeat their cause.
-        if !told.contains(&text) {
-            told.push_str(": ");
-            told.push_str(&text);
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
         }
         cause = error.source();
     }
-    told
+    message
 }

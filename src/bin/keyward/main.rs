@@ -1,4 +1,4 @@
-//! The command line: issue, verify, list, rotate and revoke keys in a database, from a shell.
+//! The command line: issue, verify, list, change, rotate and revoke keys in a database, from a shell.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod arguments;
@@ -11,20 +11,23 @@ mod failure;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod output;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod system;
+mod progress;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod schema;
 
 use std::process::ExitCode;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn main() -> ExitCode {
-    // Wrong usage is told as JSON too, before it is known which usage was meant.
-    let json = std::env::args_os().any(|argument| argument == "--json");
-    let document = arguments::parse().and_then(|arguments| {
+    let words: Vec<_> = std::env::args_os().collect();
+    // Wrong usage is reported as JSON too, before it is known which usage was meant.
+    let json = words.iter().any(|word| word == "--json");
+    let done = arguments::parse(&words).and_then(|(schema, matches)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failure::Failure::unavailable(&error))?;
-        runtime.block_on(commands::run(arguments))
+        runtime.block_on((schema.run)(&matches))
     });
-    document.and_then(|document| output::print(&document, json)).unwrap_or_else(|failure| failure.report(json))
+    done.unwrap_or_else(|failure| failure.report(json))
 }
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]

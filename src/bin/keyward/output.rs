@@ -3,7 +3,10 @@
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use keyward::Secret;
+use keyward::key::KeyId;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -17,13 +20,15 @@ pub(crate) struct Document {
 /// What people see.
 pub(crate) enum Text {
     /// The plaintext key alone on standard output, so that it can be piped, and the rest beside it.
-    Secret { secret: String, remarks: Vec<String> },
+    Secret { id: KeyId, secret: Secret, remarks: Vec<String> },
     /// One thing, a field a line.
     Fields(Fields),
     /// Several things, one a line.
-    Table { rows: Vec<Fields>, columns: &'static [&'static str], remark: Option<String> },
+    Table { rows: Vec<Fields>, columns: &'static [&'static str], remarks: Vec<String> },
     /// Plain lines.
     Lines(Vec<String>),
+    /// A file of another program's, exactly.
+    File(String),
     /// Why a key was refused, for standard error.
     Refusal(String),
 }
@@ -54,11 +59,16 @@ pub(crate) fn object(fields: &Fields) -> Value {
 }
 
 pub(crate) fn print(document: &Document, json: bool) -> Result<ExitCode, Failure> {
-    let printed = if json { print_json(&document.json) } else { print_text(&document.text) };
+    let printed = match (&document.text, json) {
+        (Text::Secret { secret, .. }, true) => print_with_secret(&document.json, secret),
+        (_, true) => print_json(&document.json),
+        (text, false) => print_text(text),
+    };
     match (printed, &document.text) {
         (Ok(()), _) => {}
-        (Err(error), Text::Secret { .. }) => {
-            return Err(Failure::refused(format!("the key exists, but it could not be shown: {error}; revoke it")));
+        (Err(error), Text::Secret { id, .. }) => {
+            let message = format!("the key {id} exists, but it could not be shown: {error}; revoke it");
+            return Err(Failure::refused(message));
         }
         // A reader who has seen enough, such as `head`, is no failure.
         (Err(error), _) if error.kind() == ErrorKind::BrokenPipe => {}
@@ -74,27 +84,45 @@ pub(crate) fn print_json(document: &Value) -> io::Result<()> {
     print_lines([document.to_string()])
 }
 
+/// The document with the plaintext as its last field, which is nowhere else.
+fn print_with_secret(document: &Value, secret: &Secret) -> io::Result<()> {
+    let document = document.to_string();
+    let fields = document.strip_suffix('}').unwrap_or(&document);
+    // A key is of letters, digits, `_` and `-`, so that no character of it has to be escaped.
+    print_lines([Zeroizing::new(format!(r#"{fields},"secret":"{}"}}"#, secret.expose_secret()))].map(Line))
+}
+
+/// A line that is wiped after it was printed.
+struct Line(Zeroizing<String>);
+
+impl AsRef<str> for Line {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 fn print_text(text: &Text) -> io::Result<()> {
     match text {
-        Text::Secret { secret, remarks } => {
-            print_lines([secret])?;
-            for line in remarks {
-                remark(line);
-            }
+        Text::Secret { secret, remarks, .. } => {
+            print_lines([secret.expose_secret()])?;
+            remark_all(remarks);
             Ok(())
         }
         Text::Fields(fields) => {
             let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
             print_lines(fields.iter().map(|(name, value)| format!("{name:width$}  {}", plain(value))))
         }
-        Text::Table { rows, columns, remark: more } => {
+        Text::Table { rows, columns, remarks } => {
             print_lines(table(rows, columns))?;
-            if let Some(more) = more {
-                remark(more);
-            }
+            remark_all(remarks);
             Ok(())
         }
         Text::Lines(lines) => print_lines(lines.iter().map(|line| harmless(line))),
+        Text::File(content) => {
+            let mut output = io::stdout().lock();
+            output.write_all(content.as_bytes())?;
+            output.flush()
+        }
         Text::Refusal(_) => Ok(()),
     }
 }
@@ -127,16 +155,31 @@ fn plain(value: &Value) -> String {
     harmless(&text)
 }
 
-/// What is stored must not be able to steer the reader's terminal.
+/// What is stored must not be able to steer the reader's terminal, nor to look like something else.
 fn harmless(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(|character: char| character.is_control() || is_invisible(character), "\u{fffd}")
+}
+
+/// Characters that change the order in which text is shown, that break lines, or that nobody sees.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// `{"keys": […], "next": …}`, and the same as a table.
-pub(crate) fn page(rows: Vec<Fields>, columns: &'static [&'static str], next: Option<&str>) -> Document {
+pub(crate) fn page(
+    rows: Vec<Fields>,
+    columns: &'static [&'static str],
+    next: Option<&KeyId>,
+    mut remarks: Vec<String>,
+) -> Document {
     let keys: Vec<_> = rows.iter().map(object).collect();
-    let remark = next.map(|next| format!("more: --after {next}"));
-    Document::new(json!({ "keys": keys, "next": next }), Text::Table { rows, columns, remark })
+    remarks.extend(next.map(|next| format!("more: --after {next}")));
+    let next = next.map(KeyId::as_str);
+    Document::new(json!({ "keys": keys, "next": next }), Text::Table { rows, columns, remarks })
 }
 
 fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
@@ -150,4 +193,28 @@ fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<(
 /// For people beside the output. Whoever closed standard error does not want to know.
 pub(crate) fn remark(line: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+fn remark_all(lines: &[String]) {
+    for line in lines {
+        remark(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_can_neither_steer_the_terminal_nor_hide() {
+        let odd = "a\u{1b}[31mb\u{202e}c\u{2066}d\u{200f}e\u{200b}f\u{feff}g\n";
+        assert_eq!(harmless(odd), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}");
+        assert_eq!(harmless("données – 鍵 🔑"), "données – 鍵 🔑");
+    }
+
+    #[test]
+    fn a_document_is_exact() {
+        let document = Document::fields(vec![("name", json!("a\u{202e}b"))]);
+        assert_eq!(document.json.to_string(), "{\"name\":\"a\u{202e}b\"}");
+    }
 }

@@ -1,27 +1,30 @@
-//! The suite that every store has to pass: behaviour for behaviour what [`KeyStore`](crate::store::KeyStore) promises.
+//! The suite that every store has to pass: behaviour for behaviour what [`KeyStore`] promises.
 //!
-//! Authors of stores describe theirs as a [`Subject`] and call [`run`] from a test, or the functions one by one to see
-//! which fails. What a store cannot represent, by its own [`Abilities`](crate::store::Abilities), is not asked of it.
-//! The suite panics like any test; it is not covered by the crate's promises of compatibility.
+//! Authors of stores describe theirs as a [`Subject`] and call [`run`] from a test, or name the subject in
+//! [`conformance_suite!`](crate::conformance_suite), which makes one test of every promise. What a store cannot do, by
+//! its own [`Abilities`](crate::store::Abilities), is not asked of it, except that it says so.
+//!
+//! The suite panics like any test, and names the promise that was broken. It is not covered by the crate's promises of
+//! compatibility.
 //!
 //! ```
-//! use keyward::scraper::{Scraper, ScraperDetails, ScraperKey};
-//! use keyward::store::conformance::{self, Subject};
-//! use keyward::store::{DynKeyStore, MemoryKeyStore};
 //! use keyward::key::{Draft, OwnerId};
+//! use keyward::schemas::scraper::{Scraper, ScraperDetails, ScraperKey};
+//! use keyward::store::conformance::{self, Subject};
+//! use keyward::store::{KeyStore, MemoryKeyStore};
 //!
-//! struct InMemory(MemoryKeyStore<ScraperDetails>);
+//! struct InMemory(MemoryKeyStore<Scraper>);
 //!
 //! #[async_trait::async_trait]
 //! impl Subject for InMemory {
-//!     type Profile = Scraper;
+//!     type Schema = Scraper;
 //!
-//!     fn store(&self) -> &DynKeyStore<ScraperDetails> {
+//!     fn store(&self) -> &dyn KeyStore<Schema = Scraper> {
 //!         &self.0
 //!     }
 //!
 //!     async fn add_owner(&self, owner: &OwnerId) {
-//!         let _ = owner; // clients of this system are plain names: nothing has to exist
+//!         let _ = owner; // clients are plain names: nothing has to exist
 //!     }
 //!
 //!     fn details(&self) -> Vec<ScraperDetails> {
@@ -32,51 +35,77 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! conformance::run(&InMemory(MemoryKeyStore::new())).await;
+//! conformance::run(&InMemory(MemoryKeyStore::new(Scraper::new()))).await;
 //! # });
 //! ```
 
 mod changes;
+mod history;
+mod inserts;
+mod lists;
+mod maker;
+mod purges;
 mod races;
 mod reads;
-
-use std::time::Duration;
+mod revocations;
+mod rotations;
+mod search;
+#[cfg(test)]
+mod tests;
+mod uses;
 
 use async_trait::async_trait;
 
 pub use changes::{
-    a_key_with_another_digest_is_not_touched_or_revoked, a_rotation_adds_the_successor_and_retires_the_predecessor,
-    a_rotation_happens_whole_or_not_at_all, a_store_without_room_for_a_reason_refuses_it, insert_never_overwrites,
-    last_use_moves_forward_only, revoking_again_keeps_the_first_time_and_reason,
+    a_change_is_stored_whole, a_change_leaves_the_last_use_alone, a_change_of_another_version_changes_nothing,
+    a_disabled_key_is_refused_until_it_is_enabled, a_revoked_key_cannot_be_changed,
+};
+pub use history::{failures_leave_no_trace_in_the_history, the_history_is_complete_and_in_order};
+pub use inserts::insert_never_overwrites;
+pub use lists::{keys_are_listed_newest_first_in_pages, the_start_of_an_identity_or_prefix_finds_keys};
+use maker::{Maker, Record};
+pub use purges::only_keys_that_have_been_dead_for_long_are_purged;
+pub use races::{
+    a_change_that_races_with_a_revocation_does_not_undo_it, no_key_slips_through_the_revocation_of_all,
+    one_of_many_changes_wins, one_of_many_inserts_wins, one_of_many_revocations_wins, one_of_many_rotations_wins,
+};
+pub use reads::{
+    absence_is_an_answer, an_owner_that_was_added_exists, what_a_store_cannot_do_it_refuses, what_was_inserted_is_found,
+};
+pub use revocations::{
+    a_key_of_another_owner_is_not_revoked, a_key_with_another_digest_is_not_touched_or_revoked,
+    a_store_without_room_for_a_reason_refuses_it, revoking_again_keeps_the_first_time_and_reason,
     revoking_all_keys_of_an_owner_leaves_others_alone,
 };
-pub use races::{one_of_many_inserts_wins, one_of_many_revocations_wins, one_of_many_rotations_wins};
-pub use reads::{
-    absence_is_an_answer, an_owner_that_was_added_exists, keys_are_listed_newest_first_in_pages,
-    the_start_of_an_identity_or_prefix_finds_keys, what_was_inserted_is_found,
+pub use rotations::{
+    a_rotated_key_names_its_successor, a_rotation_adds_the_successor_and_retires_the_predecessor,
+    a_rotation_happens_whole_or_not_at_all, a_rotation_of_an_older_version_changes_nothing,
 };
-
-use crate::key::{
-    Draft, KeyDigest, KeyHead, KeyRecord, OwnerId, Prepared, PreparedRotation, Profile, RevocationReason,
+pub use search::{
+    a_page_continues_behind_a_key_that_no_longer_meets_the_filter, keys_are_found_across_owners,
+    keys_are_found_by_expiry_and_last_use, keys_are_found_by_name_and_environment, keys_are_found_by_their_state,
 };
-use crate::random::SeededRandom;
-use crate::store::{DynKeyStore, KeyLookup, RevokeRequest};
-use crate::time::Timestamp;
+pub use uses::last_use_moves_forward_only;
 
-/// A store under test. It may hold other keys; the suite uses owners of its own.
+use crate::key::{OwnerId, Schema};
+use crate::store::KeyStore;
+
+/// A store under test. It may hold other keys: the suite uses owners of its own, in the year 2030, and purges only what
+/// was dead in 2001.
 #[async_trait]
 pub trait Subject: Send + Sync {
-    /// The system whose keys the store holds.
-    type Profile: Profile<Details: PartialEq>;
+    /// The schema whose keys the store holds.
+    type Schema: Schema;
 
     /// The store.
-    fn store(&self) -> &DynKeyStore<<Self::Profile as Profile>::Details>;
+    fn store(&self) -> &dyn KeyStore<Schema = Self::Schema>;
 
     /// Makes whatever has to exist before `owner` can have keys.
     async fn add_owner(&self, owner: &OwnerId);
 
-    /// Details that the store must return as they were: at least one, and better one for each odd case.
-    fn details(&self) -> Vec<<Self::Profile as Profile>::Details>;
+    /// Details that the store must return as they were: at least one, and better one for each odd case. Where keys can
+    /// be changed, a change must be able to make the second of them out of the first.
+    fn details(&self) -> Vec<<Self::Schema as Schema>::Details>;
 }
 
 /// Runs the whole suite.
@@ -84,104 +113,93 @@ pub trait Subject: Send + Sync {
 /// # Panics
 /// When the store breaks a promise.
 pub async fn run<S: Subject>(subject: &S) {
-    what_was_inserted_is_found(subject).await;
-    absence_is_an_answer(subject).await;
-    keys_are_listed_newest_first_in_pages(subject).await;
-    the_start_of_an_identity_or_prefix_finds_keys(subject).await;
-    an_owner_that_was_added_exists(subject).await;
-    insert_never_overwrites(subject).await;
-    revoking_again_keeps_the_first_time_and_reason(subject).await;
-    a_store_without_room_for_a_reason_refuses_it(subject).await;
-    a_key_with_another_digest_is_not_touched_or_revoked(subject).await;
-    revoking_all_keys_of_an_owner_leaves_others_alone(subject).await;
-    a_rotation_adds_the_successor_and_retires_the_predecessor(subject).await;
-    a_rotation_happens_whole_or_not_at_all(subject).await;
-    last_use_moves_forward_only(subject).await;
-    one_of_many_inserts_wins(subject).await;
-    one_of_many_revocations_wins(subject).await;
-    one_of_many_rotations_wins(subject).await;
+    crate::conformance_suite!(@promises calls subject);
 }
 
-type DetailsOf<S> = <<S as Subject>::Profile as Profile>::Details;
-type RecordOf<S> = KeyRecord<DetailsOf<S>>;
-
-/// Draws keys for one test: its own owners, a clock that never stands still, and repeatable randomness.
-struct Maker<'s, S> {
-    subject: &'s S,
-    test: &'static str,
-    random: SeededRandom,
-    seconds: std::sync::atomic::AtomicU64,
-    owners: std::sync::atomic::AtomicU64,
-}
-
-impl<'s, S: Subject> Maker<'s, S> {
-    fn new(subject: &'s S, test: &'static str) -> Self {
-        let seed = test.bytes().fold(17, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-        let zero = || std::sync::atomic::AtomicU64::new(0);
-        Self { subject, test, random: SeededRandom::new(seed), seconds: zero(), owners: zero() }
-    }
-
-    fn store(&self) -> &'s DynKeyStore<DetailsOf<S>> {
-        self.subject.store()
-    }
-
-    /// A later instant at every call, with a fraction that a store must not lose.
-    fn now(&self) -> Timestamp {
-        let start = Timestamp::from_micros(1_900_000_000_123_456);
-        let elapsed = self.seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        start.saturating_add(Duration::from_secs(elapsed))
-    }
-
-    async fn owner(&self) -> OwnerId {
-        let number = self.owners.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let owner = OwnerId::new(format!("did:example:{}-{number}", self.test)).expect("the name is sound");
-        self.subject.add_owner(&owner).await;
-        owner
-    }
-
-    fn details(&self) -> DetailsOf<S> {
-        self.subject.details().into_iter().next().expect("the subject has at least one sample of details")
-    }
-
-    fn key_with(&self, owner: &OwnerId, expires_at: Option<Timestamp>, details: DetailsOf<S>) -> RecordOf<S> {
-        let draft = Draft { owner: owner.clone(), expires_at, details };
-        let (format, id_scheme) = (S::Profile::FORMAT, S::Profile::ID_SCHEME);
-        let prepared = Prepared::new(draft, format, id_scheme, &self.random, self.now());
-        prepared.expect("the draft is sound").record().clone()
-    }
-
-    /// A key that is not stored.
-    fn key(&self, owner: &OwnerId) -> RecordOf<S> {
-        self.key_with(owner, None, self.details())
-    }
-
-    /// A key of a new owner, stored.
-    async fn stored(&self) -> RecordOf<S> {
-        let key = self.key(&self.owner().await);
-        self.store().insert(&key).await.expect("a new key can be inserted");
-        key
-    }
-
-    fn rotation(&self, predecessor: RecordOf<S>, grace: Duration) -> crate::key::Rotation<DetailsOf<S>> {
-        let form = (S::Profile::FORMAT, S::Profile::ID_SCHEME);
-        let prepared = PreparedRotation::new(predecessor, grace, None, form, &self.random, self.now());
-        prepared.expect("the predecessor is live").rotation().clone()
-    }
-
-    async fn find(&self, head: &KeyHead) -> Option<RecordOf<S>> {
-        let digest = head.digest.expect("the suite's keys have digests");
-        let lookup = KeyLookup { digest: &digest, prefix: head.prefix.as_str() };
-        let found = self.store().find(lookup).await.expect("the store answers");
-        found.into_iter().find(|key| key.head.digest == Some(digest))
-    }
-
-    fn revocation(&self, key: &RecordOf<S>, digest: Option<KeyDigest>) -> RevokeRequest {
-        RevokeRequest { id: key.head.id.clone(), digest, at: self.now(), reason: self.reason() }
-    }
-
-    /// A reason, where the store can keep one.
-    fn reason(&self) -> Option<RevocationReason> {
-        let reason = || RevocationReason::new(format!("leaked in {}", self.test)).expect("the reason is sound");
-        self.store().abilities().revocation_reason.then(reason)
-    }
+/// Makes one `#[tokio::test]` of every promise in [`conformance`](crate::store::conformance). The expression makes the
+/// [`Subject`](crate::store::conformance::Subject) anew for each of them, and may wait for something.
+///
+/// ```
+/// # use keyward::key::{Draft, OwnerId};
+/// # use keyward::schemas::scraper::{Scraper, ScraperDetails, ScraperKey};
+/// # use keyward::store::conformance::Subject;
+/// # use keyward::store::{KeyStore, MemoryKeyStore};
+/// #
+/// # struct InMemory(MemoryKeyStore<Scraper>);
+/// #
+/// # #[async_trait::async_trait]
+/// # impl Subject for InMemory {
+/// #     type Schema = Scraper;
+/// #     fn store(&self) -> &dyn KeyStore<Schema = Scraper> {
+/// #         &self.0
+/// #     }
+/// #     async fn add_owner(&self, _owner: &OwnerId) {}
+/// #     fn details(&self) -> Vec<ScraperDetails> {
+/// #         vec![Draft::from(ScraperKey::named("anyone", "plain").unwrap()).details]
+/// #     }
+/// # }
+/// #
+/// mod in_memory {
+/// #   use super::*;
+///     keyward::conformance_suite!(InMemory(MemoryKeyStore::new(Scraper::new())));
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
+macro_rules! conformance_suite {
+    (@promises $form:ident $subject:expr) => {
+        $crate::conformance_suite! { @$form ($subject)
+            what_was_inserted_is_found
+            absence_is_an_answer
+            an_owner_that_was_added_exists
+            what_a_store_cannot_do_it_refuses
+            keys_are_listed_newest_first_in_pages
+            the_start_of_an_identity_or_prefix_finds_keys
+            keys_are_found_by_their_state
+            keys_are_found_by_name_and_environment
+            keys_are_found_by_expiry_and_last_use
+            keys_are_found_across_owners
+            a_page_continues_behind_a_key_that_no_longer_meets_the_filter
+            insert_never_overwrites
+            revoking_again_keeps_the_first_time_and_reason
+            a_store_without_room_for_a_reason_refuses_it
+            a_key_with_another_digest_is_not_touched_or_revoked
+            a_key_of_another_owner_is_not_revoked
+            revoking_all_keys_of_an_owner_leaves_others_alone
+            a_rotation_adds_the_successor_and_retires_the_predecessor
+            a_rotation_happens_whole_or_not_at_all
+            a_rotation_of_an_older_version_changes_nothing
+            a_rotated_key_names_its_successor
+            a_change_is_stored_whole
+            a_change_of_another_version_changes_nothing
+            a_change_leaves_the_last_use_alone
+            a_disabled_key_is_refused_until_it_is_enabled
+            a_revoked_key_cannot_be_changed
+            the_history_is_complete_and_in_order
+            failures_leave_no_trace_in_the_history
+            last_use_moves_forward_only
+            only_keys_that_have_been_dead_for_long_are_purged
+            one_of_many_inserts_wins
+            one_of_many_revocations_wins
+            one_of_many_rotations_wins
+            one_of_many_changes_wins
+            a_change_that_races_with_a_revocation_does_not_undo_it
+            no_key_slips_through_the_revocation_of_all
+        }
+    };
+    (@calls ($subject:expr) $($promise:ident)+) => {
+        $( $crate::store::conformance::$promise($subject).await; )+
+    };
+    (@tests ($subject:expr) $($promise:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $promise() {
+                $crate::store::conformance::$promise(&$subject).await;
+            }
+        )+
+    };
+    ($subject:expr) => {
+        $crate::conformance_suite!(@promises tests $subject);
+    };
 }

@@ -1,22 +1,24 @@
-//! What is read is what was written, and absence is an answer.
+//! What is read is what was written, absence is an answer, and so is inability.
 
-use crate::key::{KeyDigest, KeyId, OwnerId, Profile as _};
+use crate::key::{IdScheme, KeyDigest, KeyId, OwnerId, Schema};
+use crate::store::conformance::maker::use_of;
 use crate::store::conformance::{Maker, Subject};
-use crate::store::{KeyLookup, KeyUse, PageRequest, RevokeOutcome, RevokeRequest, StoreError};
+use crate::store::{
+    KeyFilter, KeyLookup, KeyState, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
+};
+use crate::time::Timestamp;
 
 /// A stored key is found by its lookup and by its identity, with everything that was known of it.
 ///
 /// # Panics
 /// When the store breaks this promise.
 pub async fn what_was_inserted_is_found<S: Subject>(subject: &S) {
-    let make = Maker::new(subject, "found");
+    let make = Maker::new(subject, "what_was_inserted_is_found");
     for details in subject.details() {
-        let expires_at = make.store().abilities().expiry.then(|| "2199-12-31T23:59:59.999999Z".parse().ok()).flatten();
+        let expires_at = make.abilities().expiry.then(|| "2199-12-31T23:59:59.999999Z".parse().ok()).flatten();
         let key = make.key_with(&make.owner().await, expires_at, details);
-        make.store().insert(&key).await.expect("a new key can be inserted");
-
-        assert_eq!(make.find(&key.head).await.as_ref(), Some(&key), "found by its lookup");
-        assert_eq!(make.store().get(&key.head.id).await.expect("the store answers"), Some(key), "found by identity");
+        make.insert(&key).await;
+        make.stands(&key, "a key is found as it was inserted").await;
     }
 }
 
@@ -25,129 +27,102 @@ pub async fn what_was_inserted_is_found<S: Subject>(subject: &S) {
 /// # Panics
 /// When the store breaks this promise.
 pub async fn absence_is_an_answer<S: Subject>(subject: &S) {
-    let make = Maker::new(subject, "absence");
+    let make = Maker::new(subject, "absence_is_an_answer");
     let store = make.store();
     let owner = make.owner().await;
-    let key = make.key(&owner);
-    let odd_ids = ["nobody", "00000000-0000-0000-0000-000000000000", "%", "'; --"];
-
-    assert_eq!(make.find(&key.head).await, None);
-    let digest = KeyDigest::of("nobody's key");
-    let found = store.find(KeyLookup { digest: &digest, prefix: key.head.prefix.as_str() }).await;
-    assert!(found.expect("the store answers").iter().all(|other| other.head.digest != Some(digest)));
-    for id in odd_ids {
-        let id = KeyId::new(id).expect("the identity is sound");
-        assert_eq!(store.get(&id).await.expect("the store answers"), None, "{id}");
-        let request = RevokeRequest { id: id.clone(), digest: None, at: make.now(), reason: None };
-        assert_eq!(store.revoke(&request).await.expect("the store answers"), RevokeOutcome::NotFound, "{id}");
-    }
-    assert_eq!(store.get(&key.head.id).await.expect("the store answers"), None);
-    let page = PageRequest { owner: owner.clone(), limit: 10, after: None };
-    assert_eq!(store.list(&page).await.expect("the store answers"), []);
-    assert_eq!(store.revoke_all(&owner, make.now(), None).await.expect("the store answers"), 0);
     let nobody = OwnerId::new("did:example:nobody").expect("the name is sound");
-    assert_eq!(store.revoke_all(&nobody, make.now(), None).await.expect("the store answers"), 0);
-    let unknown = KeyUse { id: key.head.id.clone(), digest, at: make.now() };
-    assert_eq!(store.touch(&[unknown]).await.expect("an unknown key is no error"), 0);
-    assert_eq!(store.touch(&[]).await.expect("nothing to do is no error"), 0);
+    let key = make.key(&owner);
+
+    make.absent(&key.head, "a key that was not inserted is not found").await;
+    let digest = KeyDigest::of("nobody's key");
+    let found = store.find(KeyLookup::new(&digest, key.head.prefix.as_str())).await;
+    let found = make.answer(found, "a lookup that finds nothing is no error");
+    make.check(found.iter().all(|other| other.head.digest != Some(digest)), "no key has a digest that nobody issued");
+
+    let odd_ids = ["nobody", "00000000-0000-0000-0000-000000000000", "%", "'; --", key.head.id.as_str()];
+    for id in odd_ids.map(|id| KeyId::new(id).expect("the identity is sound")) {
+        make.check(make.get(&id).await.is_none(), format_args!("there is no key with the identity {id}"));
+        let revoked = store.revoke(&RevokeRequest::new(id.clone(), make.now())).await;
+        let revoked = make.answer(revoked, "revoking a key that is not there is no error");
+        make.check(revoked.is_none(), format_args!("no key with the identity {id} is revoked"));
+        if make.abilities().changes {
+            let history = make.answer(store.history(&id).await, "the history of a key that is not there is no error");
+            make.same(&history, &Vec::new(), format_args!("no key with the identity {id} has a history"));
+        }
+    }
+    for owner in [&owner, &nobody] {
+        let request = ListRequest::new(KeyFilter::new().of(owner.clone()), 10, make.now());
+        let listed = make.answer(store.list(&request).await, "an empty list is no error");
+        make.same(&listed, &Vec::new(), "an owner without keys has none");
+        if make.abilities().search {
+            let count = make.answer(store.count(&request).await, "a count of nothing is no error");
+            make.same(&count, &0, "an owner without keys has none");
+        }
+        let revoked = store.revoke_all(&RevokeAllRequest::new(owner.clone(), make.now())).await;
+        let revoked = make.answer(revoked, "revoking all of no keys is no error");
+        make.same(&(&revoked.owner, revoked.count), &(owner, 0), "no key of an owner without keys is revoked");
+    }
+    let touched = make.answer(store.touch(&[use_of(&key, make.now())]).await, "the use of an unknown key is no error");
+    make.same(&touched, &0, "the use of an unknown key is not written");
+    make.same(&make.answer(store.touch(&[]).await, "no use is no error"), &0, "no use is not written");
 }
 
-/// Lists are newest first, dead keys included; pages neither overlap nor skip, also among keys of one instant.
-///
-/// # Panics
-/// When the store breaks this promise.
-pub async fn keys_are_listed_newest_first_in_pages<S: Subject>(subject: &S) {
-    let make = Maker::new(subject, "list");
-    let store = make.store();
-    let stranger = make.stored().await;
-    if !store.abilities().several_keys_per_owner {
-        let key = make.stored().await;
-        let page = PageRequest { owner: key.head.owner.clone(), limit: 10, after: None };
-        assert_eq!(store.list(&page).await.expect("the store answers"), [key]);
-        return;
-    }
-    let owner = make.owner().await;
-    let mut keys = Vec::new();
-    for number in 0..7 {
-        let mut key = make.key(&owner);
-        if number % 2 == 1 {
-            key.head.created_at = keys.last().and_then(|last: &super::RecordOf<S>| last.head.created_at);
-        }
-        store.insert(&key).await.expect("a new key can be inserted");
-        keys.push(key);
-    }
-    let dead = make.revocation(&keys[2], None);
-    store.revoke(&dead).await.expect("the store answers");
-
-    let mut listed = Vec::new();
-    let mut after = None;
-    loop {
-        let page = PageRequest { owner: owner.clone(), limit: 2, after };
-        let found = store.list(&page).await.expect("the store answers");
-        assert!(found.len() <= 2, "a page has no more keys than asked for");
-        let Some(last) = found.last() else { break };
-        after = Some(last.head.id.clone());
-        listed.extend(found);
-    }
-    let mut ids: Vec<_> = listed.iter().map(|key| key.head.id.clone()).collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!((listed.len(), ids.len()), (keys.len(), keys.len()), "every key is on exactly one page");
-    assert!(listed.windows(2).all(|pair| pair[0].head.created_at >= pair[1].head.created_at), "newest first");
-
-    for foreign in [stranger.head.id, KeyId::new("nobody").expect("the identity is sound")] {
-        let page = PageRequest { owner: owner.clone(), limit: 2, after: Some(foreign) };
-        let refused = store.list(&page).await;
-        assert!(matches!(refused, Err(StoreError::UnknownCursor)), "a page starts behind a key of its owner");
-    }
-}
-
-/// The start of an identity or of a display prefix finds the owner's keys letter for letter; no character of it is a
-/// wildcard.
-///
-/// # Panics
-/// When the store breaks this promise.
-pub async fn the_start_of_an_identity_or_prefix_finds_keys<S: Subject>(subject: &S) {
-    let make = Maker::new(subject, "start");
-    let store = make.store();
-    let stranger = make.stored().await;
-    let key = make.stored().await;
-    let owner = &key.head.owner;
-    let found = async |start: &str, limit| store.starting_with(owner, start, limit).await.expect("the store answers");
-
-    for whole in [key.head.id.as_str(), key.head.prefix.as_str()] {
-        for start in [whole, &whole[..whole.len() - 1]] {
-            assert!(found(start, 2).await.contains(&key), "{start}");
-        }
-        let wildcards = [format!("{whole}%"), whole.replace(|character: char| character.is_ascii_alphanumeric(), "_")];
-        for start in wildcards.iter().map(String::as_str).chain(["%", "\\", "\\%", "_%"]) {
-            assert_eq!(found(start, 2).await, [], "{start}");
-        }
-    }
-    assert_eq!(found(stranger.head.id.as_str(), 2).await, [], "another owner's key");
-    if store.abilities().several_keys_per_owner {
-        for _ in 0..3 {
-            store.insert(&make.key(owner)).await.expect("a new key can be inserted");
-        }
-        assert_eq!(found(S::Profile::FORMAT.prefix(), 2).await.len(), 2, "no more than asked for");
-    }
-}
-
-/// An owner that was added exists.
+/// An owner that was added exists, and one that does not exist has no keys.
 ///
 /// # Panics
 /// When the store breaks this promise.
 pub async fn an_owner_that_was_added_exists<S: Subject>(subject: &S) {
-    let make = Maker::new(subject, "owner");
+    let make = Maker::new(subject, "an_owner_that_was_added_exists");
+    let store = make.store();
+    let exists = async |owner: &OwnerId| make.answer(store.owner_exists(owner).await, "owners are looked up");
+
     let owner = make.owner().await;
-    assert!(make.store().owner_exists(&owner).await.expect("the store answers"));
-    make.store().insert(&make.key(&owner)).await.expect("an owner that exists can have a key");
-    assert!(make.store().owner_exists(&owner).await.expect("the store answers"));
+    make.check(exists(&owner).await, "an owner that was added exists before its first key");
+    make.insert(&make.key(&owner)).await;
+    make.check(exists(&owner).await, "an owner that was added exists with a key");
 
     let nobody = OwnerId::new("did:example:nobody").expect("the name is sound");
-    if !make.store().owner_exists(&nobody).await.expect("the store answers") {
-        let refused = make.store().insert(&make.key(&nobody)).await;
-        assert!(matches!(refused, Err(StoreError::Missing(_))), "an owner that does not exist has no keys");
-        assert_eq!(make.find(&make.key(&nobody).head).await, None);
+    if !exists(&nobody).await {
+        let key = make.key(&nobody);
+        let refused = matches!(store.insert(&key).await, Err(StoreError::Missing(_)));
+        make.check(refused, "an owner that does not exist is reported as missing");
+        make.absent(&key.head, "an owner that does not exist has no keys").await;
     }
+}
+
+/// What a store cannot do, by its own abilities, it refuses, and changes nothing. What it can do agrees with the schema.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn what_a_store_cannot_do_it_refuses<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "what_a_store_cannot_do_it_refuses");
+    let (store, abilities) = (make.store(), make.abilities());
+    make.check(S::Schema::VERSIONED || !abilities.changes, "only keys whose versions are counted can be changed");
+    let has_own_id = !matches!(S::Schema::ID_SCHEME, IdScheme::Owner);
+    make.check(has_own_id || !abilities.several_keys_per_owner, "an owner has one key where its identity is the key's");
+
+    let key = make.stored().await;
+    if !abilities.changes {
+        make.unsupported(store.change(&make.change(&key)).await, "a change is refused");
+        make.unsupported(store.change(&make.disabling(&key)).await, "switching a key off is refused");
+        make.unsupported(store.history(&key.head.id).await, "there is no history, not even an empty one");
+    }
+    if !abilities.search {
+        let of_owner = KeyFilter::new().of(key.head.owner.clone());
+        let further = [
+            KeyFilter::new(),
+            of_owner.clone().in_state(KeyState::Active),
+            of_owner.clone().unused_since(make.now()),
+            of_owner.expiring_before(make.now()),
+        ];
+        for filter in further {
+            let request = ListRequest::new(filter, 10, make.now());
+            make.unsupported(store.list(&request).await, "a list is refused rather than filtered by less");
+            make.unsupported(store.count(&request).await, "a count is refused rather than filtered by less");
+        }
+    }
+    if !abilities.purge {
+        make.unsupported(store.purge(&PurgeRequest::new(Timestamp::MIN, 1)).await, "a purge is refused");
+    }
+    make.stands(&key, "what was refused changed nothing").await;
 }

@@ -2,26 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use keyward::aggregator::{Aggregator, AggregatorDetails, AggregatorKey};
-use keyward::key::{Draft, Issued, KeyHead, KeyRecord, OwnerId, RefusalReason};
-use keyward::store::DynKeyStore;
-use keyward::{Keys, KeysError, ManualClock, Secret, SeededRandom};
+use keyward::key::{Draft, Issued, KeyDigest, KeyHead, KeyRecord, OwnerId, RefusalReason, Revocation, Revoked, decide};
+use keyward::schemas::aggregator::{Aggregator, AggregatorKey};
+use keyward::store::{KeyLookup, StoreError};
+use keyward::{Keys, KeysError, ManualClock, Secret, SqlKeyStore, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::support::systems::{Setting, is_postgres};
-use crate::support::{Database, START};
+use crate::support::{Database, Fixture};
 
 /// The aggregator that is always there.
 pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 /// Another one, which a test has to add.
 pub(super) const OTHER_DID: &str = "did:web:example.org";
 
-pub(super) type Store = Arc<DynKeyStore<AggregatorDetails>>;
-pub(super) type Record = KeyRecord<AggregatorDetails>;
+pub(super) type Record = KeyRecord<Aggregator>;
 
-pub(super) fn draft(did: &str) -> Draft<AggregatorDetails> {
+pub(super) fn draft(did: &str) -> Draft<Aggregator> {
     AggregatorKey::of(did).unwrap().into()
 }
 
@@ -29,40 +26,25 @@ pub(super) fn owner(did: &str) -> OwnerId {
     OwnerId::new(did).unwrap()
 }
 
-/// [`Keys`] over `store`, with the time of `clock` and the keys that follow from `seed`.
-pub(super) fn keys(store: Store, clock: &Arc<ManualClock>, seed: u64) -> Keys<Store> {
-    let clock = Arc::<ManualClock>::clone(clock);
-    Keys::builder(Aggregator, store).shared_clock(clock).random(SeededRandom::new(seed)).build()
-}
-
 /// A host with the aggregator [`DID`].
 pub(super) struct Host {
-    pub(super) keys: Keys<Store>,
+    pub(super) keys: Keys<Aggregator>,
     pub(super) clock: Arc<ManualClock>,
-    setting: Setting<Aggregator>,
-    seeds: AtomicU64,
+    fixture: Fixture<Aggregator>,
 }
 
 impl Host {
-    pub(super) async fn over(setting: Setting<Aggregator>) -> Self {
-        let clock = Arc::new(ManualClock::new(START));
-        let keys = keys(Arc::clone(&setting.store), &clock, 0);
-        let host = Self { keys, clock, setting, seeds: AtomicU64::new(1) };
-        host.add_aggregator(DID).await;
-        host
+    pub(super) async fn over(fixture: Fixture<Aggregator>) -> Self {
+        fixture.add_owner(DID).await;
+        Self { keys: fixture.keys.clone(), clock: Arc::clone(&fixture.clock), fixture }
     }
 
-    /// Keys as another process would have them: a store of its own over the same database, other random numbers, and
-    /// the same time. Over memory it is the same store.
-    pub(super) async fn another_process(&self) -> Keys<Store> {
-        let store = match &self.setting.database {
-            Some(_) => self.setting.another_process::<Aggregator>().await,
-            None => Arc::clone(&self.setting.store),
-        };
-        keys(store, &self.clock, self.seeds.fetch_add(1, Ordering::Relaxed))
+    /// Keys as another process would have them, see [`Fixture::another_process`].
+    pub(super) async fn another_process(&self) -> Keys<Aggregator> {
+        self.fixture.another_process().await
     }
 
-    pub(super) async fn another_processes<const N: usize>(&self) -> Vec<Keys<Store>> {
+    pub(super) async fn another_processes<const N: usize>(&self) -> Vec<Keys<Aggregator>> {
         let mut processes = Vec::with_capacity(N);
         for _ in 0..N {
             processes.push(self.another_process().await);
@@ -71,12 +53,17 @@ impl Host {
     }
 
     pub(super) fn database(&self) -> &Database {
-        self.setting.database()
+        self.fixture.database()
+    }
+
+    /// The store, with what only SQL can do.
+    pub(super) fn sql(&self) -> &SqlKeyStore<Aggregator> {
+        self.fixture.sql()
     }
 
     /// The row as the indexer makes it. Over memory every DID has one.
     pub(super) async fn add_aggregator(&self, did: &str) {
-        self.setting.add_owner(did).await;
+        self.fixture.add_owner(did).await;
     }
 
     pub(super) async fn delete_aggregator(&self, did: &str) {
@@ -104,7 +91,7 @@ impl Host {
 
     /// Every column of the row of [`DID`] with its value, whatever columns there are.
     pub(super) async fn row(&self) -> RowAsJson {
-        let object = if is_postgres(self.database()) {
+        let object = if self.database().is_postgres() {
             "to_jsonb(aggregators)".to_owned()
         } else {
             // JSON has no blobs, and the literals of SQL tell all types apart.
@@ -115,7 +102,7 @@ impl Host {
         RowAsJson(serde_json::from_str(&self.value(&object).await.unwrap()).unwrap())
     }
 
-    pub(super) async fn issue(&self) -> Issued<AggregatorDetails> {
+    pub(super) async fn issue(&self) -> Issued<Aggregator> {
         self.keys.issue_only(draft(DID)).await.unwrap()
     }
 
@@ -134,11 +121,32 @@ impl Host {
     pub(super) async fn refusal(&self, secret: &Secret) -> Option<RefusalReason> {
         refusal(&self.keys, secret).await
     }
+
+    /// As [`refusal`](Self::refusal), for a key whose plaintext nobody has yet.
+    pub(super) async fn refusal_of(&self, digest: &KeyDigest) -> Option<RefusalReason> {
+        refusal_of(&self.keys, digest).await
+    }
 }
 
 /// Why the key is refused; `None` when it is accepted.
-pub(super) async fn refusal(keys: &Keys<Store>, secret: &Secret) -> Option<RefusalReason> {
+pub(super) async fn refusal(keys: &Keys<Aggregator>, secret: &Secret) -> Option<RefusalReason> {
     keys.verify(secret.expose_secret()).await.err().map(|refusal| refusal.reason())
+}
+
+/// What [`Keys::verify`] does, for a key whose plaintext nobody has yet.
+pub(super) async fn refusal_of(keys: &Keys<Aggregator>, digest: &KeyDigest) -> Option<RefusalReason> {
+    let candidates = keys.store().find(KeyLookup::new(digest, "")).await.unwrap();
+    decide(keys.schema(), candidates, digest, keys.now()).err().map(|refusal| refusal.reason())
+}
+
+/// What is reported of the key of [`DID`] when it was revoked just now, without a reason.
+pub(super) fn revoked_at(at: Timestamp) -> Revoked {
+    Revoked::now(DID.parse().unwrap(), Revocation::new(Some(at), None))
+}
+
+/// What is reported of the key of [`DID`] when it was revoked before.
+pub(super) fn revoked_before(first: &Revocation) -> Revoked {
+    Revoked::before(DID.parse().unwrap(), first.clone())
 }
 
 /// A row, column by column.
@@ -164,6 +172,16 @@ impl RowAsJson {
 /// The caller lost to somebody else, and knows it.
 #[track_caller]
 pub(super) fn has_lost<T: std::fmt::Debug>(outcome: &Result<T, KeysError>) {
-    let lost = matches!(outcome, Err(KeysError::Store(keyward::store::StoreError::Conflict)));
+    let lost = matches!(outcome, Err(KeysError::Store(StoreError::Conflict)));
     assert!(lost, "{outcome:?}");
+}
+
+/// Keys as a host has them whose sessions are in `zone`.
+#[cfg(feature = "postgres")]
+pub(super) async fn keys_in_zone(host: &Host, zone: &str, seed: u64) -> Keys<Aggregator> {
+    let pool = host.database().as_postgres().pool_in_zone(zone).await;
+    let set: String = sqlx::query_scalar("SHOW TimeZone").fetch_one(&pool).await.unwrap();
+    assert_eq!(set, zone);
+    let store = SqlKeyStore::open(keyward::Postgres::new(pool), Aggregator::new()).await.unwrap();
+    crate::support::keys(Arc::new(store), &host.clock, seed)
 }

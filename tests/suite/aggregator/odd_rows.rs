@@ -2,13 +2,11 @@
 
 use std::slice;
 
-use keyward::aggregator::Aggregator;
 use keyward::key::{Defect, RefusalReason, Status};
-use keyward::service::Revoked;
+use keyward::schemas::aggregator::Aggregator;
 
-use super::host::{DID, Host, OTHER_DID, draft, has_lost, owner};
-use crate::support::START;
-use crate::support::systems::{Setting, over_every_database_of};
+use super::host::{DID, Host, OTHER_DID, draft, has_lost, owner, revoked_at};
+use crate::support::{Fixture, START, over};
 
 /// What is odd about a digest.
 const ODD_DIGESTS: [&str; 6] = [
@@ -21,7 +19,7 @@ const ODD_DIGESTS: [&str; 6] = [
 ];
 
 const fn unusable(column: &'static str) -> RefusalReason {
-    RefusalReason::Unusable(Defect { table: "aggregators", column })
+    RefusalReason::Unusable(Defect::new("aggregators", column))
 }
 
 /// The key of a row that was made odd is refused; it is listed, revoked and replaced like any other, and its neighbour
@@ -34,11 +32,11 @@ async fn grants_nothing_and_can_be_put_right(host: &Host, odd: &str, reason: Ref
         assert_eq!(host.refusal(&old.secret).await, Some(reason), "{odd}");
 
         let seen = host.only_key().await.unwrap();
-        assert_eq!(host.keys.list(&owner(DID), 10, None).await.unwrap().keys, slice::from_ref(&seen), "{odd}");
-        assert_eq!(host.keys.show(&seen.head.id).await.unwrap(), Some(seen.clone()), "{odd}");
+        assert_eq!(host.keys.of(&owner(DID)).list(10, None).await.unwrap().keys, slice::from_ref(&seen), "{odd}");
+        assert_eq!(host.keys.get(&seen.head.id).await.unwrap(), Some(seen.clone()), "{odd}");
         assert_eq!(host.keys.resolve(&owner(DID), DID).await.unwrap(), seen, "{odd}");
         if revoked_first && seen.head.defect.is_none_or(|defect| defect.column != "api_key_revoked_at") {
-            assert_eq!(host.keys.revoke_seen(&seen.head, None).await.unwrap(), Revoked::Now(START), "{odd}");
+            assert_eq!(host.keys.revoke_seen(&seen.head, None).await.unwrap(), revoked_at(START), "{odd}");
             assert!(matches!(host.only_key().await.unwrap().head.status, Status::Revoked(_)), "{odd}");
             assert!(host.refusal(&old.secret).await.is_some(), "{odd}");
         }
@@ -52,13 +50,13 @@ async fn grants_nothing_and_can_be_put_right(host: &Host, odd: &str, reason: Ref
     }
 }
 
-async fn host_with_a_neighbour(setting: Setting<Aggregator>) -> Host {
-    let host = Host::over(setting).await;
+async fn host_with_a_neighbour(fixture: Fixture<Aggregator>) -> Host {
+    let host = Host::over(fixture).await;
     host.add_aggregator(OTHER_DID).await;
     host
 }
 
-over_every_database_of![Aggregator:
+over![every_database of Aggregator:
     a_digest_that_is_none_belongs_to_no_key_and_can_be_replaced,
     a_key_without_a_display_prefix_grants_nothing_and_can_be_replaced,
     a_display_prefix_of_other_characters_is_shown_and_never_trusted,
@@ -67,44 +65,44 @@ over_every_database_of![Aggregator:
     of_two_replacements_of_a_key_with_an_odd_digest_one_wins,
 ];
 
-async fn a_digest_that_is_none_belongs_to_no_key_and_can_be_replaced(setting: Setting<Aggregator>) {
-    let host = host_with_a_neighbour(setting).await;
+async fn a_digest_that_is_none_belongs_to_no_key_and_can_be_replaced(fixture: Fixture<Aggregator>) {
+    let host = host_with_a_neighbour(fixture).await;
     for odd in ODD_DIGESTS {
         grants_nothing_and_can_be_put_right(&host, odd, RefusalReason::Unknown).await;
     }
 }
 
-async fn a_key_without_a_display_prefix_grants_nothing_and_can_be_replaced(setting: Setting<Aggregator>) {
-    let host = host_with_a_neighbour(setting).await;
+async fn a_key_without_a_display_prefix_grants_nothing_and_can_be_replaced(fixture: Fixture<Aggregator>) {
+    let host = host_with_a_neighbour(fixture).await;
     grants_nothing_and_can_be_put_right(&host, "api_key_prefix = NULL", unusable("api_key_prefix")).await;
 }
 
-async fn a_display_prefix_of_other_characters_is_shown_and_never_trusted(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn a_display_prefix_of_other_characters_is_shown_and_never_trusted(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let issued = host.issue().await;
     host.set("api_key_prefix = '%_'").await;
     assert_eq!(host.refusal(&issued.secret).await, None, "the digest alone decides");
     assert_eq!(host.only_key().await.unwrap().head.prefix.as_str(), "%_");
 }
 
-async fn leftovers_of_a_key_without_a_digest_are_no_key(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn leftovers_of_a_key_without_a_digest_are_no_key(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let old = host.issue().await;
     host.set("api_key_revoked_at = '2029-01-01 00:00:00', api_key_last_used_at = '2029-01-01 00:00:00'").await;
     host.set("api_key_hash = NULL").await;
     assert_eq!(host.only_key().await, None);
-    assert_eq!(host.keys.list(&owner(DID), 10, None).await.unwrap().keys, []);
-    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap(), 0);
+    assert_eq!(host.keys.of(&owner(DID)).list(10, None).await.unwrap().keys, []);
+    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap().count, 0);
     assert_eq!(host.refusal(&old.secret).await, Some(RefusalReason::Unknown));
     let new = host.issue().await;
     assert_eq!(host.only_key().await.unwrap(), new.record, "nothing is left of the old one");
 }
 
-/// Of an odd digest the caller has seen nothing by which its key could be told from the next one.
+/// Of an odd digest the caller has seen nothing that distinguishes its key from the next one.
 async fn a_key_with_an_odd_digest_that_was_replaced_since_is_not_revoked_in_its_successors_place(
-    setting: Setting<Aggregator>,
+    fixture: Fixture<Aggregator>,
 ) {
-    let host = Host::over(setting).await;
+    let host = Host::over(fixture).await;
     host.issue().await;
     host.set("api_key_hash = 'odd'").await;
     let seen = host.only_key().await.unwrap().head;
@@ -113,15 +111,15 @@ async fn a_key_with_an_odd_digest_that_was_replaced_since_is_not_revoked_in_its_
     assert_eq!(host.refusal(&new.secret).await, None);
 }
 
-async fn of_two_replacements_of_a_key_with_an_odd_digest_one_wins(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn of_two_replacements_of_a_key_with_an_odd_digest_one_wins(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     host.issue().await;
     host.set("api_key_hash = 'odd'").await;
     let seen = host.only_key().await.unwrap().head;
     let prepare = || host.keys.prepare_replacement(seen.clone(), draft(DID)).unwrap();
     let [first, second] = [prepare(), prepare()];
-    keyward::store::KeyStore::rotate(host.keys.store(), first.rotation()).await.unwrap();
-    let second = keyward::store::KeyStore::rotate(host.keys.store(), second.rotation()).await;
+    host.keys.store().rotate(first.rotation()).await.unwrap();
+    let second = host.keys.store().rotate(second.rotation()).await;
     has_lost(&second.map_err(Into::into));
     assert_eq!(host.only_key().await.unwrap(), first.rotation().successor);
 }
@@ -129,13 +127,15 @@ async fn of_two_replacements_of_a_key_with_an_odd_digest_one_wins(setting: Setti
 /// What only SQLite's columns can hold: anything, where no `CHECK` forbids it.
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use keyward::key::Revocation;
+
+    use super::super::host::revoked_before;
     use super::{
-        Aggregator, Host, RefusalReason, Setting, Status, grants_nothing_and_can_be_put_right, host_with_a_neighbour,
-        unusable,
+        Fixture, Host, RefusalReason, Status, grants_nothing_and_can_be_put_right, host_with_a_neighbour, unusable,
     };
 
     async fn host() -> Host {
-        host_with_a_neighbour(Setting::<Aggregator>::sqlite(false).await).await
+        host_with_a_neighbour(Fixture::sqlite().await).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -155,9 +155,8 @@ mod sqlite {
         let issued = host.issue().await;
         host.set("api_key_revoked_at = 'yesterday'").await;
         assert_eq!(host.refusal(&issued.secret).await, Some(unusable("api_key_revoked_at")));
-        let first = keyward::key::Revocation { at: None, reason: None };
         let again = host.keys.revoke_seen(&issued.record.head, None).await.unwrap();
-        assert_eq!(again, keyward::service::Revoked::Before(first));
+        assert_eq!(again, revoked_before(&Revocation::new(None, None)));
         assert_eq!(host.value("api_key_revoked_at").await.as_deref(), Some("yesterday"));
     }
 
@@ -201,12 +200,12 @@ mod sqlite {
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_revoked_before_or_after_all_time_is_revoked() {
-    let host = Host::over(Setting::<Aggregator>::postgres(false).await).await;
+    let host = Host::over(Fixture::postgres().await).await;
     for at in ["infinity", "-infinity", "4000-01-01 BC", "20000-01-01"] {
         let issued = host.issue().await;
         host.set(&format!("api_key_revoked_at = '{at}'")).await;
         assert_eq!(host.refusal(&issued.secret).await, Some(RefusalReason::Revoked), "{at}");
         let again = host.keys.revoke_seen(&issued.record.head, None).await.unwrap();
-        assert!(matches!(again, Revoked::Before(_)), "{at}: {again:?}");
+        assert!(again.already, "{at}: {again:?}");
     }
 }

@@ -4,36 +4,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keyward::aggregator::Aggregator;
-use keyward::key::{KeyDigest, KeyHead, RefusalReason, Revocation, Status, decide};
-use keyward::service::Revoked;
-use keyward::store::{KeyLookup, KeyStore, StoreError};
+use keyward::key::{KeyHead, RefusalReason, Revocation, Status};
+use keyward::schemas::aggregator::Aggregator;
+use keyward::store::StoreError;
 use keyward::{Keys, KeysError, ManualClock};
 use tokio::task::{JoinSet, yield_now};
 
-use super::host::{DID, Host, Store, draft, has_lost, keys, owner, refusal};
-use crate::support::START;
+use super::host::{DID, Host, draft, has_lost, owner, refusal, refusal_of, revoked_at, revoked_before};
 use crate::support::concurrency::race;
-use crate::support::systems::{Setting, over_every_database_of, over_every_store_of};
+use crate::support::{Fixture, START, keys, over};
 
 /// How many race, each with a store of its own.
 const RACERS: usize = 8;
 const ROUNDS: usize = 5;
 
-over_every_store_of![Aggregator:
-    eight_racing_creates_leave_one_key_of_a_caller_who_was_told_so,
-    eight_racing_replacements_leave_one_key_of_a_caller_who_was_told_so,
+over![everywhere of Aggregator:
+    eight_racing_creates_leave_one_key_of_a_caller_who_knows_it,
+    eight_racing_replacements_leave_one_key_of_a_caller_who_knows_it,
     of_eight_first_keys_that_were_prepared_together_one_wins,
     of_eight_replacements_that_were_prepared_together_one_wins,
-    of_eight_racing_revocations_one_is_told_that_it_revoked_and_seven_since_when,
+    of_eight_racing_revocations_one_revokes_and_seven_learn_since_when,
     a_revocation_never_hits_the_key_that_a_racing_create_has_made,
     during_a_replacement_exactly_one_key_is_accepted,
 ];
 
-over_every_database_of![Aggregator: a_create_that_races_with_the_rows_deletion_leaves_nothing_behind];
+over![every_database of Aggregator: a_create_that_races_with_the_rows_deletion_leaves_nothing_behind];
 
 /// Issues eight keys for [`DID`] at once, and looks at what is left of them.
-async fn race_for_the_key(host: &Host, processes: &[Keys<Store>]) {
+async fn race_for_the_key(host: &Host, processes: &[Keys<Aggregator>]) {
     let racers = processes.iter().cloned().map(|keys| move || async move { keys.issue_only(draft(DID)).await });
     let outcomes = race(racers).await;
     let mut accepted = Vec::new();
@@ -50,13 +48,13 @@ async fn race_for_the_key(host: &Host, processes: &[Keys<Store>]) {
     assert_eq!(host.only_key().await.unwrap(), winner.record);
 }
 
-async fn eight_racing_creates_leave_one_key_of_a_caller_who_was_told_so(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn eight_racing_creates_leave_one_key_of_a_caller_who_knows_it(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     race_for_the_key(&host, &host.another_processes::<RACERS>().await).await;
 }
 
-async fn eight_racing_replacements_leave_one_key_of_a_caller_who_was_told_so(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn eight_racing_replacements_leave_one_key_of_a_caller_who_knows_it(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let processes = host.another_processes::<RACERS>().await;
     for round in 0..ROUNDS {
         let old = host.issue().await;
@@ -68,7 +66,7 @@ async fn eight_racing_replacements_leave_one_key_of_a_caller_who_was_told_so(set
     }
 }
 
-/// One of the racers is told that it won, all others that they lost, and the winner's key is the one that is there.
+/// One of the racers knows that it won, all others that they lost, and the winner's key is the one that is there.
 async fn one_has_won(host: &Host, outcomes: Vec<(KeyHead, Result<(), StoreError>)>) {
     let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| outcome.is_ok());
     assert_eq!((won.len(), lost.len()), (1, RACERS - 1));
@@ -77,8 +75,8 @@ async fn one_has_won(host: &Host, outcomes: Vec<(KeyHead, Result<(), StoreError>
 }
 
 /// The contract at its sharpest: all of the racers have seen that there is no key.
-async fn of_eight_first_keys_that_were_prepared_together_one_wins(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn of_eight_first_keys_that_were_prepared_together_one_wins(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let racers = host.another_processes::<RACERS>().await.into_iter().map(|keys| {
         let prepared = keys.prepare(draft(DID)).unwrap();
         move || async move { (prepared.record().head.clone(), keys.store().insert(prepared.record()).await) }
@@ -86,8 +84,8 @@ async fn of_eight_first_keys_that_were_prepared_together_one_wins(setting: Setti
     one_has_won(&host, race(racers).await).await;
 }
 
-async fn of_eight_replacements_that_were_prepared_together_one_wins(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn of_eight_replacements_that_were_prepared_together_one_wins(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let processes = host.another_processes::<RACERS>().await;
     for _ in 0..ROUNDS {
         let seen = host.issue_and_look().await;
@@ -103,8 +101,8 @@ async fn of_eight_replacements_that_were_prepared_together_one_wins(setting: Set
 }
 
 /// Every racer has a time of its own, so that it shows whose revocation stands.
-async fn of_eight_racing_revocations_one_is_told_that_it_revoked_and_seven_since_when(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn of_eight_racing_revocations_one_revokes_and_seven_learn_since_when(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let processes = host.another_processes::<RACERS>().await;
     for _ in 0..ROUNDS {
         let seen = host.issue_and_look().await;
@@ -115,17 +113,17 @@ async fn of_eight_racing_revocations_one_is_told_that_it_revoked_and_seven_since
             move || async move { (at, keys.revoke_seen(&seen, None).await.unwrap()) }
         });
         let outcomes = race(racers).await;
-        let winners: Vec<_> = outcomes.iter().filter(|(at, revoked)| *revoked == Revoked::Now(*at)).collect();
+        let winners: Vec<_> = outcomes.iter().filter(|(at, revoked)| *revoked == revoked_at(*at)).collect();
         let [(at, _)] = winners[..] else { panic!("one must have revoked it: {outcomes:?}") };
-        let stands = Revocation { at: Some(*at), reason: None };
-        let told = outcomes.iter().filter(|(_, revoked)| *revoked == Revoked::Before(stands.clone())).count();
-        assert_eq!(told, RACERS - 1, "{outcomes:?}");
+        let stands = Revocation::new(Some(*at), None);
+        let late = outcomes.iter().filter(|(_, revoked)| *revoked == revoked_before(&stands)).count();
+        assert_eq!(late, RACERS - 1, "{outcomes:?}");
         assert_eq!(host.only_key().await.unwrap().head.status, Status::Revoked(stands));
     }
 }
 
-async fn a_revocation_never_hits_the_key_that_a_racing_create_has_made(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn a_revocation_never_hits_the_key_that_a_racing_create_has_made(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let processes = host.another_processes::<RACERS>().await;
     for _ in 0..2 * ROUNDS {
         let old = host.issue().await;
@@ -137,7 +135,7 @@ async fn a_revocation_never_hits_the_key_that_a_racing_create_has_made(setting: 
                     return Some(keys.issue_only(draft(DID)).await);
                 }
                 match keys.revoke_seen(&seen, None).await {
-                    Ok(Revoked::Now(_) | Revoked::Before(_)) | Err(KeysError::Store(StoreError::Conflict)) => None,
+                    Ok(_) | Err(KeysError::Store(StoreError::Conflict)) => None,
                     other => panic!("{other:?}"),
                 }
             }
@@ -148,7 +146,7 @@ async fn a_revocation_never_hits_the_key_that_a_racing_create_has_made(setting: 
                 assert_eq!(host.only_key().await.unwrap(), new.record);
                 assert_eq!(host.refusal(&old.secret).await, Some(RefusalReason::Unknown));
             }
-            // It may lose to a revocation, as long as it is told.
+            // It may lose to a revocation, as long as it knows.
             lost => {
                 has_lost(&lost);
                 assert_eq!(host.refusal(&old.secret).await, Some(RefusalReason::Revoked));
@@ -157,14 +155,8 @@ async fn a_revocation_never_hits_the_key_that_a_racing_create_has_made(setting: 
     }
 }
 
-/// What [`Keys::verify`] does, for a key whose plaintext nobody has yet.
-async fn accepts(keys: &Keys<Store>, digest: &KeyDigest) -> bool {
-    let candidates = keys.store().find(KeyLookup { digest, prefix: "" }).await.unwrap();
-    decide(candidates, digest, keys.now()).is_ok()
-}
-
-async fn during_a_replacement_exactly_one_key_is_accepted(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn during_a_replacement_exactly_one_key_is_accepted(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let processes = host.another_processes::<3>().await;
     for _ in 0..ROUNDS {
         let seen = host.issue_and_look().await;
@@ -179,11 +171,11 @@ async fn during_a_replacement_exactly_one_key_is_accepted(setting: Setting<Aggre
                 while !done.load(Ordering::SeqCst) {
                     // The old key goes and the new one comes at one moment: whoever sees one of the two has to see the
                     // other.
-                    if accepts(&keys, &new).await {
-                        assert!(!accepts(&keys, &old).await, "both keys are accepted");
+                    if refusal_of(&keys, &new).await.is_none() {
+                        assert_ne!(refusal_of(&keys, &old).await, None, "both keys are accepted");
                     }
-                    if !accepts(&keys, &old).await {
-                        assert!(accepts(&keys, &new).await, "neither key is accepted");
+                    if refusal_of(&keys, &old).await.is_some() {
+                        assert_eq!(refusal_of(&keys, &new).await, None, "neither key is accepted");
                     }
                     yield_now().await;
                 }
@@ -192,12 +184,13 @@ async fn during_a_replacement_exactly_one_key_is_accepted(setting: Setting<Aggre
         host.keys.store().rotate(prepared.rotation()).await.unwrap();
         done.store(true, Ordering::SeqCst);
         watchers.join_all().await;
-        assert!(accepts(&host.keys, &new).await && !accepts(&host.keys, &old).await);
+        assert_eq!(host.refusal_of(&new).await, None);
+        assert_eq!(host.refusal_of(&old).await, Some(RefusalReason::Unknown));
     }
 }
 
-async fn a_create_that_races_with_the_rows_deletion_leaves_nothing_behind(setting: Setting<Aggregator>) {
-    let host = Arc::new(Host::over(setting).await);
+async fn a_create_that_races_with_the_rows_deletion_leaves_nothing_behind(fixture: Fixture<Aggregator>) {
+    let host = Arc::new(Host::over(fixture).await);
     for round in 0..2 * ROUNDS {
         if round % 2 == 1 {
             host.issue().await;

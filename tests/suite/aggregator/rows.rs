@@ -1,20 +1,20 @@
-//! The row as other programs write and read it: the system itself, its indexer, and whoever keeps the OAuth columns.
+//! The row as other programs write and read it: the service itself, its indexer, and whoever keeps the OAuth columns.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyward::aggregator::Aggregator;
 use keyward::key::{KeyDigest, RefusalReason, Status};
-use keyward::store::{KeyStore, Reference, StoreError};
+use keyward::schemas::aggregator::Aggregator;
+use keyward::store::{Reference, StoreError};
 use keyward::{KeysError, Secret, Timestamp};
 
-use super::host::{DID, Host, OTHER_DID, draft, has_lost, owner};
-use crate::support::systems::aggregator::over_every_form_of_the_table;
-use crate::support::systems::{Setting, over_every_database_of};
+use super::host::{DID, Host, OTHER_DID, draft, has_lost, owner, revoked_at};
+use crate::support::schemas::aggregator::over_every_form_of_the_table;
+use crate::support::{Fixture, START, over};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A key as the system computes it from the bytes 0 to 31, and `printf %s ckapi_0001… | sha256sum`.
+/// A key as the service computes it from the bytes 0 to 31, and `printf %s ckapi_0001… | sha256sum`.
 const KEY: &str = "ckapi_000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const KEY_HASH: &str = "3f0c58b5bfbaaafc9f0a3e9b9a75a1585c40bdee8c5d6e0db07800ab2583656a";
 
@@ -43,7 +43,19 @@ impl Host {
         assert!(nulls.iter().all(|column| column.starts_with("api_key_")), "{nulls:?}");
     }
 
-    /// As the system's indexer does whenever the aggregator's record changes.
+    /// Sets every column of OAuth credentials to what a value says, in a type that fits.
+    async fn set_credentials(&self, text: &str, bytes: &str, instant: &str) {
+        for column in self.row().await.columns().filter(|column| column.starts_with("oauth_")) {
+            let value = match column {
+                _ if column.ends_with("_at") => instant,
+                _ if column.ends_with("_encrypted") => bytes,
+                _ => text,
+            };
+            self.set(&format!("{column} = {value}")).await;
+        }
+    }
+
+    /// As the service's indexer does whenever the aggregator's record changes.
     async fn index(&self, name: &str) {
         self.run(&format!(
             "INSERT INTO aggregators (did, display_name, description, record_uri, record_cid, indexed_at)
@@ -59,12 +71,14 @@ impl Host {
 over_every_form_of_the_table![
     every_operation_changes_the_keys_own_columns_and_nothing_else,
     no_operation_so_much_as_names_a_column_of_somebody_else_or_adds_or_deletes_rows,
-    a_key_that_the_system_made_is_accepted_described_and_revoked,
-    what_keyward_writes_is_what_the_system_reads,
+    a_key_that_the_service_made_is_accepted_described_and_revoked,
+    what_keyward_writes_is_what_the_service_reads,
+    credentials_that_nobody_can_decrypt_keep_nobody_from_a_key,
+    a_key_is_accepted_whatever_has_become_of_the_credentials,
 ];
 
-async fn every_operation_changes_the_keys_own_columns_and_nothing_else(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn every_operation_changes_the_keys_own_columns_and_nothing_else(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     host.fill_the_others_columns().await;
     let mut before = host.row().await;
     let mut changed = async || {
@@ -82,8 +96,8 @@ async fn every_operation_changes_the_keys_own_columns_and_nothing_else(setting: 
     host.keys.flush_last_used().await.unwrap();
     assert_eq!(changed().await, ["last_used_at"], "the record of a use");
     let seen = host.only_key().await.unwrap().head;
-    host.keys.list(&owner(DID), 10, None).await.unwrap();
-    host.keys.show(&seen.id).await.unwrap();
+    host.keys.of(&owner(DID)).list(10, None).await.unwrap();
+    host.keys.get(&seen.id).await.unwrap();
     host.keys.resolve(&owner(DID), &first.secret.expose_secret()[..12]).await.unwrap();
     assert!(changed().await.is_empty(), "info, list, show and resolve");
     host.keys.revoke_seen(&seen, None).await.unwrap();
@@ -100,14 +114,14 @@ async fn every_operation_changes_the_keys_own_columns_and_nothing_else(setting: 
     assert!(changed().await.is_empty(), "those who lose");
     host.keys.rotate(&seen.id, Duration::ZERO, None).await.unwrap();
     assert_eq!(changed().await, ["created_at", "hash", "prefix"], "rotate");
-    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap(), 1);
+    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap().count, 1);
     assert_eq!(changed().await, ["revoked_at"], "revoke all");
     assert_eq!(host.count_aggregators().await, 1);
 }
 
 /// An `UPDATE` that writes back what it has read would undo what somebody else has written meanwhile.
-async fn no_operation_so_much_as_names_a_column_of_somebody_else_or_adds_or_deletes_rows(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn no_operation_so_much_as_names_a_column_of_somebody_else_or_adds_or_deletes_rows(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let row = host.row().await;
     let others: Vec<_> = row.columns().filter(|column| !column.starts_with("api_key_")).collect();
     let others = others.join(", ");
@@ -141,12 +155,12 @@ async fn whole_life(host: &Host) {
     let rotated = host.keys.rotate(&replaced.record.head.id, Duration::ZERO, None).await.unwrap();
     assert_eq!(host.refusal(&rotated.successor.secret).await, None);
     assert_eq!(host.only_key().await.unwrap(), rotated.successor.record);
-    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap(), 1);
+    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap().count, 1);
     assert_eq!(host.refusal(&rotated.successor.secret).await, Some(RefusalReason::Revoked));
 }
 
-async fn a_key_that_the_system_made_is_accepted_described_and_revoked(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn a_key_that_the_service_made_is_accepted_described_and_revoked(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     host.fill_the_others_columns().await;
     host.set(&format!(
         "api_key_prefix = 'ckapi_000102', api_key_hash = '{KEY_HASH}', api_key_created_at = '2029-12-31 10:00:00',
@@ -154,7 +168,7 @@ async fn a_key_that_the_system_made_is_accepted_described_and_revoked(setting: S
     ))
     .await;
     let at = |text: &str| text.parse::<Timestamp>().ok();
-    let head = host.keys.verify(KEY).await.unwrap().into_record().head;
+    let head = host.keys.verify(KEY).await.unwrap().record().head.clone();
     assert_eq!((head.id.as_str(), head.owner.as_str(), head.prefix.as_str()), (DID, DID, "ckapi_000102"));
     assert_eq!((head.created_at, head.last_used_at), (at("2029-12-31T10:00:00Z"), at("2029-12-31T12:30:00.5Z")));
     assert_eq!((&head.status, head.defect), (&Status::Active, None));
@@ -170,9 +184,9 @@ async fn a_key_that_the_system_made_is_accepted_described_and_revoked(setting: S
     assert_eq!(host.refusal(&replaced.secret).await, None);
 }
 
-/// As the system validates: by form, then by the digest of the whole key, then by the revocation.
-async fn what_keyward_writes_is_what_the_system_reads(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+/// As the service validates: by form, then by the digest of the whole key, then by the revocation.
+async fn what_keyward_writes_is_what_the_service_reads(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let live = async |secret: &Secret| {
         let hash = KeyDigest::of(secret.expose_secret()).to_hex();
         let query = format!(
@@ -201,14 +215,36 @@ async fn what_keyward_writes_is_what_the_system_reads(setting: Setting<Aggregato
     assert_eq!(host.value(revoked_at).await.as_deref(), Some("2030-01-01 00:00:00.123456"));
 }
 
-over_every_database_of![Aggregator:
+/// Whoever decrypts them along with a key fails for all keys because of one bad row.
+async fn credentials_that_nobody_can_decrypt_keep_nobody_from_a_key(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
+    let garbage = host.database().dialect("decode('00ff', 'hex')", "x'00ff'");
+    host.set_credentials("'no multibase'", garbage, "'2029-01-01 00:00:00'").await;
+    let first = host.issue().await;
+    assert_eq!(host.refusal(&first.secret).await, None);
+    assert_eq!(host.only_key().await.unwrap(), first.record);
+    assert_eq!(host.keys.revoke_seen(&first.record.head, None).await.unwrap(), revoked_at(START));
+    assert_eq!(host.refusal(&host.issue().await.secret).await, None);
+}
+
+/// A request that never uses them does not depend on their being refreshed.
+async fn a_key_is_accepted_whatever_has_become_of_the_credentials(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
+    let issued = host.issue().await;
+    for (text, bytes, instant) in [("''", "''", "'2001-01-01 00:00:00'"), ("NULL", "NULL", "NULL")] {
+        host.set_credentials(text, bytes, instant).await;
+        assert_eq!(host.refusal(&issued.secret).await, None);
+    }
+}
+
+over![every_database of Aggregator:
     the_indexers_upsert_keeps_the_key_and_its_revocation,
     a_key_is_gone_with_its_row_and_comes_not_back_with_it,
     a_row_that_is_deleted_while_its_key_is_replaced_stays_deleted,
 ];
 
-async fn the_indexers_upsert_keeps_the_key_and_its_revocation(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn the_indexers_upsert_keeps_the_key_and_its_revocation(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let issued = host.issue().await;
     host.index("Newer News").await;
     assert_eq!(host.value("display_name").await.as_deref(), Some("Newer News"));
@@ -222,8 +258,8 @@ async fn the_indexers_upsert_keeps_the_key_and_its_revocation(setting: Setting<A
     assert_eq!(host.only_key().await.unwrap(), revoked);
 }
 
-async fn a_key_is_gone_with_its_row_and_comes_not_back_with_it(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn a_key_is_gone_with_its_row_and_comes_not_back_with_it(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     let old = host.issue().await;
     host.keys.verify(old.secret.expose_secret()).await.unwrap();
     host.keys.revoke_all(&owner(DID), None).await.unwrap();
@@ -233,7 +269,7 @@ async fn a_key_is_gone_with_its_row_and_comes_not_back_with_it(setting: Setting<
     let issued = host.keys.issue_only(draft(DID)).await;
     assert!(matches!(issued, Err(KeysError::Store(StoreError::Missing(Reference::Owner)))), "{issued:?}");
     has_lost(&host.keys.revoke_seen(&old.record.head, None).await);
-    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap(), 0);
+    assert_eq!(host.keys.revoke_all(&owner(DID), None).await.unwrap().count, 0);
     assert_eq!(host.keys.flush_last_used().await.unwrap(), 0, "a use of a key that is gone");
 
     host.add_aggregator(DID).await;
@@ -244,8 +280,8 @@ async fn a_key_is_gone_with_its_row_and_comes_not_back_with_it(setting: Setting<
     assert_eq!(host.only_key().await.unwrap(), new.record, "nothing is left of the revocation of the old key");
 }
 
-async fn a_row_that_is_deleted_while_its_key_is_replaced_stays_deleted(setting: Setting<Aggregator>) {
-    let host = Host::over(setting).await;
+async fn a_row_that_is_deleted_while_its_key_is_replaced_stays_deleted(fixture: Fixture<Aggregator>) {
+    let host = Host::over(fixture).await;
     host.add_aggregator(OTHER_DID).await;
     let first = host.keys.prepare(draft(OTHER_DID)).unwrap();
     let seen = host.issue_and_look().await;
@@ -266,32 +302,34 @@ async fn a_row_that_is_deleted_while_its_key_is_replaced_stays_deleted(setting: 
 async fn rights_to_the_keys_columns_alone_are_enough() {
     use std::sync::Arc;
 
-    use keyward::PostgresKeyStore;
+    use keyward::{Postgres, SqlKeyStore};
     use sqlx::postgres::{PgConnectOptions, PgPool};
 
-    use super::host::keys;
-    use crate::support::Database;
+    use crate::support::keys;
 
     // One of the roles that are in every server, so that none has to be made, which would outlive the test.
     const ROLE: &str = "pg_signal_backend";
 
     for bare in [false, true] {
-        let mut host = Host::over(Setting::<Aggregator>::postgres(bare).await).await;
+        let fixture = if bare { Fixture::bare_postgres().await } else { Fixture::postgres().await };
+        let mut host = Host::over(fixture).await;
         host.fill_the_others_columns().await;
         let columns = "api_key_prefix, api_key_hash, api_key_created_at, api_key_revoked_at, api_key_last_used_at";
         host.run(&format!("GRANT SELECT (did, {columns}), UPDATE ({columns}) ON aggregators TO {ROLE}")).await;
         if !bare {
-            host.run(&format!("GRANT SELECT, INSERT, UPDATE ON keyward_revocations, keyward_rotations TO {ROLE}"))
-                .await;
+            host.run(&format!(
+                "GRANT USAGE ON SCHEMA keyward TO {ROLE}; GRANT SELECT, INSERT, UPDATE ON keyward.revocations TO {ROLE}"
+            ))
+            .await;
         }
-        let Database::Postgres(database) = host.database() else { panic!("not PostgreSQL") };
-        let options: PgConnectOptions = database.url().parse().unwrap();
+        let options: PgConnectOptions = host.database().as_postgres().url().parse().unwrap();
         let pool = PgPool::connect_with(options.options([("role", ROLE)])).await.unwrap();
         sqlx::query("SELECT oauth_access_token_encrypted FROM aggregators").execute(&pool).await.unwrap_err();
         sqlx::query("UPDATE aggregators SET display_name = ''").execute(&pool).await.unwrap_err();
 
-        let store = PostgresKeyStore::<Aggregator>::open(pool).await.unwrap();
+        let store = SqlKeyStore::open(Postgres::new(pool), Aggregator::new()).await.unwrap();
         host.keys = keys(Arc::new(store), &host.clock, 1);
+        assert_eq!(host.keys.store().abilities().revocation_reason, !bare, "the side tables are found");
         whole_life(&host).await;
     }
 }

@@ -49,7 +49,9 @@ fn rotate_prints_the_secret_alone_and_it_is_accepted() {
         let key = terminal.issue(&ACME);
         let output = terminal.run(&["rotate", &key.id], "");
         assert_eq!((output.status, output.stdout.len()), (0, 48));
-        assert!(output.stderr.contains(&format!("{} is accepted until ", key.id)), "{}", output.stderr);
+        let said: Vec<_> = output.stderr.lines().collect();
+        assert!(said[0].starts_with("issued ") && said[0].ends_with(" for acme"), "{said:?}");
+        assert!(said[1].starts_with(&format!("{} is accepted until ", key.id)), "{said:?}");
         assert_eq!(terminal.run(&["verify"], &output.stdout).status, 0);
     });
 }
@@ -60,10 +62,10 @@ fn a_use_is_recorded_at_once() {
         let key = terminal.issue(&ACME);
         let before = SystemClock.now();
         terminal.verify(&key.secret, &[]).is_accepted();
-        let last_used_at = timestamp(&terminal.document(&["show", &key.id])["last_used_at"]);
+        let last_used_at = timestamp(&terminal.document(&["get", &key.id])["last_used_at"]);
         assert!((before..=SystemClock.now()).contains(&last_used_at));
         terminal.verify(&key.secret, &[]).is_accepted();
-        assert!(timestamp(&terminal.document(&["show", &key.id])["last_used_at"]) > last_used_at);
+        assert!(timestamp(&terminal.document(&["get", &key.id])["last_used_at"]) > last_used_at);
     });
 }
 
@@ -81,7 +83,7 @@ fn a_revoked_key_is_refused_by_the_next_process() {
         assert_eq!(verdict.document["prefix"], key.secret[..8]);
         terminal.run(&["verify"], &key.secret).is(1, "", "refused: the key is revoked\n");
 
-        let shown = terminal.document(&["show", &key.id]);
+        let shown = terminal.document(&["get", &key.id]);
         assert_eq!((&shown["state"], &shown["revocation_reason"]), (&json!("revoked"), &json!("leaked in a log")));
         assert!(timestamp(&shown["revoked_at"]) <= SystemClock.now());
         terminal.verify(&other.secret, &[]).is_accepted();
@@ -97,9 +99,9 @@ fn revoking_again_changes_nothing_and_reports_the_first_time() {
         let again = terminal.document(&["revoke", &key.id, "--reason", "second"]);
         assert_eq!(again["already_revoked"], true);
         assert_eq!((&again["revoked_at"], &again["revocation_reason"]), (&first["revoked_at"], &json!("first")));
-        let told = format!("{} was already revoked at {}\n", key.id, first["revoked_at"].as_str().unwrap());
-        terminal.run(&["revoke", &key.id], "").is(0, &told, "");
-        assert_eq!(terminal.document(&["show", &key.id])["revocation_reason"], "first");
+        let report = format!("{} was already revoked at {}\n", key.id, first["revoked_at"].as_str().unwrap());
+        terminal.run(&["revoke", &key.id], "").is(0, &report, "");
+        assert_eq!(terminal.document(&["get", &key.id])["revocation_reason"], "first");
     });
 }
 
@@ -125,7 +127,7 @@ fn revoke_all_counts_and_kills_the_live_keys_of_one_owner() {
             terminal.verify(&key.secret, &[]).is_refused("revoked");
         }
         terminal.verify(&other.secret, &[]).is_accepted();
-        let reason = |terminal: &mut Terminal, id| terminal.document(&["show", id])["revocation_reason"].clone();
+        let reason = |terminal: &mut Terminal, id| terminal.document(&["get", id])["revocation_reason"].clone();
         assert_eq!(reason(terminal, &keys[0].id), "earlier");
         assert_eq!(reason(terminal, &keys[1].id), "contract ended");
 
@@ -144,7 +146,7 @@ fn after_a_rotation_with_grace_both_keys_are_accepted_and_then_only_the_new_one(
 
         let accepted_until = timestamp(&new.document["accepted_until"]);
         assert_eq!(new.document["predecessor"], old.id);
-        assert_eq!(terminal.document(&["show", &old.id])["expires_at"], new.document["accepted_until"]);
+        assert_eq!(terminal.document(&["get", &old.id])["expires_at"], new.document["accepted_until"]);
         for inherited in ["owner", "name", "scopes", "rate_limit_rpm", "metadata", "expires_at"] {
             assert_eq!(new.document[inherited], old.document[inherited], "{inherited}");
         }
@@ -201,8 +203,10 @@ fn a_key_is_rotated_once_and_only_while_it_lives() {
     over_both_engines(SCRAPER, |terminal| {
         let old = terminal.issue(&ACME);
         let new = terminal.rotate(&old.id, &["--grace", "1h"]);
-        terminal.run(&["rotate", &old.id], "").has_failed(1, "conflict");
-        terminal.run(&["--json", "rotate", &old.id], "").has_failed(1, "conflict");
+        let said = format!("the key was rotated already: its successor is {}", new.id);
+        terminal.run(&["rotate", &old.id], "").is(1, "", &format!("keyward: {said}\n"));
+        terminal.run(&["--json", "rotate", &old.id], "").has_failed(1, &said);
+        assert_eq!(terminal.document(&["get", &old.id])["successor"], new.id);
         terminal.verify(&old.secret, &[]).is_accepted();
         let newer = terminal.rotate(&new.id, &["--grace", "0s"]);
         terminal.run(&["rotate", &new.id], "").has_failed(1, "only a live key can be rotated: the key has expired");
@@ -222,7 +226,7 @@ fn a_key_dies_at_its_expiry() {
         verdict.is_refused("expired");
         assert_eq!(verdict.document["id"], key.id);
         terminal.run(&["verify"], &key.secret).is(1, "", "refused: the key has expired\n");
-        assert_eq!(terminal.document(&["show", &key.id])["state"], "expired");
+        assert_eq!(terminal.document(&["get", &key.id])["state"], "expired");
     });
 }
 
@@ -249,8 +253,10 @@ fn what_is_about_no_key_is_not_found() {
     over_both_engines(SCRAPER, |terminal| {
         terminal.issue(&ACME);
         for id in [NOBODY, "nobody", "riq_something", "'; DROP TABLE api_keys; --"] {
-            for command in ["show", "revoke", "rotate"] {
-                terminal.run(&[command, id], "").is(4, "", "keyward: no such key\n");
+            for command in ["get", "revoke", "rotate"] {
+                let hint = "; with --owner the start of its identity or display prefix names it too";
+                let hint = if command == "revoke" { hint } else { "" };
+                terminal.run(&[command, id], "").is(4, "", &format!("keyward: no such key{hint}\n"));
                 terminal.run(&["--json", command, id], "").has_failed(4, "no such key");
             }
         }

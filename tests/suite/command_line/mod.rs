@@ -12,6 +12,7 @@ mod lifecycle;
 mod mesh;
 mod outage;
 mod presented;
+mod program;
 mod scraper;
 mod tables;
 mod terminal;

@@ -11,7 +11,7 @@ const ASKING: [&[&str]; 7] = [
     &["issue", "--owner", "acme", "--name", "nightly import"],
     &["verify"],
     &["list", "--owner", "acme"],
-    &["show", ID],
+    &["get", ID],
     &["revoke", ID],
     &["revoke-all", "--owner", "acme"],
     &["rotate", ID],
@@ -32,6 +32,8 @@ fn is_unavailable(terminal: &mut Terminal, command: &[&str], said: &str) {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
     use super::{ASKING, SCRAPER, Terminal, is_unavailable};
     use crate::support::sqlite::Database;
 
@@ -44,11 +46,32 @@ mod sqlite {
         let database = Database::new();
         let path = database.path().display().to_string();
         for command in ASKING.into_iter().chain([&["check"][..]]) {
-            is_unavailable(&mut at(&database), command, &path);
+            let said = format!("there is no database {path}: \"keyward migrate\" makes it");
+            is_unavailable(&mut at(&database), command, &said);
         }
         assert!(!database.path().exists());
         assert_eq!(at(&database).run(&["migrate"], "").status, 0);
         assert_eq!(at(&database).run(&["check"], "").status, 0);
+    }
+
+    #[test]
+    fn a_verdict_is_printed_before_its_use_is_written() {
+        let database = Database::new();
+        let mut terminal = at(&database);
+        assert_eq!(terminal.run(&["migrate"], "").status, 0);
+        let key = terminal.issue(&["--owner", "acme", "--name", "nightly import"]);
+        // Somebody else is writing, so that the use has to wait.
+        let other = database.connection();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut verifying = terminal.command(&["verify"]).spawn().unwrap();
+        verifying.stdin.take().unwrap().write_all(key.secret.as_bytes()).unwrap();
+        let mut verdict = String::new();
+        BufReader::new(verifying.stdout.as_mut().unwrap()).read_line(&mut verdict).unwrap();
+        assert!(verdict.starts_with("accepted "), "{verdict}");
+        assert!(verifying.try_wait().unwrap().is_none(), "the use cannot be written yet");
+        other.execute_batch("COMMIT").unwrap();
+        assert!(verifying.wait().unwrap().success());
+        assert!(terminal.document(&["get", &key.id])["last_used_at"].is_string());
     }
 
     #[test]
@@ -79,7 +102,7 @@ mod sqlite {
     }
 
     #[test]
-    fn a_database_without_the_tables_is_told_by_the_one_that_is_missing() {
+    fn a_database_without_the_tables_is_reported_by_the_one_that_is_missing() {
         let database = Database::new();
         database.connection().execute_batch("CREATE TABLE unrelated (id INTEGER)").unwrap();
         for command in ASKING {
@@ -122,7 +145,7 @@ mod postgres {
     }
 
     #[test]
-    fn a_database_without_the_tables_is_told_by_the_one_that_is_missing() {
+    fn a_database_without_the_tables_is_reported_by_the_one_that_is_missing() {
         let database = wait_for(Database::new());
         for command in ASKING {
             is_unavailable(&mut Terminal::at(database.url(), SCRAPER), command, "\"api_keys\" does not exist");

@@ -1,4 +1,4 @@
-//! What only system C knows: scopes, the rate limit, metadata, and the rows that the system has written itself.
+//! What only the schema `scraper` knows: scopes, the rate limit, metadata, and the rows that the schema has written itself.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::terminal::over_both_engines;
 const SCRAPER: &str = "scraper";
 const ACME: [&str; 4] = ["--owner", "acme", "--name", "nightly import"];
 
-/// A row as the system itself writes it: `columns` and `values` follow those that every row needs.
+/// A row as the schema itself writes it: `columns` and `values` follow those that every row needs.
 fn insert(id: u8, key_hash: &str, columns: &str, values: &str) -> String {
     format!(
         "INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, created_at, {columns})
@@ -21,7 +21,7 @@ const VECTOR: (&str, &str) =
     ("riq_example_key_0123456789", "5cc8a52dc5b5b49473939b481fb7254c572726dd73dbbe4c7a34247c83b28c8f");
 
 #[test]
-fn issue_takes_every_option_and_verify_tells_them() {
+fn issue_takes_every_option_and_verify_shows_them() {
     over_both_engines(SCRAPER, |terminal| {
         let metadata = r#"{"Team":"données","list":[1,-2.5,null,{"deep":true}]}"#;
         let key = terminal.issue(&[
@@ -47,7 +47,7 @@ fn issue_takes_every_option_and_verify_tells_them() {
             "metadata": { "Team": "données", "list": [1, -2.5, null, { "deep": true }] },
             "created_at": key.document["created_at"], "last_used_at": null, "expires_at": "2099-06-30T12:00:00Z",
         });
-        assert_eq!(terminal.document(&["show", &key.id]), expected);
+        assert_eq!(terminal.document(&["get", &key.id]), expected);
         expected["accepted"] = json!(true);
         assert_eq!(terminal.verify(&key.secret, &[]).document, expected);
         expected.as_object_mut().unwrap().remove("accepted");
@@ -97,14 +97,14 @@ fn admin_implies_all_scopes_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_key_that_the_system_wrote_itself_is_accepted() {
+fn a_key_that_the_schema_wrote_itself_is_accepted() {
     over_both_engines(SCRAPER, |terminal| {
         let (secret, key_hash) = VECTOR;
         terminal.sql(&insert(1, key_hash, "rate_limit_rpm", "NULL"));
         let verdict = terminal.verify(secret, &[]);
         verdict.is_accepted();
-        let told = ["prefix", "owner", "name", "scopes", "rate_limit_rpm"].map(|name| verdict.document[name].clone());
-        assert_eq!(told, [json!("riq_exam"), json!("acme"), json!("by hand"), json!([]), json!(60)]);
+        let report = ["prefix", "owner", "name", "scopes", "rate_limit_rpm"].map(|name| verdict.document[name].clone());
+        assert_eq!(report, [json!("riq_exam"), json!("acme"), json!("by hand"), json!([]), json!(60)]);
         terminal.verify("riq_example_key_0123456788", &[]).is_refused("unknown");
     });
 }
@@ -113,17 +113,17 @@ fn a_key_that_the_system_wrote_itself_is_accepted() {
 fn a_row_that_grants_nothing_is_refused_with_the_cause() {
     over_both_engines(SCRAPER, |terminal| {
         let (secret, key_hash) = VECTOR;
-        for (columns, values, reason, told) in [
+        for (columns, values, reason, report) in [
             ("rate_limit_rpm", "0", "unusable", "the key's row grants nothing because of api_keys.rate_limit_rpm"),
             ("rate_limit_rpm", "-1", "unusable", "the key's row grants nothing because of api_keys.rate_limit_rpm"),
-            ("is_active", "false", "inactive", "the key is inactive"),
-            ("is_active", "NULL", "inactive", "the key is inactive"),
+            ("is_active", "false", "disabled", "the key is disabled"),
+            ("is_active", "NULL", "disabled", "the key is disabled"),
             ("expires_at", "'2020-01-01 00:00:00'", "expired", "the key has expired"),
         ] {
             terminal.sql(&insert(1, key_hash, columns, values));
             terminal.verify(secret, &[]).is_refused(reason);
-            terminal.run(&["verify"], secret).is(1, "", &format!("refused: {told}\n"));
-            let shown = terminal.document(&["show", "00000000-0000-4000-8000-000000000001"]);
+            terminal.run(&["verify"], secret).is(1, "", &format!("refused: {report}\n"));
+            let shown = terminal.document(&["get", "00000000-0000-4000-8000-000000000001"]);
             assert_eq!(shown["state"], reason);
             terminal.sql("DELETE FROM api_keys");
         }
@@ -152,7 +152,7 @@ fn a_list_is_a_table_and_what_is_stored_cannot_steer_the_terminal() {
             0,
             "\
 ID                                    PREFIX    NAME       STATE     SCOPES  RATE_LIMIT_RPM  LAST_USED_AT  EXPIRES_AT
-00000000-0000-4000-8000-000000000002  riq_exam  red\u{fffd}[31m\u{fffd}  inactive  none    60              \
+00000000-0000-4000-8000-000000000002  riq_exam  red\u{fffd}[31m\u{fffd}  disabled  none    60              \
 -             -
 00000000-0000-4000-8000-000000000001  riq_exam  by hand    active    none    60              -             \
 2099-01-01T00:00:00Z
@@ -166,7 +166,7 @@ ID                                    PREFIX    NAME       STATE     SCOPES  RAT
 fn one_key_is_shown_a_field_a_line() {
     over_both_engines(SCRAPER, |terminal| {
         terminal.sql(&insert(1, VECTOR.1, "scopes, metadata", "NULL, '{\"team\": \"data\"}'"));
-        terminal.run(&["show", "00000000-0000-4000-8000-000000000001"], "").is(
+        terminal.run(&["get", "00000000-0000-4000-8000-000000000001"], "").is(
             0,
             "\
 id              00000000-0000-4000-8000-000000000001

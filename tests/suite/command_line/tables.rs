@@ -12,7 +12,7 @@ fn migrate_makes_the_tables_once() {
     over_new_databases(SCRAPER, |terminal| {
         let output = terminal.run(&["migrate"], "");
         assert_eq!((output.status, output.stderr.as_str()), (0, ""));
-        assert!(output.stdout.contains("applied scraper_0001_api_keys\n") && output.stdout.ends_with(SOUND));
+        assert!(output.stdout.starts_with("applied scraper 1 api_keys\n") && output.stdout.ends_with(SOUND));
         terminal.run(&["migrate"], "").is(0, SOUND, "");
         assert_eq!(terminal.document(&["migrate"]), json!({ "applied": [], "differences": [] }));
         terminal.run(&["check"], "").is(0, SOUND, "");
@@ -24,25 +24,48 @@ fn migrate_makes_the_tables_once() {
 fn migrate_names_what_it_applies_in_a_document() {
     over_new_databases(SCRAPER, |terminal| {
         let document = terminal.document(&["migrate"]);
-        assert!(document["applied"].as_array().unwrap().contains(&json!("scraper_0001_api_keys")));
+        assert!(document["applied"].as_array().unwrap().contains(&json!("scraper 1 api_keys")));
         assert_eq!(document["differences"], json!([]));
     });
 }
 
 #[test]
-fn a_dropped_column_fails_check_and_migrate() {
+fn a_column_that_is_missing_fails_check_and_is_added_by_migrate() {
     over_both_engines(SCRAPER, |terminal| {
         terminal.sql("ALTER TABLE api_keys DROP COLUMN last_used_at");
-        let told = "breaking: api_keys.last_used_at: expected a column, found none\n";
-        for command in ["check", "migrate"] {
-            terminal.run(&[command], "").is(1, told, "");
-            let output = terminal.run(&["--json", command], "");
-            assert_eq!(output.status, 1);
-            let difference = json!({
-                "object": "api_keys.last_used_at", "expected": "a column", "found": "none", "breaking": true,
-            });
-            assert_eq!(output.json()["differences"], json!([difference]));
-        }
+        let said = "breaking: api_keys.last_used_at: expected a column, found none\n";
+        terminal.run(&["check"], "").is(1, said, "");
+        let output = terminal.run(&["--json", "check"], "");
+        assert_eq!(output.status, 1);
+        let difference = json!({
+            "object": "api_keys.last_used_at", "expected": "a column", "found": "none", "breaking": true,
+        });
+        assert_eq!(output.json()["differences"], json!([difference]));
+
+        terminal.run(&["migrate"], "").is(0, &format!("applied scraper 1 api_keys\n{SOUND}"), "");
+        terminal.run(&["check"], "").is(0, SOUND, "");
+    });
+}
+
+#[test]
+fn what_migrate_cannot_add_is_named_and_nothing_is_changed() {
+    over_both_engines(SCRAPER, |terminal| {
+        terminal.sql("ALTER TABLE api_keys DROP COLUMN name; ALTER TABLE api_keys DROP COLUMN last_used_at");
+        let [name, used] =
+            ["name", "last_used_at"].map(|name| format!("api_keys.{name}: expected a column, found none"));
+        terminal.run(&["migrate"], "").has_failed(1, &name);
+        terminal.run(&["--json", "migrate"], "").has_failed(1, &name);
+        terminal.run(&["check"], "").is(1, &format!("breaking: {name}\nbreaking: {used}\n"), "");
+    });
+}
+
+#[test]
+fn migrate_refuses_a_database_that_a_newer_version_has_changed() {
+    over_both_engines(SCRAPER, |terminal| {
+        let migrations = terminal.own_table("migrations");
+        terminal.sql(&format!("UPDATE {migrations} SET version = 99 WHERE version = 1"));
+        let said = "the tables of scraper are at version 99, and this version of keyward knows 2";
+        terminal.run(&["migrate"], "").has_failed(1, said);
     });
 }
 
@@ -53,20 +76,23 @@ fn a_dropped_column_makes_the_store_unavailable() {
         terminal.sql("ALTER TABLE api_keys DROP COLUMN last_used_at");
         // In words of the engine's own, so on a terminal of its own.
         let mut apart = terminal.apart();
-        for command in [&["verify"][..], &["--json", "verify"], &["show", &key.id], &["list", "--owner", "acme"]] {
+        for command in [&["verify"][..], &["--json", "verify"], &["get", &key.id], &["list", "--owner", "acme"]] {
             apart.run(command, &key.secret).has_failed(3, "last_used_at");
         }
     });
 }
 
 #[test]
-fn what_keyward_can_live_with_is_told_and_no_failure() {
+fn what_keyward_can_live_with_is_named_and_no_failure() {
     over_both_engines(SCRAPER, |terminal| {
         terminal.sql("ALTER TABLE api_keys ADD COLUMN note text");
-        terminal.sql("DROP TABLE keyward_revocations");
-        let told = "harmless: api_keys.note: expected no column, found a column\n\
-                    harmless: keyward_revocations: expected a table, found none\n";
-        terminal.run(&["check"], "").is(0, told, "");
+        let revocations = terminal.own_table("revocations");
+        terminal.sql(&format!("DROP TABLE {revocations}"));
+        let said = format!(
+            "harmless: api_keys.note: expected no column, found a column\n\
+             harmless: {revocations}: expected a table, found none\n"
+        );
+        terminal.run(&["check"], "").is(0, &said, "");
         assert_eq!(terminal.document(&["check"])["differences"].as_array().unwrap().len(), 2);
     });
 }
@@ -86,7 +112,7 @@ fn check_names_the_tables_that_are_not_made_yet() {
 #[test]
 fn migrate_refuses_a_database_that_another_version_has_changed() {
     over_both_engines(SCRAPER, |terminal| {
-        terminal.sql("UPDATE keyward_migrations SET checksum = 'another'");
+        terminal.sql(&format!("UPDATE {} SET checksum = 'another'", terminal.own_table("migrations")));
         terminal.run(&["migrate"], "").has_failed(1, "was applied in another form before");
         terminal.run(&["--json", "migrate"], "").has_failed(1, "was applied in another form before");
     });

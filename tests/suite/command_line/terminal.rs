@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::transcript::{self, Transcript};
 use crate::support::Database;
 
-/// Runs `script` over a fresh database of each engine, where the system's tables are not made yet, and compares what
+/// Runs `script` over a fresh database of each engine, where the schema's tables are not made yet, and compares what
 /// was printed.
 pub(super) fn over_new_databases(schema: &'static str, script: impl Fn(&mut Terminal)) {
     let mut transcripts = Vec::new();
@@ -20,9 +20,9 @@ pub(super) fn over_new_databases(schema: &'static str, script: impl Fn(&mut Term
         transcripts.push(terminal.transcript.into_text());
     };
     #[cfg(feature = "sqlite")]
-    run(Database::Sqlite(crate::support::sqlite::Database::new()));
+    run(Database::sqlite());
     #[cfg(feature = "postgres")]
-    run(Database::Postgres(wait_for(crate::support::postgres::Database::new())));
+    run(wait_for(Database::postgres()));
     for other in &transcripts[1..] {
         assert_eq!(&transcripts[0], other, "the engines' output differs");
     }
@@ -36,11 +36,13 @@ pub(super) fn over_both_engines(schema: &'static str, script: impl Fn(&mut Termi
     });
 }
 
-/// Where `keyward` is typed: which database and which system the commands are about.
+/// Where `keyward` is typed: which database and which schema the commands are about.
 #[derive(Debug)]
 pub(super) struct Terminal {
     pub(super) db: Option<String>,
     pub(super) schema: Option<&'static str>,
+    /// What the keys of the schema `standard` start with, as the environment says.
+    pub(super) prefix: Option<&'static str>,
     database: Option<Database>,
     /// What must not be printed again: plaintexts that were issued here, and whatever was presented.
     secrets: Vec<String>,
@@ -70,6 +72,7 @@ impl Terminal {
         Self {
             db: Some(db.into()),
             schema: Some(schema),
+            prefix: Some("acme"),
             database: None,
             secrets: Vec::new(),
             transcript: Transcript::default(),
@@ -83,7 +86,6 @@ impl Terminal {
 
     fn over(database: Database, schema: &'static str) -> Self {
         let db = match &database {
-            Database::Memory(_) => panic!("no other process sees memory"),
             #[cfg(feature = "sqlite")]
             Database::Sqlite(file) => format!("sqlite:{}", file.path().display()),
             #[cfg(feature = "postgres")]
@@ -111,7 +113,10 @@ impl Terminal {
     /// The command as it is typed here, with pipes for everything that goes in and comes out.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
-        command.env_remove("KEYWARD_DB");
+        for variable in ["KEYWARD_DB", "KEYWARD_SCHEMA", "KEYWARD_PREFIX", "KEYWARD_ENVIRONMENT"] {
+            command.env_remove(variable);
+        }
+        command.envs(self.prefix.map(|prefix| ("KEYWARD_PREFIX", prefix)));
         command.args(self.db.iter().flat_map(|db| ["--db", db]));
         command.args(self.schema.iter().flat_map(|schema| ["--schema", *schema]));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -193,6 +198,15 @@ impl Terminal {
         let document = output.json();
         assert_eq!(document["accepted"], output.status == 0);
         Verdict { status: output.status, document }
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.database.as_ref().is_some_and(Database::is_postgres)
+    }
+
+    /// A table of keyward's own, as the engine calls it.
+    pub(super) fn own_table(&self, name: &str) -> String {
+        self.database.as_ref().unwrap().own_table(name)
     }
 
     /// Runs plain SQL as another program would.

@@ -35,8 +35,8 @@ fn commands_that_do_not_exist_or_lack_something_are_wrong() {
                 &["issue", "--name", "nightly import"],
                 &["verify", "--scope"],
                 &["list"],
-                &["show"],
-                &["show", "one", "two"],
+                &["get"],
+                &["get", "one", "two"],
                 &["revoke"],
                 &["revoke-all"],
                 &["rotate"],
@@ -100,7 +100,7 @@ fn odd_values_are_wrong_and_change_no_key() {
     let long = "x".repeat(501);
     over_both_engines(SCRAPER, |terminal| {
         let key = terminal.issue(&ACME);
-        let before = terminal.document(&["show", &key.id]);
+        let before = terminal.document(&["get", &key.id]);
         are_wrong(
             terminal,
             &[
@@ -110,7 +110,7 @@ fn odd_values_are_wrong_and_change_no_key() {
                 &["list", "--owner", "acme", "--limit", "1001"],
                 &["list", "--owner", "acme", "--after", ""],
                 &["list", "--owner", "acme", "--after", "nothing"],
-                &["show", ""],
+                &["get", ""],
                 &["rotate", &key.id, "--grace", "soon"],
                 &["rotate", &key.id, "--grace", "24"],
                 &["rotate", &key.id, "--grace=-1h"],
@@ -122,7 +122,7 @@ fn odd_values_are_wrong_and_change_no_key() {
                 &["revoke-all", "--owner", "acme", "--reason", "a\nb"],
             ],
         );
-        assert_eq!(terminal.document(&["show", &key.id]), before);
+        assert_eq!(terminal.document(&["get", &key.id]), before);
         terminal.verify(&key.secret, &[]).is_accepted();
     });
 }
@@ -145,7 +145,7 @@ fn a_key_given_as_an_argument_is_wrong_and_not_repeated() {
             &[secret],
             &["check", secret],
             &["scanner-rules", secret],
-            &["show", &key.id, secret],
+            &["get", &key.id, secret],
             &["list", "--owner", "acme", "--limit", secret],
             &["list", "--owner", "acme", "--after", secret],
             &["rotate", &key.id, "--grace", secret],
@@ -154,20 +154,20 @@ fn a_key_given_as_an_argument_is_wrong_and_not_repeated() {
         ] {
             are_wrong(terminal, &[command]);
         }
-        for command in ["show", "revoke", "rotate"] {
+        for command in ["get", "revoke", "rotate"] {
             terminal.run(&[command, secret], "").has_failed(4, "no such key");
         }
     });
 }
 
 #[test]
-fn the_database_and_the_system_have_to_be_named() {
+fn the_database_and_the_schema_have_to_be_named() {
     over_both_engines(SCRAPER, |terminal| {
         let (db, schema) = (terminal.db.take(), terminal.schema);
         terminal.run(&["list", "--owner", "acme"], "").has_failed(2, "--db");
         terminal.run(&["--json", "list", "--owner", "acme"], "").has_failed(2, "--db");
         terminal.db = db;
-        for unknown in [None, Some(""), Some("nothing"), Some("Scraper")] {
+        for unknown in [Some(""), Some("nothing"), Some("Scraper")] {
             terminal.schema = unknown;
             terminal.run(&["list", "--owner", "acme"], "").has_failed(2, "--schema");
             terminal.run(&["--json", "list", "--owner", "acme"], "").has_failed(2, "--schema");
@@ -248,8 +248,7 @@ fn a_reader_that_has_gone_is_no_panic() {
     over_both_engines(SCRAPER, |terminal| {
         let key = terminal.issue(&ACME);
         // As `keyward … | head -0` does, but for certain before anything is written.
-        for command in [&["list", "--owner", "acme"][..], &["--json", "show", &key.id], &["scanner-rules"], &["check"]]
-        {
+        for command in [&["list", "--owner", "acme"][..], &["--json", "get", &key.id], &["scanner-rules"], &["check"]] {
             let (_, complaint) = run_into_a_closed_pipe(terminal, command);
             assert!(!complaint.contains("panicked"), "{complaint}");
         }
@@ -263,6 +262,9 @@ fn a_secret_that_could_not_be_printed_is_a_failure() {
             let (success, complaint) = run_into_a_closed_pipe(terminal, command);
             assert!(!success);
             assert!(!complaint.contains("panicked"), "{complaint}");
+            let newest = terminal.apart().document(&["list", "--owner", "acme"])["keys"][0]["id"].clone();
+            let said = format!("the key {} exists, but it could not be shown", newest.as_str().unwrap());
+            assert!(complaint.contains(&said), "{complaint}");
         }
     });
 }

@@ -1,50 +1,47 @@
-//! System B: the rows that the system itself writes and reads, the tables that its keys stand beside, and the faults of
-//! the system that keyward mends.
+//! The schema `mesh`: the rows that the service itself writes and reads, the tables that its keys stand beside, and
+//! what is promised beyond what the service itself does.
 
-// Always so; it tells clippy that what only helps tests may panic as they do.
+// Always so; clippy then lets what only helps tests panic as they do.
 #![cfg(test)]
 
-mod faults;
+mod last_use;
 mod odd_rows;
 mod parents;
+mod permissions;
 mod revoking;
 mod rows;
 mod time_zones;
+mod verdicts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::key::{Issued, KeyRecord, OwnerId, Profile, RefusalReason};
-use keyward::mesh::{Capability, Mesh, MeshDetails, MeshKey, StrictMesh};
-use keyward::store::DynKeyStore;
-use keyward::{Keys, ManualClock, SeededRandom};
+use keyward::key::{Issued, KeyId, KeyRecord, OwnerId, RefusalReason, Revocation, Revoked};
+use keyward::schemas::mesh::{Capability, Mesh, MeshKey};
+use keyward::{Keys, ManualClock, Timestamp};
 
-use crate::support::systems::{Setting, is_postgres};
-use crate::support::{Database, START};
+use crate::support::{Database, Fixture};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 /// After which a test that waits for something has failed, on however slow a machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-type Store = Arc<DynKeyStore<MeshDetails>>;
-type Record = KeyRecord<MeshDetails>;
+type Record = KeyRecord<Mesh>;
 
 /// The mesh `home` with the members `ada` and `bob`, the mesh `work` with the member `eve`, and keys over them.
 struct Meshes {
-    keys: Keys<Store>,
+    keys: Keys<Mesh>,
     clock: Arc<ManualClock>,
-    setting: Setting<Mesh>,
+    fixture: Fixture<Mesh>,
 }
 
 impl Meshes {
-    async fn over(setting: Setting<Mesh>) -> Self {
-        setting.add_owner("home").await;
-        setting.add_owner("work").await;
-        let clock = Arc::new(ManualClock::new(START));
-        let keys = keys(Mesh, Arc::clone(&setting.store), &clock, 0);
-        let meshes = Self { keys, clock, setting };
-        if meshes.setting.database.is_some() {
+    async fn over(fixture: Fixture<Mesh>) -> Self {
+        fixture.add_owner("home").await;
+        fixture.add_owner("work").await;
+        let meshes = Self { keys: fixture.keys.clone(), clock: Arc::clone(&fixture.clock), fixture };
+        if meshes.fixture.has_database() {
             meshes
                 .run(
                     "INSERT INTO mesh.member (id, mesh_id, peer_pubkey, display_name) VALUES
@@ -56,17 +53,17 @@ impl Meshes {
     }
 
     /// Keys over the same tables whose verdict also depends on the mesh and on the issuer.
-    async fn strict(&self) -> Keys<Store> {
-        keys(StrictMesh, self.setting.another_process::<StrictMesh>().await, &self.clock, 1)
+    async fn strict(&self) -> Keys<Mesh> {
+        self.fixture.another_process_with(Mesh::new().strict()).await
     }
 
     /// Keys as another process has them.
-    async fn another_process(&self) -> Keys<Store> {
-        keys(Mesh, self.setting.another_process::<Mesh>().await, &self.clock, 2)
+    async fn another_process(&self) -> Keys<Mesh> {
+        self.fixture.another_process().await
     }
 
     fn database(&self) -> &Database {
-        self.setting.database()
+        self.fixture.database()
     }
 
     /// Runs SQL as the host does, in PostgreSQL's words.
@@ -74,29 +71,19 @@ impl Meshes {
         self.database().run(&self.localised(sql)).await;
     }
 
-    /// The one text that a query brings.
+    /// The only text that a query returns.
     async fn text(&self, sql: &str) -> Option<String> {
         self.database().text(&self.localised(sql)).await
     }
 
     /// On SQLite a name with a schema is a plain one.
     fn localised(&self, sql: &str) -> String {
-        if is_postgres(self.database()) { sql.to_owned() } else { sql.replace("mesh.", "").replace("public.", "") }
+        if self.database().is_postgres() { sql.to_owned() } else { sql.replace("mesh.", "").replace("public.", "") }
     }
 
-    async fn issue(&self, key: MeshKey) -> Issued<MeshDetails> {
-        self.keys.issue(key.into()).await.unwrap()
+    async fn issue(&self, key: MeshKey) -> Issued<Mesh> {
+        self.keys.issue(key).await.unwrap()
     }
-}
-
-fn keys<P: Profile<Details = MeshDetails>>(
-    profile: P,
-    store: Store,
-    clock: &Arc<ManualClock>,
-    seed: u64,
-) -> Keys<Store> {
-    let clock = Arc::<ManualClock>::clone(clock);
-    Keys::builder(profile, store).shared_clock(clock).random(SeededRandom::new(seed)).build()
 }
 
 /// A key of the mesh `home` that may send, everywhere.
@@ -109,16 +96,26 @@ fn mesh(name: &str) -> OwnerId {
 }
 
 /// All keys of a mesh, newest first.
-async fn list(keys: &Keys<Store>, name: &str) -> Vec<Record> {
-    keys.list(&mesh(name), 1000, None).await.unwrap().keys
+async fn list(keys: &Keys<Mesh>, name: &str) -> Vec<Record> {
+    keys.of(&mesh(name)).list(1000, None).await.unwrap().keys
 }
 
-async fn accepted(keys: &Keys<Store>, secret: &str) -> Record {
-    keys.verify(secret).await.unwrap().into_record()
+async fn accepted(keys: &Keys<Mesh>, secret: &str) -> Record {
+    keys.verify(secret).await.unwrap().record().as_ref().clone()
 }
 
-async fn refused(keys: &Keys<Store>, secret: &str) -> RefusalReason {
+async fn refused(keys: &Keys<Mesh>, secret: &str) -> RefusalReason {
     keys.verify(secret).await.unwrap_err().reason()
+}
+
+/// A revocation at `at`, without a reason.
+fn revocation_at(at: Timestamp) -> Revocation {
+    Revocation::new(Some(at), None)
+}
+
+/// What is reported of a key that was revoked just now, without a reason.
+fn revoked_at(id: &KeyId, at: Timestamp) -> Revoked {
+    Revoked::now(id.clone(), revocation_at(at))
 }
 
 /// What another program computes of a key.
@@ -128,7 +125,7 @@ fn sha256(secret: &str) -> String {
     hex::encode(Sha256::digest(secret))
 }
 
-/// A row as the system itself writes it. What can be NULL or JSON is written as in SQL.
+/// A row as the service itself writes it. What can be NULL or JSON is written as in SQL.
 #[derive(Clone, Copy)]
 struct Row<'r> {
     id: &'r str,

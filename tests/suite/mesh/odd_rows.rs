@@ -1,17 +1,17 @@
-//! JSON that is no list of known names, and values that belong into no column: each spoils its own row and no other.
+//! JSON that is no list of known names, and values that belong into no column: each makes only its own key unusable and no other.
 
 use keyward::key::{Defect, RefusalReason};
-use keyward::mesh::{Access, Capability, Mesh, MeshDetails, Topics};
-use keyward::service::Revoked;
+use keyward::schemas::mesh::{Access, AccessDenied, Capability, Mesh, MeshDetails, Topics};
 
-use super::{HOUR, Meshes, ROW, Row, SECRET, accepted, draft, list, refused};
-use crate::support::systems::{Setting, over_every_database_of};
+use super::{HOUR, Meshes, ROW, Row, SECRET, accepted, draft, list, mesh, refused, revoked_at};
+use crate::support::{Fixture, START, over};
 
-over_every_database_of![Mesh:
+over![every_database of Mesh:
     odd_capabilities_grant_nothing_and_name_the_column,
     odd_topics_grant_nothing_and_name_the_column,
     of_two_odd_columns_the_first_is_named,
     odd_names_of_topics_match_nothing_but_themselves,
+    a_text_that_contains_admin_is_no_capability_and_its_parts_are_no_topics,
     odd_rows_stand_in_lists_and_on_pages_beside_the_others,
     an_odd_row_is_shown_and_revoked_like_any_other,
     an_odd_row_is_not_rotated,
@@ -58,7 +58,7 @@ const ODD_TOPICS: [&str; 14] = [
 ];
 
 const fn unusable(column: &'static str) -> RefusalReason {
-    RefusalReason::Unusable(Defect { table: "mesh.api_key", column })
+    RefusalReason::Unusable(Defect::new("mesh.api_key", column))
 }
 
 /// What is shown of an odd row must not permit anything either, should somebody ask it.
@@ -69,8 +69,8 @@ fn permits_nothing_on_topics(details: &MeshDetails) {
     }
 }
 
-async fn odd_capabilities_grant_nothing_and_name_the_column(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn odd_capabilities_grant_nothing_and_name_the_column(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     ROW.write(&meshes).await;
     for odd in ODD_CAPABILITIES {
         meshes.run(&format!("UPDATE mesh.api_key SET capabilities = '{odd}'")).await;
@@ -84,8 +84,8 @@ async fn odd_capabilities_grant_nothing_and_name_the_column(setting: Setting<Mes
     assert_eq!(accepted(&meshes.keys, SECRET).await.details.capabilities.iter().count(), 1);
 }
 
-async fn odd_topics_grant_nothing_and_name_the_column(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn odd_topics_grant_nothing_and_name_the_column(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     Row { capabilities: "'[\"admin\"]'", ..ROW }.write(&meshes).await;
     for odd in ODD_TOPICS {
         meshes.run(&format!("UPDATE mesh.api_key SET topic_scopes = '{odd}'")).await;
@@ -102,17 +102,17 @@ async fn odd_topics_grant_nothing_and_name_the_column(setting: Setting<Mesh>) {
     assert_eq!(details.permits(Access::without_topic(Capability::Read)), Ok(()));
 }
 
-async fn of_two_odd_columns_the_first_is_named(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn of_two_odd_columns_the_first_is_named(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     Row { capabilities: "'\"admin\"'", topics: "'\"deploys\"'", ..ROW }.write(&meshes).await;
     assert_eq!(refused(&meshes.keys, SECRET).await, unusable("capabilities"));
     let details = list(&meshes.keys, "home").await.remove(0).details;
     assert_eq!((details.capabilities.iter().count(), details.topics), (0, Topics::Only(Vec::new())));
 }
 
-/// The system compares names letter for letter, and so a name with a `#` or a space has never matched.
-async fn odd_names_of_topics_match_nothing_but_themselves(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+/// The service compares names letter for letter, and so a name with a `#` or a space has never matched.
+async fn odd_names_of_topics_match_nothing_but_themselves(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     Row { topics: "'[\"#deploys\", \"\", \" general\", \"a,b\", \"%\"]'", ..ROW }.write(&meshes).await;
     let details = accepted(&meshes.keys, SECRET).await.details;
     for topic in ["deploys", "general", "a", "b", "anything", "[]"] {
@@ -121,8 +121,20 @@ async fn odd_names_of_topics_match_nothing_but_themselves(setting: Setting<Mesh>
     assert_eq!(details.permits(Access::to_topic(Capability::Send, "a,b")), Ok(()));
 }
 
-async fn odd_rows_stand_in_lists_and_on_pages_beside_the_others(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn a_text_that_contains_admin_is_no_capability_and_its_parts_are_no_topics(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
+    Row { capabilities: "'\"xadminx\"'", topics: "'[]'", ..ROW }.write(&meshes).await;
+    assert_eq!(refused(&meshes.keys, SECRET).await, unusable("capabilities"));
+    meshes.run("UPDATE mesh.api_key SET capabilities = '[\"read\"]', topic_scopes = '\"deploys\"'").await;
+    assert_eq!(refused(&meshes.keys, SECRET).await, unusable("topic_scopes"));
+    let details = list(&meshes.keys, "home").await.remove(0).details;
+    for part in ["deploys", "deploy", "d", ""] {
+        assert_eq!(details.permits(Access::to_topic(Capability::Read, part)), Err(AccessDenied::Topic), "{part}");
+    }
+}
+
+async fn odd_rows_stand_in_lists_and_on_pages_beside_the_others(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     let quoted = |odd: &&str| format!("'{odd}'");
     let mut number = 0;
     for capabilities in ODD_CAPABILITIES.iter().map(quoted) {
@@ -141,7 +153,7 @@ async fn odd_rows_stand_in_lists_and_on_pages_beside_the_others(setting: Setting
     let mut paged = Vec::new();
     let mut after = None;
     loop {
-        let page = meshes.keys.list(&super::mesh("home"), 3, after.as_ref()).await.unwrap();
+        let page = meshes.keys.of(&mesh("home")).list(3, after.as_ref()).await.unwrap();
         paged.extend(page.keys);
         let Some(next) = page.next else { break };
         after = Some(next);
@@ -152,19 +164,19 @@ async fn odd_rows_stand_in_lists_and_on_pages_beside_the_others(setting: Setting
     accepted(&meshes.keys, good.secret.expose_secret()).await;
 }
 
-async fn an_odd_row_is_shown_and_revoked_like_any_other(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn an_odd_row_is_shown_and_revoked_like_any_other(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     Row { capabilities: "'\"admin\"'", ..ROW }.write(&meshes).await;
-    let shown = meshes.keys.show(&ROW.id.parse().unwrap()).await.unwrap().unwrap();
+    let shown = meshes.keys.get(&ROW.id.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((shown.details.label.as_str(), shown.head.prefix.as_str()), ("by hand", &SECRET[..11]));
-    let found = meshes.keys.resolve(&super::mesh("home"), &SECRET[..11]).await.unwrap();
+    let found = meshes.keys.resolve(&mesh("home"), &SECRET[..11]).await.unwrap();
     assert_eq!(found, shown);
-    assert_eq!(meshes.keys.revoke(&found.head.id, None).await.unwrap(), Revoked::Now(meshes.keys.now()));
+    assert_eq!(meshes.keys.revoke(&found.head.id, None).await.unwrap(), revoked_at(&found.head.id, START));
     assert_eq!(refused(&meshes.keys, SECRET).await, RefusalReason::Revoked);
 }
 
-async fn an_odd_row_is_not_rotated(setting: Setting<Mesh>) {
-    let meshes = Meshes::over(setting).await;
+async fn an_odd_row_is_not_rotated(fixture: Fixture<Mesh>) {
+    let meshes = Meshes::over(fixture).await;
     Row { capabilities: "'\"admin\"'", ..ROW }.write(&meshes).await;
     let refused = meshes.keys.rotate(&ROW.id.parse().unwrap(), HOUR, None).await.unwrap_err();
     let because = "only a live key can be rotated: the key's row grants nothing because of mesh.api_key.capabilities";
@@ -177,11 +189,11 @@ async fn an_odd_row_is_not_rotated(setting: Setting<Mesh>) {
 mod sqlite {
     use super::super::{Meshes, ROW, SECRET, accepted, list, refused};
     use super::unusable;
-    use crate::support::systems::Setting;
+    use crate::support::Fixture;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_value_of_a_foreign_type_is_refused_under_the_name_of_its_column() {
-        let meshes = Meshes::over(Setting::sqlite(false).await).await;
+        let meshes = Meshes::over(Fixture::sqlite().await).await;
         meshes
             .run(
                 "DROP TABLE api_key;
@@ -222,7 +234,7 @@ mod sqlite {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn our_own_table_takes_nothing_that_is_no_json() {
-        let meshes = Meshes::over(Setting::sqlite(false).await).await;
+        let meshes = Meshes::over(Fixture::sqlite().await).await;
         ROW.write(&meshes).await;
         for (column, value) in
             [("capabilities", "'admin'"), ("capabilities", "NULL"), ("topic_scopes", "''"), ("label", "NULL")]

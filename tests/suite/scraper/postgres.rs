@@ -1,24 +1,20 @@
-//! Rows of system C that only PostgreSQL can hold, and sessions in other time zones.
+//! Rows of the schema `scraper` that only PostgreSQL can hold, and sessions in other time zones.
 
 use std::sync::Arc;
 
-use keyward::PostgresKeyStore;
-use keyward::key::Revocation;
-use keyward::scraper::Scraper;
+use keyward::key::{Reason, RefusalReason, Revocation, Scopes, Status};
+use keyward::schemas::scraper::Scraper;
+use keyward::{Keys, Postgres, SqlKeyStore, Timestamp};
 
-use super::{
-    Fixture, HOUR, KEY, Keys, RefusalReason, RevocationReason, START, Status, Store, Timestamp, accepted, draft,
-    only_key, refused, write_row,
-};
-use crate::support::{Database, keys};
+use super::{Fixture, HOUR, KEY, accepted, draft, get, only_key, refused, write_row};
+use crate::support::{START, keys};
 
-async fn keys_in_zone(fixture: &Fixture, zone: &str, seed: u64) -> Keys<Store> {
-    let Database::Postgres(database) = &fixture.database else { panic!("not PostgreSQL") };
-    let pool = database.pool_in_zone(zone).await;
+async fn keys_in_zone(fixture: &Fixture, zone: &str, seed: u64) -> Keys<Scraper> {
+    let pool = fixture.database().as_postgres().pool_in_zone(zone).await;
     let set: String = sqlx::query_scalar("SHOW TimeZone").fetch_one(&pool).await.unwrap();
     assert_eq!(set, zone);
-    let store: Store = Arc::new(PostgresKeyStore::<Scraper>::open(pool).await.unwrap());
-    keys(store, &fixture.clock, seed)
+    let store = SqlKeyStore::open(Postgres::new(pool), Scraper::new()).await.unwrap();
+    keys(Arc::new(store), &fixture.clock, seed)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +26,7 @@ async fn a_key_that_expires_at_infinity_never_does() {
         let rotated = fixture.keys.rotate(&id, HOUR, None).await.unwrap();
         let successor =
             format!("SELECT CAST(expires_at AS text) FROM api_keys WHERE id = '{}'", rotated.successor.record.head.id);
-        assert_eq!(fixture.database.text(&successor).await.as_deref(), Some("infinity"));
+        assert_eq!(fixture.database().text(&successor).await.as_deref(), Some("infinity"));
         fixture.clock.advance(HOUR);
         assert_eq!(refused(&fixture.keys).await, RefusalReason::Expired);
     }
@@ -51,7 +47,7 @@ async fn a_key_that_expires_after_the_last_timestamp_is_accepted_and_rotated() {
 async fn a_key_that_expired_before_all_time_is_expired() {
     let fixture = Fixture::postgres().await;
     for before in ["-infinity", "4000-01-01 BC"] {
-        fixture.database.run("DELETE FROM api_keys").await;
+        fixture.database().run("DELETE FROM api_keys").await;
         write_row(&fixture, ", created_at, expires_at", &format!(", '{before}', '{before}'")).await;
         assert_eq!(refused(&fixture.keys).await, RefusalReason::Expired);
         assert_eq!(only_key(&fixture.keys).await.head.created_at, Some(Timestamp::MIN));
@@ -64,33 +60,33 @@ async fn scopes_of_two_dimensions_are_refused() {
     let fixture = Fixture::postgres().await;
     write_row(&fixture, ", scopes", ", ARRAY[['jobs:read'], ['admin']]").await;
     assert_eq!(refused(&fixture.keys).await, super::unusable("scopes"));
-    assert_eq!(only_key(&fixture.keys).await.details.scopes, []);
+    assert_eq!(only_key(&fixture.keys).await.details.scopes, Scopes::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_c3_instants_are_stored_and_read_in_utc_whatever_the_sessions_zone() {
+async fn instants_are_stored_and_read_in_utc_whatever_the_sessions_zone() {
     let fixture = Fixture::postgres().await;
     let tokyo = keys_in_zone(&fixture, "Asia/Tokyo", 1).await;
-    let issued = tokyo.issue(draft().expires_at(START.saturating_add(4 * HOUR)).into()).await.unwrap();
+    let issued = tokyo.issue(draft().expires_at(START.saturating_add(4 * HOUR))).await.unwrap();
     let key = issued.secret.expose_secret();
     let id = &issued.record.head.id;
     let read = async |column: &str, table: &str| {
-        fixture.database.text(&format!("SELECT {column}::text FROM {table} LIMIT 1")).await.unwrap()
+        fixture.database().text(&format!("SELECT {column}::text FROM {table} LIMIT 1")).await.unwrap()
     };
     assert_eq!(read("created_at", "api_keys").await, "2030-01-01 00:00:00.123456");
     assert_eq!(read("expires_at", "api_keys").await, "2030-01-01 04:00:00.123456");
 
     for keys in [&tokyo, &keys_in_zone(&fixture, "America/St_Johns", 2).await] {
-        assert_eq!(keys.verify(key).await.unwrap().into_record(), issued.record);
-        assert_eq!(keys.show(id).await.unwrap().unwrap(), issued.record);
+        assert_eq!(**keys.verify(key).await.unwrap().record(), issued.record);
+        assert_eq!(get(keys, id).await, issued.record);
         assert_eq!(only_key(keys).await, issued.record);
     }
     assert_eq!(tokyo.flush_last_used().await.unwrap(), 1);
     assert_eq!(read("last_used_at", "api_keys").await, "2030-01-01 00:00:00.123456");
 
     let rotated = tokyo.rotate(id, HOUR, None).await.unwrap();
-    assert_eq!(read("rotated_at", "keyward_rotations").await, "2030-01-01 00:00:00.123456");
-    assert_eq!(read("accepted_until", "keyward_rotations").await, "2030-01-01 01:00:00.123456");
+    assert_eq!(read("rotated_at", "keyward.rotations").await, "2030-01-01 00:00:00.123456");
+    assert_eq!(read("accepted_until", "keyward.rotations").await, "2030-01-01 01:00:00.123456");
     fixture.clock.set(START.saturating_add(HOUR).saturating_sub(std::time::Duration::from_micros(1)));
     fixture.keys.verify(key).await.unwrap();
     fixture.clock.set(START.saturating_add(HOUR));
@@ -98,16 +94,16 @@ async fn fault_c3_instants_are_stored_and_read_in_utc_whatever_the_sessions_zone
     assert_eq!(fixture.keys.verify(key).await.unwrap_err().reason(), RefusalReason::Expired);
 
     let successor = &rotated.successor.record.head.id;
-    let reason = RevocationReason::new("leaked").unwrap();
+    let reason = Reason::new("leaked").unwrap();
     tokyo.revoke(successor, Some(reason.clone())).await.unwrap();
-    assert_eq!(read("revoked_at", "keyward_revocations").await, "2030-01-01 01:00:00.123456");
-    let shown = fixture.keys.show(successor).await.unwrap().unwrap();
+    assert_eq!(read("revoked_at", "keyward.revocations").await, "2030-01-01 01:00:00.123456");
+    let shown = get(&fixture.keys, successor).await;
     let at = Some(START.saturating_add(HOUR));
-    assert_eq!(shown.head.status, Status::Revoked(Revocation { at, reason: Some(reason) }));
+    assert_eq!(shown.head.status, Status::Revoked(Revocation::new(at, Some(reason))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_c3_an_expiry_that_the_system_wrote_means_utc_in_every_session() {
+async fn an_expiry_that_the_service_wrote_means_utc_in_every_session() {
     let fixture = Fixture::postgres().await;
     write_row(&fixture, ", expires_at", ", '2030-01-01 00:30:00'").await;
     let tokyo = keys_in_zone(&fixture, "Asia/Tokyo", 1).await;

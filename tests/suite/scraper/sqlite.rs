@@ -1,6 +1,8 @@
-//! Rows of system C in tables of a host's own making, where SQLite keeps a value of any type in any column.
+//! Rows of the schema `scraper` in tables of a host's own making, where SQLite keeps a value of any type in any column.
 
-use super::{Fixture, HOUR, KEY, KEY_HASH, RefusalReason, accepted, acme, draft, only_key, refused, unusable};
+use keyward::key::{Metadata, RefusalReason};
+
+use super::{Fixture, HOUR, KEY, KEY_HASH, accepted, acme, draft, only_key, refused, unusable};
 
 /// A table as somebody may have made it by hand, with one good row.
 async fn loose_table() -> Fixture {
@@ -12,7 +14,7 @@ async fn loose_table() -> Fixture {
          INSERT INTO api_keys VALUES ('0f9619ff-8b86-4011-b42d-00c04fc964ff', '{KEY_HASH}', 'riq_abc1',
              'Production', 'acme', '[]', 60, 1, '2029-01-01 00:00:00', NULL, NULL, NULL)"
     );
-    fixture.database.run(&table).await;
+    fixture.database().run(&table).await;
     accepted(&fixture.keys).await;
     fixture
 }
@@ -29,12 +31,12 @@ const ODD: &[(&str, &str, RefusalReason)] = &[
     ("created_at", "0", unusable("created_at")),
     ("last_used_at", "'yesterday'", unusable("last_used_at")),
     ("last_used_at", "1.5", unusable("last_used_at")),
-    ("is_active", "'true'", RefusalReason::Inactive),
-    ("is_active", "'1'", RefusalReason::Inactive),
-    ("is_active", "1.0", RefusalReason::Inactive),
-    ("is_active", "2", RefusalReason::Inactive),
-    ("is_active", "-1", RefusalReason::Inactive),
-    ("is_active", "x'01'", RefusalReason::Inactive),
+    ("is_active", "'true'", RefusalReason::Disabled),
+    ("is_active", "'1'", RefusalReason::Disabled),
+    ("is_active", "1.0", RefusalReason::Disabled),
+    ("is_active", "2", RefusalReason::Disabled),
+    ("is_active", "-1", RefusalReason::Disabled),
+    ("is_active", "x'01'", RefusalReason::Disabled),
     ("scopes", "'jobs:read'", unusable("scopes")),
     ("scopes", "'{\"jobs:read\": true}'", unusable("scopes")),
     ("scopes", "'[1]'", unusable("scopes")),
@@ -47,8 +49,6 @@ const ODD: &[(&str, &str, RefusalReason)] = &[
     ("rate_limit_rpm", "60.5", unusable("rate_limit_rpm")),
     ("rate_limit_rpm", "9999999999", unusable("rate_limit_rpm")),
     ("rate_limit_rpm", "x'3c'", unusable("rate_limit_rpm")),
-    ("metadata", "'{'", unusable("metadata")),
-    ("metadata", "''", unusable("metadata")),
     ("metadata", "1", unusable("metadata")),
     ("metadata", "x'7b7d'", unusable("metadata")),
     ("name", "NULL", unusable("name")),
@@ -66,15 +66,15 @@ const ODD: &[(&str, &str, RefusalReason)] = &[
 async fn every_odd_value_is_refused_under_the_name_of_its_column() {
     let fixture = loose_table().await;
     for (column, value, reason) in ODD {
-        fixture.database.run(&format!("UPDATE api_keys SET {column} = {value}")).await;
-        let refusal = fixture.keys.verify(KEY).await.map(|_| ()).unwrap_err();
-        assert_eq!(refusal.reason(), *reason, "{column} = {value}");
-        fixture.database.run("DELETE FROM api_keys").await;
+        fixture.database().run(&format!("UPDATE api_keys SET {column} = {value}")).await;
+        let refusal = fixture.keys.verify(KEY).await.err().map(|refusal| refusal.reason());
+        assert_eq!(refusal, Some(*reason), "{column} = {value}");
+        fixture.database().run("DELETE FROM api_keys").await;
         let again = format!(
             "INSERT INTO api_keys VALUES ('0f9619ff-8b86-4011-b42d-00c04fc964ff', '{KEY_HASH}', 'riq_abc1',
                  'Production', 'acme', '[]', 60, 1, '2029-01-01 00:00:00', NULL, NULL, NULL)"
         );
-        fixture.database.run(&again).await;
+        fixture.database().run(&again).await;
         accepted(&fixture.keys).await;
     }
 }
@@ -90,14 +90,14 @@ async fn odd_rows_stand_in_a_list_beside_the_others_and_on_one_page_each() {
              FROM api_keys WHERE key_hash = '{KEY_HASH}';
              UPDATE api_keys SET {column} = {value} WHERE key_hash = 'hash {number}'"
         );
-        fixture.database.run(&row).await;
+        fixture.database().run(&row).await;
     }
-    let all = fixture.keys.list(&acme(), 1000, None).await.unwrap().keys;
+    let all = fixture.keys.of(&acme()).list(1000, None).await.unwrap().keys;
     assert_eq!(all.len(), listed().count() + 1);
     let mut paged = Vec::new();
     let mut after = None;
     loop {
-        let page = fixture.keys.list(&acme(), 3, after.as_ref()).await.unwrap();
+        let page = fixture.keys.of(&acme()).list(3, after.as_ref()).await.unwrap();
         paged.extend(page.keys);
         let Some(next) = page.next else { break };
         after = Some(next);
@@ -109,11 +109,11 @@ async fn odd_rows_stand_in_a_list_beside_the_others_and_on_one_page_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_odd_row_hinders_nobody_who_issues_or_revokes() {
     let fixture = loose_table().await;
-    fixture.database.run("UPDATE api_keys SET expires_at = 'soon', scopes = 1").await;
-    let issued = fixture.keys.issue(draft().into()).await.unwrap();
+    fixture.database().run("UPDATE api_keys SET expires_at = 'soon', scopes = 1").await;
+    let issued = fixture.keys.issue(draft()).await.unwrap();
     fixture.keys.verify(issued.secret.expose_secret()).await.unwrap();
     let rotated = fixture.keys.rotate(&issued.record.head.id, HOUR, None).await.unwrap();
-    assert_eq!(fixture.keys.revoke_all(&acme(), None).await.unwrap(), 3);
+    assert_eq!(fixture.keys.revoke_all(&acme(), None).await.unwrap().count, 3);
     assert_eq!(refused(&fixture.keys).await, RefusalReason::Revoked);
     fixture.keys.verify(rotated.successor.secret.expose_secret()).await.unwrap_err();
 }
@@ -131,19 +131,29 @@ async fn an_expiry_in_any_form_is_read_and_a_rotation_recognises_it() {
         ("2030-06-01 12:30:15+02:00", "2030-06-01T10:30:15Z"),
     ] {
         let fixture = loose_table().await;
-        fixture.database.run(&format!("UPDATE api_keys SET expires_at = '{written}'")).await;
+        fixture.database().run(&format!("UPDATE api_keys SET expires_at = '{written}'")).await;
         let key = accepted(&fixture.keys).await;
         assert_eq!(key.head.expires_at, Some(meant.parse().unwrap()), "{written}");
         let rotated = fixture.keys.rotate(&key.head.id, HOUR, None).await;
         assert!(rotated.is_ok(), "{written}: {rotated:?}");
         fixture.clock.advance(HOUR);
         assert_eq!(refused(&fixture.keys).await, RefusalReason::Expired);
-        assert_eq!(only_id_count(&fixture).await, 2);
+        assert_eq!(count(&fixture).await, 2);
     }
 }
 
-async fn only_id_count(fixture: &Fixture) -> usize {
-    fixture.keys.list(&acme(), 10, None).await.unwrap().keys.len()
+async fn count(fixture: &Fixture) -> usize {
+    fixture.keys.of(&acme()).list(10, None).await.unwrap().keys.len()
+}
+
+/// Metadata is a text that nobody reads on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_is_no_json_is_handed_out_as_it_is() {
+    let fixture = loose_table().await;
+    for text in ["{", "", " no JSON "] {
+        fixture.database().run(&format!("UPDATE api_keys SET metadata = '{text}'")).await;
+        assert_eq!(accepted(&fixture.keys).await.details.metadata, Some(Metadata::new(text).unwrap()));
+    }
 }
 
 /// The checks of our own table keep such values out from the start.
@@ -167,7 +177,7 @@ async fn our_own_table_refuses_what_postgresql_would() {
         ("id", "NULL"),
     ] {
         let update = format!("UPDATE api_keys SET {column} = {value}");
-        let refused = fixture.database.try_run(&update).await;
+        let refused = fixture.database().try_run(&update).await;
         assert!(refused.is_err(), "{update}");
     }
     assert_eq!(only_key(&fixture.keys).await.head.defect, None);

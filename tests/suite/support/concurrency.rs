@@ -8,7 +8,7 @@ use std::task::Poll;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::support::{Fixture, Store};
+use crate::support::{Fixture, TestSchema};
 use keyward::Keys;
 
 /// How many callers race for one change.
@@ -40,7 +40,7 @@ where
 }
 
 /// Several processes over the same database.
-pub(crate) async fn processes(fixture: &Fixture) -> Vec<Keys<Store>> {
+pub(crate) async fn processes<S: TestSchema>(fixture: &Fixture<S>) -> Vec<Keys<S>> {
     let mut processes = Vec::with_capacity(PROCESSES);
     for _ in 0..PROCESSES {
         processes.push(fixture.another_process().await);

@@ -1,0 +1,49 @@
+//! `issue` and `rotate`: the two commands that show a plaintext.
+
+use std::time::Duration;
+
+use keyward::KeysError;
+use keyward::key::{Draft, Issued};
+use serde_json::json;
+
+use crate::arguments::RotateArguments;
+use crate::commands::Session;
+use crate::commands::describe::time;
+use crate::failure::Failure;
+use crate::output::{Document, Fields, Text, object};
+use crate::schema::CommandSchema;
+
+/// For how long a rotated key stays accepted unless the operator says otherwise.
+const DEFAULT_GRACE: Duration = Duration::from_hours(24);
+
+impl<S: CommandSchema> Session<S> {
+    pub(super) async fn issue(&self, draft: Draft<S>) -> Result<Document, Failure> {
+        let issued = if S::ONLY_KEY { self.keys.issue_only(draft).await? } else { self.keys.issue(draft).await? };
+        let fields = self.describe(&issued.record);
+        Ok(hand_out(issued, &fields, None))
+    }
+
+    pub(super) async fn rotate(&self, arguments: RotateArguments) -> Result<Document, Failure> {
+        let RotateArguments { id, grace, expires } = arguments;
+        let grace = grace.unwrap_or(if S::ONLY_KEY { Duration::ZERO } else { DEFAULT_GRACE });
+        let expires_at = expires.map(|when| when.ahead(self.keys.now()));
+        let key = self.keys.get(&id).await?.ok_or(KeysError::NotFound)?;
+        S::may_rotate(&self.settings, &key)?;
+        let rotated = self.keys.rotate(&id, grace, expires_at).await?;
+        let (id, accepted_until) = (&rotated.predecessor, rotated.accepted_until);
+        let remark = format!("{id} is accepted until {accepted_until}");
+        let mut fields = self.describe(&rotated.successor.record);
+        fields.retain(|(name, _)| *name != "predecessor");
+        fields.splice(0..0, [("predecessor", json!(id.as_str())), ("accepted_until", time(Some(accepted_until)))]);
+        Ok(hand_out(rotated.successor, &fields, Some(remark)))
+    }
+}
+
+/// The one place where a plaintext leaves the program.
+fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, remark: Option<String>) -> Document {
+    let Issued { record, secret, .. } = issued;
+    let mut remarks = vec![format!("issued {} for {}", record.head.id, record.head.owner)];
+    remarks.extend(remark);
+    remarks.push("this is the only time that the key is shown".to_owned());
+    Document::new(object(fields), Text::Secret { id: record.head.id, secret, remarks })
+}

@@ -1,0 +1,131 @@
+//! The commands, over whichever schema and engine.
+
+mod change;
+mod describe;
+mod import;
+mod issue;
+mod list;
+mod purge;
+mod revoke;
+mod tables;
+mod verify;
+mod without_database;
+
+use std::process::ExitCode;
+
+use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock};
+
+pub(crate) use import::ImportLine;
+
+use crate::arguments::{Arguments, Command, DatabaseArguments};
+use crate::database::connect;
+use crate::failure::Failure;
+use crate::output;
+use crate::schema::{CommandSchema, not_for};
+
+/// The keys of a schema in a database, and what was said about the schema.
+struct Session<S: CommandSchema> {
+    keys: Keys<S>,
+    settings: S::Settings,
+    json: bool,
+}
+
+/// Runs what was typed and prints what it has to say.
+pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<ExitCode, Failure> {
+    let json = arguments.json;
+    if let Some(command) = misplaced::<S>(&arguments.command) {
+        return Err(not_for::<S>(command));
+    }
+    if lacks_owner(&arguments.command) {
+        return Err(Failure::usage("--owner is required"));
+    }
+    let Arguments { database, schema: named, settings, command, .. } = arguments;
+    // What was typed is looked at before a database is.
+    let makes_keys = matches!(command, Command::Issue(_) | Command::Rotate(_) | Command::Verify(_));
+    let schema = S::schema(&settings, makes_keys)?;
+    let schema = if let Command::Verify(verify) = &command { schema.verifying(&verify.options) } else { schema };
+    if matches!(command, Command::Import) && schema.formats().foreign().is_empty() {
+        return Err(Failure::usage("--foreign-prefix and --foreign-lengths are required: they say what is imported"));
+    }
+    let now = SystemClock.now();
+    let closed = Closed { database, schema, settings, json };
+    let document = match command {
+        Command::Migrate => tables::migrate(&closed.store(true).await?, now).await?,
+        Command::Check => tables::check(&closed.store(false).await?).await?,
+        Command::Issue(issue) => {
+            let mut draft = S::draft(issue.owner, issue.options)?;
+            draft.expires_at = issue.expires.map(|when| when.ahead(now));
+            closed.open().await?.issue(draft).await?
+        }
+        Command::Verify(verify) => return closed.open().await?.verify(&verify).await,
+        Command::Import => closed.open().await?.import().await?,
+        Command::List(list) => closed.open().await?.list(list).await?,
+        Command::Get { id } => closed.open().await?.get(&id).await?,
+        Command::Info { owner } => closed.open().await?.info(&owner).await?,
+        Command::Update(update) => {
+            let change = S::change(update.options, now)?;
+            closed.open().await?.update(&update.id, update.version, change).await?
+        }
+        Command::Disable(switch) => closed.open().await?.disable(&switch.id, switch.reason).await?,
+        Command::Enable(switch) => closed.open().await?.enable(&switch.id, switch.reason).await?,
+        Command::History { id } => closed.open().await?.history(&id).await?,
+        Command::Rotate(rotate) => closed.open().await?.rotate(rotate).await?,
+        Command::Revoke(revoke) => closed.open().await?.revoke(revoke).await?,
+        Command::RevokeAll { owner, reason } => closed.open().await?.revoke_all(&owner, reason).await?,
+        Command::Purge { older_than } => closed.open().await?.purge(older_than).await?,
+        Command::ScannerRules => without_database::scanner_rules::<S>(&closed.settings, named.is_some())?,
+        Command::Completions { shell } => without_database::completions(shell),
+        Command::Man { command } => without_database::manual(command.as_deref())?,
+    };
+    output::print(&document, json)
+}
+
+/// What was said of the keys, before the database is opened.
+struct Closed<S: CommandSchema> {
+    database: DatabaseArguments,
+    schema: S,
+    settings: S::Settings,
+    json: bool,
+}
+
+impl<S: CommandSchema> Closed<S> {
+    /// A SQLite file that is missing is made only when `create` says so.
+    async fn store(self, create: bool) -> Result<SqlKeyStore<S>, Failure> {
+        Ok(SqlKeyStore::open(connect(&self.database, create).await?, self.schema).await?)
+    }
+
+    async fn open(self) -> Result<Session<S>, Failure> {
+        let Self { database, schema, settings, json } = self;
+        let keys = Keys::builder(SqlKeyStore::open(connect(&database, false).await?, schema).await?).build();
+        let keys = match S::actor(&settings) {
+            Some(actor) => keys.by(actor),
+            None => keys,
+        };
+        Ok(Session { keys, settings, json })
+    }
+}
+
+/// Whether the schema has an answer only within the keys of one owner, and none is named.
+fn lacks_owner<S: CommandSchema>(command: &Command<S>) -> bool {
+    match command {
+        Command::List(list) => list.owner.is_none() && !S::OWN_TABLES,
+        Command::Revoke(revoke) => S::REVOKED_WITHIN_OWNER && revoke.key.is_some() && revoke.owner.is_none(),
+        _ => false,
+    }
+}
+
+/// The name of a command that the schema does not have.
+fn misplaced<S: CommandSchema>(command: &Command<S>) -> Option<&'static str> {
+    let name = match command {
+        Command::Import => "import",
+        Command::Update(_) => "update",
+        Command::Disable(_) => "disable",
+        Command::Enable(_) => "enable",
+        Command::History { .. } => "history",
+        Command::Purge { .. } => "purge",
+        Command::Info { .. } if S::ONLY_KEY => return None,
+        Command::Info { .. } => return Some("info"),
+        _ => return None,
+    };
+    (!S::OWN_TABLES).then_some(name)
+}

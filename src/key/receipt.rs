@@ -1,0 +1,102 @@
+//! What a change leaves in the hands of its caller until it is certain: [`Receipt`], and the outcomes of revocations.
+
+use std::fmt;
+
+use crate::key::{KeyId, OwnerId, Revocation};
+
+/// A change that was made inside a transaction which may still be rolled back.
+///
+/// Pass it to [`Keys::committed`](crate::Keys::committed) once the transaction has committed: only then is the change
+/// logged, and only then does the plaintext of a new key come out. After a rollback, drop it, and the plaintext of the
+/// key that never existed is wiped.
+///
+/// ```compile_fail,E0609
+/// # use keyward::key::{Issued, Receipt, Schema};
+/// fn too_early<S: Schema>(receipt: Receipt<Issued<S>>) -> String {
+///     receipt.secret.expose_secret().to_owned() // a receipt hands out nothing
+/// }
+/// ```
+///
+/// ```
+/// # use keyward::key::{Issued, Receipt, Schema};
+/// # use keyward::Keys;
+/// fn after_the_commit<S: Schema>(keys: &Keys<S>, receipt: Receipt<Issued<S>>) -> String {
+///     keys.committed(receipt).secret.expose_secret().to_owned()
+/// }
+/// ```
+#[must_use = "pass it to `Keys::committed` after the transaction has committed"]
+pub struct Receipt<T> {
+    outcome: T,
+}
+
+impl<T> Receipt<T> {
+    pub(crate) const fn new(outcome: T) -> Self {
+        Self { outcome }
+    }
+
+    pub(crate) fn into_outcome(self) -> T {
+        self.outcome
+    }
+}
+
+impl<T> fmt::Debug for Receipt<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receipt(…)")
+    }
+}
+
+/// What a revocation found. The key is revoked in either case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Revoked {
+    /// Which key.
+    pub id: KeyId,
+    /// When and why it was revoked for the first time.
+    pub revocation: Revocation,
+    /// Whether it was revoked before, so that this call changed nothing.
+    pub already: bool,
+}
+
+impl Revoked {
+    /// This call revoked the key.
+    #[must_use]
+    pub const fn now(id: KeyId, revocation: Revocation) -> Self {
+        Self { id, revocation, already: false }
+    }
+
+    /// The key was revoked before.
+    #[must_use]
+    pub const fn before(id: KeyId, revocation: Revocation) -> Self {
+        Self { id, revocation, already: true }
+    }
+
+    /// As something that happened in a transaction of the host. For authors of stores.
+    pub const fn stored(self) -> Receipt<Self> {
+        Receipt::new(self)
+    }
+}
+
+/// The keys of an owner are revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct RevokedAll {
+    /// Whose keys.
+    pub owner: OwnerId,
+    /// How many of them were not revoked before.
+    pub count: u64,
+}
+
+impl RevokedAll {
+    /// This call revoked so many keys of `owner`.
+    #[must_use]
+    pub const fn new(owner: OwnerId, count: u64) -> Self {
+        Self { owner, count }
+    }
+
+    /// As something that happened in a transaction of the host. For authors of stores.
+    pub const fn stored(self) -> Receipt<Self> {
+        Receipt::new(self)
+    }
+}

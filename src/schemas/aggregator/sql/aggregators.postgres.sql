@@ -1,0 +1,31 @@
+-- The table of the schema `aggregator` as its latest migration leaves it, for hosts and tests that have none. Where the host has its
+-- own, this changes nothing.
+CREATE TABLE IF NOT EXISTS aggregators (
+    did text PRIMARY KEY,
+    display_name text NOT NULL,
+    description text,
+    config_schema jsonb,
+    avatar_url text,
+    source_url text,
+    maintainer_did text,
+    record_uri text NOT NULL UNIQUE,
+    record_cid text NOT NULL,
+    communities_using integer NOT NULL DEFAULT 0,
+    posts_created bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    indexed_at timestamptz NOT NULL DEFAULT now(),
+    api_key_prefix varchar(12),
+    api_key_hash varchar(64) UNIQUE,
+    api_key_created_at timestamptz,
+    api_key_revoked_at timestamptz,
+    api_key_last_used_at timestamptz,
+    oauth_access_token_encrypted bytea,
+    oauth_refresh_token_encrypted bytea,
+    oauth_dpop_private_key_encrypted bytea,
+    oauth_token_expires_at timestamptz,
+    oauth_pds_url text,
+    oauth_auth_server_iss text,
+    oauth_auth_server_token_endpoint text,
+    oauth_dpop_authserver_nonce text,
+    oauth_dpop_pds_nonce text
+);

@@ -1,0 +1,31 @@
+-- The table of the schema `aggregator`, as faithfully as SQLite can hold it: JSON is text, and an instant is
+-- 'YYYY-MM-DD HH:MM:SS[.ffffff]' in UTC. Where the host has its own table, this changes nothing.
+CREATE TABLE IF NOT EXISTS aggregators (
+    did TEXT PRIMARY KEY NOT NULL,
+    display_name TEXT NOT NULL,
+    description TEXT,
+    config_schema TEXT CHECK (config_schema IS NULL OR json_valid(config_schema)),
+    avatar_url TEXT,
+    source_url TEXT,
+    maintainer_did TEXT,
+    record_uri TEXT NOT NULL UNIQUE,
+    record_cid TEXT NOT NULL,
+    communities_using INTEGER NOT NULL DEFAULT 0,
+    posts_created INTEGER NOT NULL DEFAULT 0,
+    created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    indexed_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    api_key_prefix VARCHAR(12) CHECK (length(api_key_prefix) <= 12),
+    api_key_hash VARCHAR(64) UNIQUE CHECK (length(api_key_hash) <= 64),
+    api_key_created_at TIMESTAMP,
+    api_key_revoked_at TIMESTAMP,
+    api_key_last_used_at TIMESTAMP,
+    oauth_access_token_encrypted BLOB,
+    oauth_refresh_token_encrypted BLOB,
+    oauth_dpop_private_key_encrypted BLOB,
+    oauth_token_expires_at TIMESTAMP,
+    oauth_pds_url TEXT,
+    oauth_auth_server_iss TEXT,
+    oauth_auth_server_token_endpoint TEXT,
+    oauth_dpop_authserver_nonce TEXT,
+    oauth_dpop_pds_nonce TEXT
+);

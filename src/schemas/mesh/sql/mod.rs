@@ -1,0 +1,166 @@
+//! The schema `mesh` in SQL: its table, its statements, and the one function that reads its rows.
+
+mod reads;
+mod statements;
+mod table;
+
+use crate::key::{DisplayPrefix, HexDigest, KeyHead, KeyId, KeyRecord, OwnerId, Rotation, Status};
+use crate::schemas::mesh::{Capabilities, Capability, Label, MemberId, Mesh, MeshDetails, TopicName, Topics};
+use crate::sql::engine::check::Table;
+use crate::sql::engine::migrate::{Change, Migration};
+use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value};
+use crate::sql::keys::host::{self, Changes, HostTable, REVOCATIONS, ROTATIONS, Reads, SIDE_TABLES, digest};
+use crate::sql::keys::json::texts;
+use crate::sql::keys::{RowReader, columns};
+use crate::store::{Abilities, KeyLookup, Reference, StoreError};
+
+columns! {
+    /// What every read of this schema returns.
+    enum Column {
+        Id = "id",
+        MeshId = "mesh_id",
+        SecretPrefix = "secret_prefix",
+        SecretHash = "secret_hash",
+        CreatedAt = "created_at",
+        LastUsedAt = "last_used_at",
+        ExpiresAt = "expires_at",
+        RevokedAt = "revoked_at",
+        Reason = "reason",
+        SuccessorId = "successor_id",
+        MeshArchivedAt = "mesh_archived_at",
+        IssuerRevokedAt = "issuer_revoked_at",
+        Label = "label",
+        Capabilities = "capabilities",
+        TopicScopes = "topic_scopes",
+        IssuedByMemberId = "issued_by_member_id",
+    }
+}
+
+impl HostTable for Mesh {
+    const TABLE: &'static str = "mesh.api_key";
+    const TABLES: &'static [&'static Table] =
+        &[&table::API_KEY, &table::MESH, &table::MEMBER, &REVOCATIONS, &ROTATIONS];
+    const MIGRATIONS: &'static [Migration] =
+        &[Migration::new(1, "api_key", Change::Adopt(&table::API_KEY)), SIDE_TABLES];
+    const CHANGES: Changes = statements::CHANGES;
+    const OWNER: Option<&'static Query> = Some(&statements::MESH);
+
+    fn reads(&self) -> &'static Reads {
+        if self.is_strict() { &reads::strict::READS } else { &reads::plain::READS }
+    }
+
+    fn abilities(side_tables: bool) -> Abilities {
+        let mut abilities = Abilities::all();
+        abilities.rotation_memory = side_tables;
+        abilities.revocation_reason = side_tables;
+        abilities.changes = false;
+        abilities.search = false;
+        abilities.purge = false;
+        abilities
+    }
+
+    fn lookup<'v>(lookup: &KeyLookup<'v>, hex: &'v HexDigest) -> ([Value<'v>; 2], usize) {
+        ([lookup.prefix.into(), hex.as_str().into()], 2)
+    }
+
+    fn columns(key: &KeyRecord<Self>) -> Vec<Value<'static>> {
+        let KeyRecord { head, details } = key;
+        let capabilities: Vec<_> = details.capabilities.iter().map(Capability::as_str).collect();
+        let topics = match &details.topics {
+            Topics::All => None,
+            Topics::Only(names) => {
+                let names: Vec<_> = names.iter().map(TopicName::as_str).collect();
+                Some(serde_json::json!(names).to_string())
+            }
+        };
+        vec![
+            head.id.as_str().to_owned().into(),
+            head.owner.as_str().to_owned().into(),
+            details.label.as_str().to_owned().into(),
+            digest(head.digest.as_ref()),
+            head.prefix.as_str().to_owned().into(),
+            serde_json::json!(capabilities).to_string().into(),
+            topics.into(),
+            details.issuer.as_ref().map(ToString::to_string).into(),
+            head.created_at.into(),
+            head.expires_at.into(),
+        ]
+    }
+
+    fn accept(_key: &KeyRecord<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The mesh, and the member of it who issues the key.
+    fn references(key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
+        let mesh = || Value::from(key.head.owner.as_str().to_owned());
+        let owner = Statement::new(statements::MESH.sql(), [mesh()]);
+        let mut steps = vec![Step::require(owner, StoreError::Missing(Reference::Owner))];
+        if let Some(issuer) = &key.details.issuer {
+            let member = Statement::new(statements::MEMBER, [issuer.as_str().to_owned().into(), mesh()]);
+            steps.push(Step::require(member, StoreError::Missing(Reference::Issuer)));
+        }
+        steps
+    }
+
+    fn reference(foreign_key: &str) -> Reference {
+        if foreign_key.contains("issued_by") { Reference::Issuer } else { Reference::Owner }
+    }
+
+    fn rotate(rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
+        host::rotate(statements::RETIRE, rotation, side_tables)
+    }
+
+    fn decode(&self, mut row: RowReader<'_>) -> KeyRecord<Self> {
+        let id = KeyId::from_stored(row.text(Column::Id));
+        let owner = OwnerId::from_stored(row.text(Column::MeshId));
+        let prefix = DisplayPrefix::from_stored(row.text(Column::SecretPrefix));
+        let mut head = KeyHead::new(id, owner, prefix, row.digest(Column::SecretHash));
+        head.created_at = row.timestamp(Column::CreatedAt);
+        head.last_used_at = row.timestamp(Column::LastUsedAt);
+        head.expires_at = row.timestamp(Column::ExpiresAt);
+        head.successor = row.optional_text(Column::SuccessorId).map(KeyId::from_stored);
+        let revoked_at = row.timestamp(Column::RevokedAt);
+        let reason = row.optional_text(Column::Reason);
+        let is_tenant_disabled = !row.is_null(Column::MeshArchivedAt) || !row.is_null(Column::IssuerRevokedAt);
+        head.status = match host::revocation_status(revoked_at, reason, true) {
+            Status::Active if is_tenant_disabled => Status::TenantDisabled,
+            status => status,
+        };
+        let details = MeshDetails {
+            label: Label::from_stored(row.text(Column::Label)),
+            capabilities: capabilities(&mut row),
+            topics: topics(&mut row),
+            issuer: row.optional_text(Column::IssuedByMemberId).map(MemberId::from_stored),
+        };
+        head.defect = row.defect();
+        KeyRecord::new(head, details)
+    }
+
+    fn further_statements() -> Vec<(&'static str, Sql)> {
+        vec![("retire", statements::RETIRE), ("issuer", statements::MEMBER)]
+    }
+
+    fn all_reads() -> Vec<(&'static str, &'static Reads)> {
+        vec![("", &reads::plain::READS), ("strict ", &reads::strict::READS)]
+    }
+}
+
+/// Anything but an array of known names is a defect: a string that happens to contain `admin` is no capability.
+fn capabilities(row: &mut RowReader<'_>) -> Capabilities {
+    let known = row.optional_with(Column::Capabilities, |text| {
+        texts(text, |names| names.map(|name| name?.parse().ok()).collect::<Option<Capabilities>>())
+    });
+    known.flatten().flatten().or_else(|| row.mark_defect(Column::Capabilities)).unwrap_or_default()
+}
+
+/// NULL is every topic; anything else but an array of texts is a defect and no topic.
+fn topics(row: &mut RowReader<'_>) -> Topics {
+    if row.is_null(Column::TopicScopes) {
+        return Topics::All;
+    }
+    let names = row.optional_with(Column::TopicScopes, |text| {
+        texts(text, |names| names.map(|name| name.map(TopicName::from_stored)).collect::<Option<Vec<_>>>())
+    });
+    Topics::Only(names.flatten().flatten().or_else(|| row.mark_defect(Column::TopicScopes)).unwrap_or_default())
+}

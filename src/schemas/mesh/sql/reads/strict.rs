@@ -1,0 +1,161 @@
+//! The reads of the schema `mesh` with the state of the mesh and of the issuer.
+
+use crate::schemas::mesh::sql::Column;
+use crate::sql::engine::{Query, Sql};
+use crate::sql::keys::Column as _;
+use crate::sql::keys::host::{Read, Reads};
+
+pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
+    find: Read { with_side_tables: &FIND, bare: &FIND },
+    get: Read { with_side_tables: &GET, bare: &GET_BARE },
+    list: Read { with_side_tables: &LIST, bare: &LIST_BARE },
+};
+
+/// `$1` the display prefix, which several keys may share, `$2` the digest.
+static FIND: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+            WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id",
+    },
+    Column::NAMES,
+);
+
+/// `$1` identity.
+static GET: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN keyward.rotations t
+              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+            WHERE k.id = $1",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN keyward_rotations t
+              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            WHERE k.id = ?1",
+    },
+    Column::NAMES,
+);
+
+/// `$1` identity.
+static GET_BARE: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+            WHERE k.id = $1",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            WHERE k.id = ?1",
+    },
+    Column::NAMES,
+);
+
+/// `$1` owner, `$2` the last key of the page before or NULL, `$3` how many, `$4` how the key starts or NULL.
+static LIST: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN keyward.rotations t
+              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+            WHERE k.mesh_id = $1
+              AND ($2::text IS NULL OR (k.created_at, k.id) < (
+                  SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+              AND ($4::text IS NULL
+                   OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+            ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN keyward_rotations t
+              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            WHERE k.mesh_id = ?1
+              AND (?2 IS NULL OR (k.created_at, k.id) < (
+                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+              AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+            ORDER BY k.created_at DESC, k.id DESC LIMIT ?3",
+    },
+    Column::NAMES,
+);
+
+/// `$1` owner, `$2` the last key of the page before or NULL, `$3` how many, `$4` how the key starts or NULL.
+static LIST_BARE: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+            WHERE k.mesh_id = $1
+              AND ($2::text IS NULL OR (k.created_at, k.id) < (
+                  SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+              AND ($4::text IS NULL
+                   OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+            ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            WHERE k.mesh_id = ?1
+              AND (?2 IS NULL OR (k.created_at, k.id) < (
+                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+              AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+            ORDER BY k.created_at DESC, k.id DESC LIMIT ?3",
+    },
+    Column::NAMES,
+);

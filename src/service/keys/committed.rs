@@ -1,0 +1,85 @@
+//! What follows a change once it is certain: the event, and only then the plaintext.
+
+use crate::key::{Action, Changed, Issued, Receipt, Revoked, RevokedAll, Rotated, Schema};
+use crate::service::Keys;
+
+/// A change that leaves a trace in the log. It is sealed: the outcomes are those of keyward's own changes.
+#[expect(private_bounds, reason = "this is what seals the trait")]
+pub trait Outcome<S: Schema>: Traced {}
+
+impl<S: Schema> Outcome<S> for Issued<S> {}
+impl<S: Schema> Outcome<S> for Rotated<S> {}
+impl<S: Schema> Outcome<S> for Changed<S> {}
+impl<S: Schema> Outcome<S> for Revoked {}
+impl<S: Schema> Outcome<S> for RevokedAll {}
+
+impl<S: Schema> Keys<S> {
+    /// Takes note that the host's transaction has committed: logs the change, and hands out what it made.
+    ///
+    /// Call it after the commit and never before: a receipt whose transaction was rolled back is dropped instead.
+    ///
+    /// ```
+    /// use keyward::key::{Issued, Receipt};
+    /// use keyward::schemas::standard::Standard;
+    /// use keyward::{Keys, Secret};
+    ///
+    /// fn after_commit(keys: &Keys<Standard>, receipt: Receipt<Issued<Standard>>) -> Secret {
+    ///     keys.committed(receipt).secret
+    /// }
+    /// ```
+    pub fn committed<T: Outcome<S>>(&self, receipt: Receipt<T>) -> T {
+        let outcome = receipt.into_outcome();
+        outcome.trace();
+        outcome
+    }
+}
+
+/// Writes one event. It says which key and whose, and nothing that is secret.
+trait Traced {
+    fn trace(&self);
+}
+
+impl<S: Schema> Traced for Issued<S> {
+    fn trace(&self) {
+        let head = &self.record.head;
+        tracing::info!(event = "key.issued", key_id = %head.id, prefix = %head.prefix, owner = %head.owner);
+    }
+}
+
+impl<S: Schema> Traced for Rotated<S> {
+    fn trace(&self) {
+        let head = &self.successor.record.head;
+        tracing::info!(
+            event = "key.rotated",
+            key_id = %self.predecessor,
+            accepted_until = %self.accepted_until,
+            successor_id = %head.id,
+            prefix = %head.prefix,
+            owner = %head.owner,
+        );
+    }
+}
+
+impl<S: Schema> Traced for Changed<S> {
+    fn trace(&self) {
+        let head = &self.key.head;
+        let action = self.action.map(Action::as_str);
+        tracing::info!(event = "key.changed", action, key_id = %head.id, owner = %head.owner, version = head.version);
+    }
+}
+
+impl Traced for Revoked {
+    /// A revocation that changed nothing is no event.
+    fn trace(&self) {
+        if !self.already {
+            let reason = self.revocation.reason.as_ref().map(tracing::field::display);
+            tracing::info!(event = "key.revoked", key_id = %self.id, reason);
+        }
+    }
+}
+
+impl Traced for RevokedAll {
+    fn trace(&self) {
+        tracing::info!(event = "keys.revoked", owner = %self.owner, revoked = self.count);
+    }
+}

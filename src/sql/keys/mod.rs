@@ -1,0 +1,18 @@
+//! One key store for every schema and every engine: [`SqlKeyStore`].
+
+pub(crate) mod host;
+pub(crate) mod json;
+mod reader;
+mod schema;
+mod store;
+mod within;
+
+pub(crate) use reader::{Column, RowReader, columns};
+pub(crate) use schema::{Asked, KeyTables};
+pub use schema::{SqlSchema, StatementText};
+pub use store::SqlKeyStore;
+pub use within::HostTransaction;
+#[cfg(feature = "postgres")]
+pub use within::PostgresWithin;
+#[cfg(feature = "sqlite")]
+pub use within::SqliteWithin;

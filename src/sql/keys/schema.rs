@@ -1,0 +1,102 @@
+//! What a schema has to say to be kept in SQL.
+
+use std::fmt;
+
+use crate::key::{HexDigest, HistoryEntry, KeyChange, KeyId, KeyRecord, Rotation, Schema};
+use crate::sql::engine::check::Table;
+use crate::sql::engine::migrate::Migration;
+use crate::sql::engine::{Query, Script, Sql, Statement, Value, Violation, ViolationKind};
+use crate::sql::keys::RowReader;
+use crate::store::{
+    Abilities, KeyLookup, KeyUse, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
+};
+
+/// A schema whose keys can be kept in SQL tables. It is sealed: the statements behind it are no public interface.
+#[expect(private_bounds, reason = "this is what seals the trait")]
+pub trait SqlSchema: KeyTables {
+    /// What [`SqlKeyStore::migrate`](crate::SqlKeyStore::migrate) runs, for hosts that run it with a tool of their own.
+    #[must_use]
+    fn migrations() -> &'static [Migration] {
+        <Self as KeyTables>::migrations()
+    }
+
+    /// Every statement that keyward runs on this schema's tables, for review. Where PostgreSQL's schema of keyward's
+    /// own tables is not `keyward`, its name stands in its place.
+    #[must_use]
+    fn statements() -> Vec<StatementText> {
+        let text = |(name, Sql { postgres, sqlite })| StatementText { name, postgres, sqlite };
+        <Self as KeyTables>::statements().into_iter().map(text).collect()
+    }
+}
+
+impl<S: KeyTables> SqlSchema for S {}
+
+/// A statement in both dialects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StatementText {
+    /// What it is for.
+    pub name: String,
+    /// Its text for PostgreSQL, with `$1` for the first argument.
+    pub postgres: &'static str,
+    /// Its text for SQLite, with `?1` for the first argument.
+    pub sqlite: &'static str,
+}
+
+impl fmt::Display for StatementText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A query and its arguments.
+pub(crate) type Asked = (&'static Query, Vec<Value<'static>>);
+
+/// A schema as data: its tables, its statements, and the one function that reads its rows.
+///
+/// `side_tables` says whether the optional tables of our own are there.
+pub(crate) trait KeyTables: Schema {
+    /// The table, for messages.
+    const TABLE: &'static str;
+
+    /// Everything that has to be there.
+    fn tables() -> &'static [&'static Table];
+    fn migrations() -> &'static [Migration];
+    /// Every statement by a name of its own.
+    fn statements() -> Vec<(String, Sql)>;
+    fn abilities(side_tables: bool) -> Abilities;
+
+    /// The lookup of a presented key, with the arguments that [`lookup`](Self::lookup) gives.
+    fn find(&self, side_tables: bool) -> &'static Query;
+    /// What a presented key is looked up by: the first so many of these.
+    fn lookup<'v>(lookup: &KeyLookup<'v>, hex: &'v HexDigest) -> ([Value<'v>; 2], usize);
+    /// `$1` identity.
+    fn get(&self, side_tables: bool) -> &'static Query;
+    fn list(&self, request: &ListRequest, side_tables: bool) -> Result<Asked, StoreError>;
+    /// Returns one row of one integer.
+    fn count(&self, request: &ListRequest) -> Result<Asked, StoreError>;
+    /// `$1` owner; returns a row when it exists. `None` where owners are plain names.
+    fn owner() -> Option<&'static Query>;
+    fn decode(&self, row: RowReader<'_>) -> KeyRecord<Self>;
+
+    fn insert(&self, key: &KeyRecord<Self>) -> Result<Script<StoreError>, StoreError>;
+    fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError>;
+    fn change(&self, change: &KeyChange<Self>) -> Result<Script<StoreError>, StoreError>;
+    /// The first step returns a row if this call revokes the key.
+    fn revoke(&self, request: &RevokeRequest, side_tables: bool) -> Script<StoreError>;
+    /// The first step returns a row for every key that this call revokes.
+    fn revoke_all(&self, request: &RevokeAllRequest, side_tables: bool) -> Script<StoreError>;
+    fn touch(uses: &[KeyUse]) -> Statement;
+    fn history(id: &KeyId) -> Result<Asked, StoreError>;
+    fn decode_history(row: RowReader<'_>) -> Option<HistoryEntry>;
+    /// The first step returns a row for every key that it removes.
+    fn purge(request: &PurgeRequest) -> Result<Script<StoreError>, StoreError>;
+
+    /// What a constraint of this schema's tables says.
+    fn interpret(violation: &Violation) -> StoreError {
+        match violation.kind {
+            ViolationKind::ForeignKey => StoreError::Missing(Reference::Owner),
+            _ => StoreError::Conflict,
+        }
+    }
+}

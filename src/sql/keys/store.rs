@@ -1,0 +1,293 @@
+//! The store itself: any schema joined to any engine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use crate::key::{
+    HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revocation, Revoked, RevokedAll, Rotation, Status,
+};
+use crate::sql::engine::check::Difference;
+use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
+use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Sql, Value};
+use crate::sql::keys::{KeyTables, RowReader, SqlSchema};
+use crate::store::{
+    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
+};
+use crate::time::Timestamp;
+
+/// The keys of one schema in one engine. Clones share it, and stores on the same engine share its connections.
+///
+/// ```no_run
+/// use keyward::schemas::standard::Standard;
+/// use keyward::{Engine, Keys, SqlKeyStore};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::connect("sqlite:app.db?mode=rwc").await?;
+/// let store = SqlKeyStore::open(&engine, Standard::new("acme")?).await?;
+/// let keys = Keys::builder(store.clone()).build();
+/// store.migrate(keys.now()).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct SqlKeyStore<S: SqlSchema> {
+    pub(super) shared: Arc<Shared<S>>,
+}
+
+pub(super) struct Shared<S> {
+    pub(super) engine: Engine,
+    /// Apart from the rest, so that work on its way to an engine does not hold the engine itself.
+    pub(super) schema: Arc<S>,
+    side_tables: AtomicBool,
+}
+
+impl<S: SqlSchema> Clone for SqlKeyStore<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: SqlSchema> fmt::Debug for SqlKeyStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlKeyStore")
+            .field("engine", &self.shared.engine)
+            .field("schema", &self.shared.schema)
+            .field("side_tables", &self.shared.side_tables)
+            .finish()
+    }
+}
+
+static SIDE_TABLES: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT pg_catalog.count(*) AS found
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname::text = $1::text AND c.relname::text IN ('revocations', 'rotations')",
+        sqlite: "
+            SELECT count(*) AS found FROM sqlite_schema
+            WHERE type = 'table' AND ?1 = 'main' AND name IN ('keyward_revocations', 'keyward_rotations')",
+    },
+    &["found"],
+);
+
+impl<S: SqlSchema> SqlKeyStore<S> {
+    /// The keys of `schema` in the database of `engine`.
+    ///
+    /// Which of the optional side tables are there is looked up here and in [`migrate`](Self::migrate).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not answer.
+    pub async fn open(engine: impl Into<Engine>, schema: S) -> Result<Self, StoreError> {
+        let shared = Shared { engine: engine.into(), schema: Arc::new(schema), side_tables: AtomicBool::new(false) };
+        let store = Self { shared: Arc::new(shared) };
+        store.look_for_side_tables().await?;
+        Ok(store)
+    }
+
+    async fn look_for_side_tables(&self) -> Result<(), StoreError> {
+        let schema = self.shared.engine.own_schema().to_owned();
+        let found = self.shared.engine.read(&SIDE_TABLES, &[schema.as_str().into()], integer).await;
+        let found = found.map_err(interpret::<S>)?;
+        self.shared.side_tables.store(found == [2], Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn has_side_tables(&self) -> bool {
+        self.shared.side_tables.load(Ordering::Relaxed)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// Makes what is missing: tables of keyward's own, and columns that a host's table lacks, where the schema allows
+    /// it. Running it again, or in several processes at once, does nothing more. What it did is recorded in the table
+    /// `migrations` of keyward's own.
+    ///
+    /// `at` is the time that is recorded.
+    ///
+    /// # Errors
+    /// [`MigrateError::Newer`] when a newer keyward has migrated this database; [`MigrateError::Changed`] when a
+    /// migration was applied in another form before; [`MigrateError::Incompatible`] when the host's table lacks what
+    /// cannot be added; and when the database could not answer.
+    pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
+        let applied = self.shared.engine.migrate(S::NAME, <S as KeyTables>::migrations(), at).await?;
+        self.look_for_side_tables().await.map_err(|error| MigrateError::Failed { source: error.into() })?;
+        Ok(applied)
+    }
+
+    /// Compares the tables that are there with those that keyward expects, and names every difference. It only reads.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not answer.
+    pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
+        self.shared.engine.check(S::tables()).await.map_err(interpret::<S>)
+    }
+
+    async fn read(&self, query: &'static Query, arguments: &[Value<'_>]) -> Result<Vec<KeyRecord<S>>, StoreError> {
+        self.shared.engine.read(query, arguments, self.decoder()).await.map_err(interpret::<S>)
+    }
+
+    pub(super) fn decoder(&self) -> impl FnMut(&Row<'_>) -> KeyRecord<S> + Send + 'static {
+        let schema = Arc::clone(&self.shared.schema);
+        move |row| schema.decode(RowReader::new(S::TABLE, row))
+    }
+
+    /// A store that cannot keep a reason refuses one before anything happens.
+    pub(super) fn accept_reason(&self, reason: Option<&Reason>) -> Result<(), StoreError> {
+        if reason.is_none() || self.abilities().revocation_reason {
+            return Ok(());
+        }
+        Err(StoreError::Unsupported("this store has no place for a reason: migrate it to add the side tables"))
+    }
+
+    pub(super) fn read_revoked(
+        request: &RevokeRequest,
+        counts: &[u64],
+        mut found: Vec<KeyRecord<S>>,
+    ) -> Option<Revoked> {
+        let key = found.pop()?;
+        let is_meant = (request.digest.is_none() || key.head.digest == request.digest)
+            && request.owner.as_ref().is_none_or(|owner| key.head.owner == *owner);
+        if !is_meant {
+            return None;
+        }
+        let revoked_now = counts.first().is_some_and(|rows| *rows > 0);
+        let revocation = match key.head.status {
+            Status::Revoked(revocation) => revocation,
+            // Where the schema has a flag alone, it says nothing more.
+            _ if revoked_now => Revocation::new(Some(request.at), request.reason.clone()),
+            _ => Revocation::default(),
+        };
+        let outcome = if revoked_now { Revoked::now } else { Revoked::before };
+        Some(outcome(key.head.id, revocation))
+    }
+}
+
+/// The first cell, as a number.
+fn integer(row: &Row<'_>) -> i64 {
+    match row.cell(0) {
+        Cell::Integer(number) => number,
+        _ => -1,
+    }
+}
+
+/// What the store reports of an error of the engine.
+pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
+    match error {
+        EngineError::Unavailable { backend, source } => StoreError::Unavailable { backend, source },
+        EngineError::Violation(violation) => S::interpret(&violation),
+        EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
+        EngineError::Failed { backend, source } => StoreError::Backend { backend, source },
+    }
+}
+
+pub(super) fn interpret_script<S: KeyTables>(error: ScriptError<StoreError>) -> StoreError {
+    match error {
+        ScriptError::Refused(error) => error,
+        ScriptError::Engine(error) => interpret::<S>(error),
+    }
+}
+
+#[async_trait]
+impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
+    type Schema = S;
+
+    fn schema(&self) -> &S {
+        &self.shared.schema
+    }
+
+    fn abilities(&self) -> Abilities {
+        <S as KeyTables>::abilities(self.has_side_tables())
+    }
+
+    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
+        let hex = lookup.digest.to_hex();
+        let (arguments, used) = S::lookup(&lookup, &hex);
+        let query = self.shared.schema.find(self.has_side_tables());
+        let mut decode = self.decoder();
+        let found = self.shared.engine.read(query, &arguments[..used], move |row| Arc::new(decode(row))).await;
+        found.map_err(interpret::<S>)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {
+        let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
+        Ok(self.read(query, &[id.as_str().into()]).await?.pop())
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<Vec<KeyRecord<S>>, StoreError> {
+        if let Some(after) = &request.after {
+            let last = KeyStore::get(self, after).await?.ok_or(StoreError::UnknownCursor)?;
+            if request.filter.owner.as_ref().is_some_and(|owner| last.head.owner != *owner) {
+                return Err(StoreError::UnknownCursor);
+            }
+        }
+        let (query, arguments) = KeyTables::list(&*self.shared.schema, request, self.has_side_tables())?;
+        self.read(query, &arguments).await
+    }
+
+    async fn count(&self, request: &ListRequest) -> Result<u64, StoreError> {
+        let (query, arguments) = KeyTables::count(&*self.shared.schema, request)?;
+        let counted = self.shared.engine.read(query, &arguments, integer).await.map_err(interpret::<S>)?;
+        Ok(counted.first().map_or(0, |count| count.unsigned_abs()))
+    }
+
+    async fn owner_exists(&self, owner: &OwnerId) -> Result<bool, StoreError> {
+        let Some(query) = S::owner() else { return Ok(true) };
+        let found = self.shared.engine.read(query, &[owner.as_str().into()], |_| ()).await;
+        Ok(!found.map_err(interpret::<S>)?.is_empty())
+    }
+
+    async fn insert(&self, key: &KeyRecord<S>) -> Result<(), StoreError> {
+        let script = self.shared.schema.insert(key)?.only_while_awaited();
+        self.shared.engine.run(script).await.map(|_| ()).map_err(interpret_script::<S>)
+    }
+
+    async fn rotate(&self, rotation: &Rotation<S>) -> Result<(), StoreError> {
+        let script = self.shared.schema.rotate(rotation, self.has_side_tables()).only_while_awaited();
+        self.shared.engine.run(script).await.map(|_| ()).map_err(interpret_script::<S>)
+    }
+
+    async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
+        let script = self.shared.schema.change(change)?;
+        self.shared.engine.run(script).await.map(|_| ()).map_err(interpret_script::<S>)
+    }
+
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
+        self.accept_reason(request.reason.as_ref())?;
+        let script = self.shared.schema.revoke(request, self.has_side_tables());
+        let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
+        let id = vec![request.id.as_str().to_owned().into()];
+        let done = self.shared.engine.run_and_read(script, query, id, self.decoder()).await;
+        let (counts, found) = done.map_err(interpret_script::<S>)?;
+        Ok(Self::read_revoked(request, &counts, found))
+    }
+
+    async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
+        self.accept_reason(request.reason.as_ref())?;
+        let script = self.shared.schema.revoke_all(request, self.has_side_tables());
+        let counts = self.shared.engine.run(script).await.map_err(interpret_script::<S>)?;
+        Ok(RevokedAll::new(request.owner.clone(), counts.first().copied().unwrap_or_default()))
+    }
+
+    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
+        self.shared.engine.execute(S::touch(uses)).await.map_err(interpret::<S>)
+    }
+
+    async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let (query, arguments) = <S as KeyTables>::history(id)?;
+        let decode = |row: &Row<'_>| S::decode_history(RowReader::new(S::TABLE, row));
+        let entries = self.shared.engine.read(query, &arguments, decode).await.map_err(interpret::<S>)?;
+        Ok(entries.into_iter().flatten().collect())
+    }
+
+    async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
+        let script = <S as KeyTables>::purge(request)?;
+        let counts = self.shared.engine.run(script).await.map_err(interpret_script::<S>)?;
+        Ok(counts.first().copied().unwrap_or_default())
+    }
+}

@@ -1,0 +1,28 @@
+//! What holds for every key, text, digest, instant and set of records, and not only for the examples that somebody
+//! thought of.
+//!
+//! | module | proves |
+//! |---|---|
+//! | `formats` | generated keys parse, differ, and are found by their scanner; nothing else parses |
+//! | `foreign` | a foreign format accepts exactly what it declares |
+//! | `digests` | digests survive hexadecimal, and nothing else is one |
+//! | `scopes` | a key permits exactly the scopes that it holds |
+//! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
+//! | `decisions` | a key is accepted exactly when a live record has its digest |
+//! | `randomness` | a generator that fails makes no key and leaves nothing behind |
+//! | `urls` | every path of a SQLite file can be written as a URL, and no URL panics |
+//!
+//! It is a package of its own, so that the tests of the library need not build proptest:
+//! `cargo test -p keyward-properties`. Cases that failed once are repeated from `proptest-regressions`.
+
+#![cfg(test)]
+
+mod decisions;
+mod digests;
+mod foreign;
+mod formats;
+mod instants;
+mod randomness;
+mod scopes;
+mod support;
+mod urls;

@@ -1,0 +1,1144 @@
+-- Every statement that keyward runs on tables of keys, by schema, name and engine.
+-- KEYWARD_UPDATE_SNAPSHOTS=1 cargo test --all-features writes this file anew.
+
+-- standard: find (PostgreSQL)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       NULL AS revocation_reason, k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage,
+       k.predecessor_id, NULL AS successor_id, k.imported_from, k.version, NULL AS last_used_at
+FROM keyward.keys k
+WHERE k.digest = $1::bytea;
+
+-- standard: find (SQLite)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       NULL AS revocation_reason, k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage,
+       k.predecessor_id, NULL AS successor_id, k.imported_from, k.version, NULL AS last_used_at
+FROM keyward_keys k
+WHERE k.digest = ?1;
+
+-- standard: get (PostgreSQL)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward.keys k
+LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+WHERE k.id = $1::text;
+
+-- standard: get (SQLite)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward_keys k
+LEFT JOIN keyward_key_uses u ON u.key_id = k.id
+WHERE k.id = ?1;
+
+-- standard: list_of_owner (PostgreSQL)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward.keys k
+LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+WHERE k.owner = $10::text
+  AND ($1::text IS NULL OR pg_catalog.starts_with(k.id, $1::text)
+       OR pg_catalog.starts_with(k.prefix, $1::text))
+  AND ($2::text IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'::text WHEN k.is_disabled THEN 'disabled'::text
+               WHEN k.expires_at <= $7::timestamp THEN 'expired'::text ELSE 'active'::text END = $2::text)
+  AND ($3::text IS NULL OR k.environment = $3::text)
+  AND ($4::text IS NULL OR k.name = $4::text)
+  AND ($5::timestamp IS NULL OR k.expires_at < $5::timestamp)
+  AND ($6::timestamp IS NULL OR u.used_at IS NULL OR u.used_at < $6::timestamp)
+  AND k.created_at <= coalesce((SELECT a.created_at FROM keyward.keys a WHERE a.id = $8::text),
+                               'infinity'::timestamp)
+  AND ($8::text IS NULL
+       OR (k.created_at, k.id) < (SELECT a.created_at, a.id FROM keyward.keys a WHERE a.id = $8::text))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT $9::bigint;
+
+-- standard: list_of_owner (SQLite)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward_keys k
+LEFT JOIN keyward_key_uses u ON u.key_id = k.id
+WHERE k.owner = ?10
+  AND (?1 IS NULL OR substr(k.id, 1, length(?1)) = ?1 OR substr(k.prefix, 1, length(?1)) = ?1)
+  AND (?2 IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.is_disabled THEN 'disabled'
+               WHEN k.expires_at <= ?7 THEN 'expired' ELSE 'active' END = ?2)
+  AND (?3 IS NULL OR k.environment = ?3)
+  AND (?4 IS NULL OR k.name = ?4)
+  AND (?5 IS NULL OR k.expires_at < ?5)
+  AND (?6 IS NULL OR u.used_at IS NULL OR u.used_at < ?6)
+  AND k.created_at <= coalesce((SELECT a.created_at FROM keyward_keys a WHERE a.id = ?8),
+                               x'')
+  AND (?8 IS NULL
+       OR (k.created_at, k.id) < (SELECT a.created_at, a.id FROM keyward_keys a WHERE a.id = ?8))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT ?9;
+
+-- standard: list (PostgreSQL)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward.keys k
+LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+WHERE ($1::text IS NULL OR pg_catalog.starts_with(k.id, $1::text)
+       OR pg_catalog.starts_with(k.prefix, $1::text))
+  AND ($2::text IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'::text WHEN k.is_disabled THEN 'disabled'::text
+               WHEN k.expires_at <= $7::timestamp THEN 'expired'::text ELSE 'active'::text END = $2::text)
+  AND ($3::text IS NULL OR k.environment = $3::text)
+  AND ($4::text IS NULL OR k.name = $4::text)
+  AND ($5::timestamp IS NULL OR k.expires_at < $5::timestamp)
+  AND ($6::timestamp IS NULL OR u.used_at IS NULL OR u.used_at < $6::timestamp)
+  AND k.created_at <= coalesce((SELECT a.created_at FROM keyward.keys a WHERE a.id = $8::text),
+                               'infinity'::timestamp)
+  AND ($8::text IS NULL
+       OR (k.created_at, k.id) < (SELECT a.created_at, a.id FROM keyward.keys a WHERE a.id = $8::text))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT $9::bigint;
+
+-- standard: list (SQLite)
+SELECT k.id, k.owner, k.environment, k.name, k.description, k.prefix, k.digest, k.scopes, k.metadata,
+       k.requests_per_minute, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revocation_reason,
+       k.is_disabled, k.disabled_at, k.disabling_reason, k.lineage, k.predecessor_id, k.successor_id,
+       k.imported_from, k.version, u.used_at AS last_used_at
+FROM keyward_keys k
+LEFT JOIN keyward_key_uses u ON u.key_id = k.id
+WHERE (?1 IS NULL OR substr(k.id, 1, length(?1)) = ?1 OR substr(k.prefix, 1, length(?1)) = ?1)
+  AND (?2 IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.is_disabled THEN 'disabled'
+               WHEN k.expires_at <= ?7 THEN 'expired' ELSE 'active' END = ?2)
+  AND (?3 IS NULL OR k.environment = ?3)
+  AND (?4 IS NULL OR k.name = ?4)
+  AND (?5 IS NULL OR k.expires_at < ?5)
+  AND (?6 IS NULL OR u.used_at IS NULL OR u.used_at < ?6)
+  AND k.created_at <= coalesce((SELECT a.created_at FROM keyward_keys a WHERE a.id = ?8),
+                               x'')
+  AND (?8 IS NULL
+       OR (k.created_at, k.id) < (SELECT a.created_at, a.id FROM keyward_keys a WHERE a.id = ?8))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT ?9;
+
+-- standard: count_of_owner (PostgreSQL)
+SELECT pg_catalog.count(*) AS found
+FROM keyward.keys k
+LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+WHERE k.owner = $8::text
+  AND ($1::text IS NULL OR pg_catalog.starts_with(k.id, $1::text)
+       OR pg_catalog.starts_with(k.prefix, $1::text))
+  AND ($2::text IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'::text WHEN k.is_disabled THEN 'disabled'::text
+               WHEN k.expires_at <= $7::timestamp THEN 'expired'::text ELSE 'active'::text END = $2::text)
+  AND ($3::text IS NULL OR k.environment = $3::text)
+  AND ($4::text IS NULL OR k.name = $4::text)
+  AND ($5::timestamp IS NULL OR k.expires_at < $5::timestamp)
+  AND ($6::timestamp IS NULL OR u.used_at IS NULL OR u.used_at < $6::timestamp);
+
+-- standard: count_of_owner (SQLite)
+SELECT count(*) AS found
+FROM keyward_keys k
+LEFT JOIN keyward_key_uses u ON u.key_id = k.id
+WHERE k.owner = ?8
+  AND (?1 IS NULL OR substr(k.id, 1, length(?1)) = ?1 OR substr(k.prefix, 1, length(?1)) = ?1)
+  AND (?2 IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.is_disabled THEN 'disabled'
+               WHEN k.expires_at <= ?7 THEN 'expired' ELSE 'active' END = ?2)
+  AND (?3 IS NULL OR k.environment = ?3)
+  AND (?4 IS NULL OR k.name = ?4)
+  AND (?5 IS NULL OR k.expires_at < ?5)
+  AND (?6 IS NULL OR u.used_at IS NULL OR u.used_at < ?6);
+
+-- standard: count (PostgreSQL)
+SELECT pg_catalog.count(*) AS found
+FROM keyward.keys k
+LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+WHERE ($1::text IS NULL OR pg_catalog.starts_with(k.id, $1::text)
+       OR pg_catalog.starts_with(k.prefix, $1::text))
+  AND ($2::text IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'::text WHEN k.is_disabled THEN 'disabled'::text
+               WHEN k.expires_at <= $7::timestamp THEN 'expired'::text ELSE 'active'::text END = $2::text)
+  AND ($3::text IS NULL OR k.environment = $3::text)
+  AND ($4::text IS NULL OR k.name = $4::text)
+  AND ($5::timestamp IS NULL OR k.expires_at < $5::timestamp)
+  AND ($6::timestamp IS NULL OR u.used_at IS NULL OR u.used_at < $6::timestamp);
+
+-- standard: count (SQLite)
+SELECT count(*) AS found
+FROM keyward_keys k
+LEFT JOIN keyward_key_uses u ON u.key_id = k.id
+WHERE (?1 IS NULL OR substr(k.id, 1, length(?1)) = ?1 OR substr(k.prefix, 1, length(?1)) = ?1)
+  AND (?2 IS NULL
+       OR CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.is_disabled THEN 'disabled'
+               WHEN k.expires_at <= ?7 THEN 'expired' ELSE 'active' END = ?2)
+  AND (?3 IS NULL OR k.environment = ?3)
+  AND (?4 IS NULL OR k.name = ?4)
+  AND (?5 IS NULL OR k.expires_at < ?5)
+  AND (?6 IS NULL OR u.used_at IS NULL OR u.used_at < ?6);
+
+-- standard: history (PostgreSQL)
+SELECT h.at, h.action, h.actor, h.reason, h.from_version, h.to_version, h.changes
+FROM keyward.key_history h
+WHERE h.key_id = $1::text
+ORDER BY h.to_version;
+
+-- standard: history (SQLite)
+SELECT h.at, h.action, h.actor, h.reason, h.from_version, h.to_version, h.changes
+FROM keyward_key_history h
+WHERE h.key_id = ?1
+ORDER BY h.to_version;
+
+-- standard: insert (PostgreSQL)
+INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                          requests_per_minute, created_at, created_by, expires_at, revoked_at,
+                          revocation_reason, is_disabled, disabled_at, disabling_reason, lineage,
+                          predecessor_id, successor_id, imported_from)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::bigint, $11::timestamp, $12, $13::timestamp, $14::timestamp,
+        $15, $16::bigint = 1::bigint, $17::timestamp, $18, $19, $20, $21, $22)
+RETURNING 1;
+
+-- standard: insert (SQLite)
+INSERT INTO keyward_keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                          requests_per_minute, created_at, created_by, expires_at, revoked_at,
+                          revocation_reason, is_disabled, disabled_at, disabling_reason, lineage,
+                          predecessor_id, successor_id, imported_from)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+RETURNING 1;
+
+-- standard: append_history (PostgreSQL)
+INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason, changes)
+VALUES ($1, $2::bigint, $3::bigint, $4::timestamp, $5, $6, $7, $8)
+RETURNING 1;
+
+-- standard: append_history (SQLite)
+INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason, changes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+RETURNING 1;
+
+-- standard: retire (PostgreSQL)
+UPDATE keyward.keys
+SET expires_at = $3::timestamp, successor_id = $4::text, version = version + 1
+WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL AND NOT is_disabled
+  AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $5::timestamp)
+RETURNING 1;
+
+-- standard: retire (SQLite)
+UPDATE keyward_keys
+SET expires_at = ?3, successor_id = ?4, version = version + 1
+WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND NOT is_disabled
+  AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > ?5)
+RETURNING 1;
+
+-- standard: change (PostgreSQL)
+UPDATE keyward.keys
+SET name = $3::text, description = $4::text, scopes = $5::text, metadata = $6::text,
+    requests_per_minute = $7::bigint, expires_at = $8::timestamp, is_disabled = ($9::bigint = 1::bigint),
+    disabled_at = $10::timestamp, disabling_reason = $11::text, version = version + 1
+WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL
+  AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp)
+RETURNING 1;
+
+-- standard: change (SQLite)
+UPDATE keyward_keys
+SET name = ?3, description = ?4, scopes = ?5, metadata = ?6, requests_per_minute = ?7, expires_at = ?8,
+    is_disabled = ?9, disabled_at = ?10, disabling_reason = ?11, version = version + 1
+WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND (successor_id IS NULL OR expires_at IS ?8)
+RETURNING 1;
+
+-- standard: revoke (PostgreSQL)
+UPDATE keyward.keys
+SET revoked_at = $4::timestamp, revocation_reason = $5::text, version = version + 1
+WHERE id = $1::text AND ($2::bytea IS NULL OR digest = $2::bytea) AND ($3::text IS NULL OR owner = $3::text)
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- standard: revoke (SQLite)
+UPDATE keyward_keys
+SET revoked_at = ?4, revocation_reason = ?5, version = version + 1
+WHERE id = ?1 AND (?2 IS NULL OR digest = ?2) AND (?3 IS NULL OR owner = ?3) AND revoked_at IS NULL
+RETURNING 1;
+
+-- standard: append_revocation (PostgreSQL)
+INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
+FROM keyward.keys k
+WHERE k.id = $1::text AND k.revoked_at = $2::timestamp
+  AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+RETURNING 1;
+
+-- standard: append_revocation (SQLite)
+INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
+SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
+FROM keyward_keys k
+WHERE k.id = ?1 AND k.revoked_at = ?2
+  AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+RETURNING 1;
+
+-- standard: revoke_all (PostgreSQL)
+WITH due AS (
+    SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
+    ORDER BY k.id FOR NO KEY UPDATE
+)
+UPDATE keyward.keys k
+SET revoked_at = $2::timestamp, revocation_reason = $3::text, version = k.version + 1
+FROM due WHERE k.id = due.id
+RETURNING 1;
+
+-- standard: revoke_all (SQLite)
+UPDATE keyward_keys
+SET revoked_at = ?2, revocation_reason = ?3, version = version + 1
+WHERE owner = ?1 AND revoked_at IS NULL
+RETURNING 1;
+
+-- standard: append_revocations (PostgreSQL)
+INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
+FROM keyward.keys k
+WHERE k.owner = $1::text AND k.revoked_at = $2::timestamp
+  AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+RETURNING 1;
+
+-- standard: append_revocations (SQLite)
+INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
+SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
+FROM keyward_keys k
+WHERE k.owner = ?1 AND k.revoked_at = ?2
+  AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+RETURNING 1;
+
+-- standard: touch (PostgreSQL)
+WITH used AS (
+    SELECT e.value ->> 0 AS id, pg_catalog.decode(e.value ->> 1, 'hex') AS digest,
+           pg_catalog.max((e.value ->> 2)::timestamp) AS at
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) e (value)
+    GROUP BY 1, 2
+)
+INSERT INTO keyward.key_uses AS u (key_id, used_at)
+SELECT k.id, used.at
+FROM used JOIN keyward.keys k ON k.id = used.id AND k.digest = used.digest
+ORDER BY k.id
+ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at;
+
+-- standard: touch (SQLite)
+INSERT INTO keyward_key_uses AS u (key_id, used_at)
+SELECT k.id, max(e.value ->> 2)
+FROM json_each(?1) e JOIN keyward_keys k ON k.id = e.value ->> 0 AND lower(hex(k.digest)) = e.value ->> 1
+WHERE true
+GROUP BY k.id
+ORDER BY k.id
+ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at;
+
+-- standard: purge (PostgreSQL)
+WITH due AS (
+    SELECT k.id FROM keyward.keys k
+    WHERE LEAST(k.revoked_at, k.expires_at) < $1::timestamp
+      AND (k.revoked_at IS NOT NULL OR k.expires_at IS NOT NULL)
+    ORDER BY LEAST(k.revoked_at, k.expires_at)
+    LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+)
+DELETE FROM keyward.keys k USING due WHERE k.id = due.id
+RETURNING 1;
+
+-- standard: purge (SQLite)
+DELETE FROM keyward_keys
+WHERE id IN (
+    SELECT id FROM keyward_keys
+    WHERE coalesce(min(revoked_at, expires_at), revoked_at, expires_at) < ?1
+      AND (revoked_at IS NOT NULL OR expires_at IS NOT NULL)
+    ORDER BY coalesce(min(revoked_at, expires_at), revoked_at, expires_at)
+    LIMIT ?2
+)
+RETURNING 1;
+
+-- scraper: find (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+WHERE k.key_hash = $1;
+
+-- scraper: find (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
+WHERE k.key_hash = ?1;
+
+-- scraper: find, without side tables (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.key_hash = $1;
+
+-- scraper: find, without side tables (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.key_hash = ?1;
+
+-- scraper: get (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, r.reason, t.successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
+WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END;
+
+-- scraper: get (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, r.reason, t.successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
+WHERE k.id = ?1;
+
+-- scraper: get, without side tables (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END;
+
+-- scraper: get, without side tables (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.id = ?1;
+
+-- scraper: list (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, r.reason, t.successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
+WHERE k.client_id = $1
+  AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
+      SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
+      WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id::text, $4::text) OR pg_catalog.starts_with(k.key_prefix, $4::text))
+ORDER BY coalesce(k.created_at, '-infinity') DESC, k.id DESC LIMIT $3;
+
+-- scraper: list (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       r.revoked_at, r.reason, t.successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
+WHERE k.client_id = ?1
+  AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
+      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
+ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3;
+
+-- scraper: list, without side tables (PostgreSQL)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
+       k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.client_id = $1
+  AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
+      SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
+      WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id::text, $4::text) OR pg_catalog.starts_with(k.key_prefix, $4::text))
+ORDER BY coalesce(k.created_at, '-infinity') DESC, k.id DESC LIMIT $3;
+
+-- scraper: list, without side tables (SQLite)
+SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
+       NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
+FROM api_keys k
+WHERE k.client_id = ?1
+  AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
+      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
+ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3;
+
+-- scraper: insert (PostgreSQL)
+INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                      created_at, expires_at, metadata)
+VALUES ($1::text::uuid, $2, $3, $4, $5,
+        ARRAY(SELECT pg_catalog.jsonb_array_elements_text($6::text::jsonb)), $7::bigint,
+        true, $8::timestamp, $9::timestamp, $10::text::jsonb)
+RETURNING 1;
+
+-- scraper: insert (SQLite)
+INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                      created_at, expires_at, metadata)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, TRUE, ?8, ?9, ?10)
+RETURNING 1;
+
+-- scraper: touch (PostgreSQL)
+WITH used AS (
+    SELECT CASE WHEN u ->> 0 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (u ->> 0)::uuid END AS id,
+           u ->> 1 AS key_hash, (u ->> 2)::timestamp AS at
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+), due AS (
+    SELECT k.id, used.at FROM api_keys k JOIN used ON used.id = k.id AND used.key_hash = k.key_hash
+    WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
+    ORDER BY k.id FOR NO KEY UPDATE OF k
+)
+UPDATE api_keys k SET last_used_at = due.at FROM due WHERE k.id = due.id;
+
+-- scraper: touch (SQLite)
+UPDATE api_keys SET last_used_at = used.at
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
+WHERE api_keys.id = used.id AND api_keys.key_hash = used.key_hash
+  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
+
+-- scraper: revoke (PostgreSQL)
+UPDATE api_keys SET is_active = false
+WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+  AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
+  AND is_active IS DISTINCT FROM false
+RETURNING 1;
+
+-- scraper: revoke (SQLite)
+UPDATE api_keys SET is_active = FALSE
+WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3) AND is_active IS NOT 0
+RETURNING 1;
+
+-- scraper: revoke_all (PostgreSQL)
+WITH due AS (
+    SELECT id FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE api_keys k SET is_active = false FROM due WHERE k.id = due.id RETURNING 1;
+
+-- scraper: revoke_all (SQLite)
+UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1;
+
+-- scraper: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', k.id::text, k.key_hash, $4::timestamp, $5::text
+FROM (SELECT id, key_hash FROM api_keys
+      WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+        AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
+      FOR NO KEY UPDATE) k
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', id, key_hash, ?4, ?5 FROM api_keys
+WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_rotation (PostgreSQL)
+INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_rotation (SQLite)
+INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: retire (PostgreSQL)
+UPDATE api_keys SET expires_at = $3::timestamp
+WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+  AND key_hash = $2 AND is_active
+  AND (expires_at IS NOT DISTINCT FROM $4::timestamp
+       OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
+RETURNING 1;
+
+-- scraper: retire (SQLite)
+UPDATE api_keys SET expires_at = ?3
+WHERE id = ?1 AND key_hash = ?2 AND is_active IS 1
+  AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
+       OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
+          AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
+RETURNING 1;
+
+-- scraper: record_all_revocations, step 1 (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
+FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
+      ORDER BY id FOR NO KEY UPDATE) k
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_all_revocations, step 1 (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_all_revocations, step 2 (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
+FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 ORDER BY id FOR NO KEY UPDATE) k
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_all_revocations, step 2 (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: find (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id;
+
+-- mesh: find (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
+
+-- mesh: get (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+WHERE k.id = $1;
+
+-- mesh: get (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+WHERE k.id = ?1;
+
+-- mesh: get, without side tables (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+WHERE k.id = $1;
+
+-- mesh: get, without side tables (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+WHERE k.id = ?1;
+
+-- mesh: list (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+WHERE k.mesh_id = $1
+  AND ($2::text IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
+
+-- mesh: list (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+WHERE k.mesh_id = ?1
+  AND (?2 IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
+
+-- mesh: list, without side tables (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+WHERE k.mesh_id = $1
+  AND ($2::text IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
+
+-- mesh: list, without side tables (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+WHERE k.mesh_id = ?1
+  AND (?2 IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
+
+-- mesh: strict find (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id;
+
+-- mesh: strict find (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id
+WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
+
+-- mesh: strict get (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+WHERE k.id = $1;
+
+-- mesh: strict get (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id
+WHERE k.id = ?1;
+
+-- mesh: strict get, without side tables (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+WHERE k.id = $1;
+
+-- mesh: strict get, without side tables (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id
+WHERE k.id = ?1;
+
+-- mesh: strict list (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward.rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+WHERE k.mesh_id = $1
+  AND ($2::text IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
+
+-- mesh: strict list (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN keyward_rotations t
+  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id
+WHERE k.mesh_id = ?1
+  AND (?2 IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
+
+-- mesh: strict list, without side tables (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
+LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
+WHERE k.mesh_id = $1
+  AND ($2::text IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
+
+-- mesh: strict list, without side tables (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id
+WHERE k.mesh_id = ?1
+  AND (?2 IS NULL OR (k.created_at, k.id) < (
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+  AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
+ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
+
+-- mesh: insert (PostgreSQL)
+INSERT INTO mesh.api_key (id, mesh_id, label, secret_hash, secret_prefix, capabilities, topic_scopes,
+                          issued_by_member_id, created_at, expires_at)
+SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text::jsonb,
+       $8::text, $9::timestamp, $10::timestamp
+WHERE NOT EXISTS (SELECT 1 FROM mesh.api_key WHERE secret_prefix = $5::text AND secret_hash = $4::text)
+RETURNING 1;
+
+-- mesh: insert (SQLite)
+INSERT INTO api_key (id, mesh_id, label, secret_hash, secret_prefix, capabilities, topic_scopes,
+                     issued_by_member_id, created_at, expires_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+WHERE NOT EXISTS (SELECT 1 FROM api_key WHERE secret_prefix = ?5 AND secret_hash = ?4)
+RETURNING 1;
+
+-- mesh: touch (PostgreSQL)
+WITH used AS (
+    SELECT u ->> 0 AS id, u ->> 1 AS secret_hash, (u ->> 2)::timestamp AS at
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+), due AS (
+    SELECT k.id, used.at FROM mesh.api_key k JOIN used ON used.id = k.id AND used.secret_hash = k.secret_hash
+    WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
+    ORDER BY k.id FOR NO KEY UPDATE OF k
+)
+UPDATE mesh.api_key k SET last_used_at = due.at FROM due WHERE k.id = due.id;
+
+-- mesh: touch (SQLite)
+UPDATE api_key SET last_used_at = used.at
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS secret_hash, value ->> 2 AS at FROM json_each(?1)) AS used
+WHERE api_key.id = used.id AND api_key.secret_hash = used.secret_hash
+  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
+
+-- mesh: revoke (PostgreSQL)
+UPDATE mesh.api_key SET revoked_at = $4::timestamp
+WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- mesh: revoke (SQLite)
+UPDATE api_key SET revoked_at = ?4
+WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- mesh: revoke_all (PostgreSQL)
+WITH due AS (
+    SELECT id FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE mesh.api_key k SET revoked_at = $2::timestamp FROM due WHERE k.id = due.id RETURNING 1;
+
+-- mesh: revoke_all (SQLite)
+UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 AND revoked_at IS NULL RETURNING 1;
+
+-- mesh: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', k.id, k.secret_hash, $4::timestamp, $5::text
+FROM (SELECT id, secret_hash FROM mesh.api_key
+      WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
+        AND revoked_at IS NULL
+      FOR NO KEY UPDATE) k
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- mesh: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', id, secret_hash, ?4, ?5 FROM api_key
+WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
+  AND revoked_at IS NULL
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- mesh: record_rotation (PostgreSQL)
+INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: record_rotation (SQLite)
+INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: owner (PostgreSQL)
+SELECT 1 FROM mesh.mesh WHERE id = $1;
+
+-- mesh: owner (SQLite)
+SELECT 1 FROM mesh WHERE id = ?1;
+
+-- mesh: retire (PostgreSQL)
+UPDATE mesh.api_key SET expires_at = $3::timestamp
+WHERE id = $1 AND secret_hash = $2 AND revoked_at IS NULL
+  AND (expires_at IS NOT DISTINCT FROM $4::timestamp
+       OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
+RETURNING 1;
+
+-- mesh: retire (SQLite)
+UPDATE api_key SET expires_at = ?3
+WHERE id = ?1 AND secret_hash = ?2 AND revoked_at IS NULL
+  AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
+       OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
+          AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
+RETURNING 1;
+
+-- mesh: issuer (PostgreSQL)
+SELECT 1 FROM mesh.member WHERE id = $1 AND mesh_id = $2;
+
+-- mesh: issuer (SQLite)
+SELECT 1 FROM member WHERE id = ?1 AND mesh_id = ?2;
+
+-- mesh: record_all_revocations, step 1 (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', k.id, k.secret_hash, $2::timestamp, $3::text
+FROM (SELECT id, secret_hash FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL
+      ORDER BY id FOR NO KEY UPDATE) k
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- mesh: record_all_revocations, step 1 (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key WHERE mesh_id = ?1 AND revoked_at IS NULL
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- aggregator: find (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.api_key_hash = $1;
+
+-- aggregator: find (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.api_key_hash = ?1;
+
+-- aggregator: get (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       r.reason
+FROM aggregators a
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.did = $1 AND a.api_key_hash IS NOT NULL;
+
+-- aggregator: get (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       r.reason
+FROM aggregators a
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL;
+
+-- aggregator: get, without side tables (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.did = $1 AND a.api_key_hash IS NOT NULL;
+
+-- aggregator: get, without side tables (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL;
+
+-- aggregator: list (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       r.reason
+FROM aggregators a
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+LIMIT $3;
+
+-- aggregator: list (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       r.reason
+FROM aggregators a
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+  AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
+LIMIT ?3;
+
+-- aggregator: list, without side tables (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+  AND ($4::text IS NULL
+       OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+LIMIT $3;
+
+-- aggregator: list, without side tables (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+  AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
+LIMIT ?3;
+
+-- aggregator: insert (PostgreSQL)
+UPDATE aggregators
+SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
+    api_key_revoked_at = NULL, api_key_last_used_at = NULL
+WHERE did = $1 AND api_key_hash IS NULL
+RETURNING 1;
+
+-- aggregator: insert (SQLite)
+UPDATE aggregators
+SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
+    api_key_revoked_at = NULL, api_key_last_used_at = NULL
+WHERE did = ?1 AND api_key_hash IS NULL
+RETURNING 1;
+
+-- aggregator: touch (PostgreSQL)
+WITH used AS (
+    SELECT u ->> 0 AS did, u ->> 1 AS api_key_hash, (u ->> 2)::timestamp AT TIME ZONE 'UTC' AS at
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+), due AS (
+    SELECT a.did, used.at
+    FROM aggregators a JOIN used ON used.did = a.did AND used.api_key_hash = a.api_key_hash
+    WHERE a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < used.at
+    ORDER BY a.did FOR NO KEY UPDATE OF a
+)
+UPDATE aggregators a SET api_key_last_used_at = due.at FROM due WHERE a.did = due.did;
+
+-- aggregator: touch (SQLite)
+UPDATE aggregators SET api_key_last_used_at = used.at
+FROM (SELECT value ->> 0 AS did, value ->> 1 AS api_key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
+WHERE aggregators.did = used.did AND aggregators.api_key_hash = used.api_key_hash
+  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', api_key_last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
+
+-- aggregator: revoke (PostgreSQL)
+UPDATE aggregators SET api_key_revoked_at = $4::timestamp AT TIME ZONE 'UTC'
+WHERE did = $1 AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash = $2)
+  AND ($3::text IS NULL OR did = $3) AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: revoke (SQLite)
+UPDATE aggregators SET api_key_revoked_at = ?4
+WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2)
+  AND (?3 IS NULL OR did = ?3) AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: revoke_all (PostgreSQL)
+UPDATE aggregators SET api_key_revoked_at = $2::timestamp AT TIME ZONE 'UTC'
+WHERE did = $1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: revoke_all (SQLite)
+UPDATE aggregators SET api_key_revoked_at = ?2
+WHERE did = ?1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', a.did, a.api_key_hash, $4::timestamp, $5::text
+FROM (SELECT did, api_key_hash FROM aggregators
+      WHERE did = $1 AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash = $2)
+        AND ($3::text IS NULL OR did = $3) AND api_key_revoked_at IS NULL
+      FOR NO KEY UPDATE) a
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- aggregator: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', did, api_key_hash, ?4, ?5 FROM aggregators
+WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2)
+  AND (?3 IS NULL OR did = ?3) AND api_key_revoked_at IS NULL
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- aggregator: record_rotation (PostgreSQL)
+INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- aggregator: record_rotation (SQLite)
+INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- aggregator: owner (PostgreSQL)
+SELECT 1 FROM aggregators WHERE did = $1;
+
+-- aggregator: owner (SQLite)
+SELECT 1 FROM aggregators WHERE did = ?1;
+
+-- aggregator: replace (PostgreSQL)
+UPDATE aggregators
+SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
+    api_key_revoked_at = NULL, api_key_last_used_at = NULL
+WHERE did = $1 AND (api_key_hash = $5 OR $5::text IS NULL AND api_key_hash !~ '^[0-9a-f]{64}$')
+  AND ($6::bigint = 0 OR api_key_revoked_at IS NULL)
+RETURNING 1;
+
+-- aggregator: replace (SQLite)
+UPDATE aggregators
+SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
+    api_key_revoked_at = NULL, api_key_last_used_at = NULL
+WHERE did = ?1
+  AND (api_key_hash = ?5
+       OR ?5 IS NULL AND (typeof(api_key_hash) <> 'text' OR length(CAST(api_key_hash AS BLOB)) <> 64
+                          OR api_key_hash GLOB '*[^0-9a-f]*'))
+  AND (?6 = 0 OR api_key_revoked_at IS NULL)
+RETURNING 1;
+
+-- aggregator: record_all_revocations, step 1 (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', a.did, a.api_key_hash, $2::timestamp, $3::text
+FROM (SELECT did, api_key_hash FROM aggregators
+      WHERE did = $1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL FOR NO KEY UPDATE) a
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+
+-- aggregator: record_all_revocations, step 1 (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', did, api_key_hash, ?2, ?3 FROM aggregators
+WHERE did = ?1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+ON CONFLICT (schema, key_id, key_hash)
+  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;

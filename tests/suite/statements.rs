@@ -1,0 +1,171 @@
+//! Every statement of every schema: listed for review in `tests/snapshots/statements.sql`, and known to its engine.
+//!
+//! `KEYWARD_UPDATE_SNAPSHOTS=1 cargo test --all-features` writes the list anew after a statement was changed on purpose.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use keyward::schemas::aggregator::Aggregator;
+use keyward::schemas::mesh::Mesh;
+use keyward::schemas::scraper::Scraper;
+use keyward::schemas::standard::Standard;
+use keyward::sql::{SqlSchema, StatementText};
+
+use crate::support::{Database, Fixture, TestSchema, over_every_schema};
+
+over_every_schema![every_engine: every_statement_is_understood_by_its_engine];
+
+/// When it is set, the list is written instead of compared.
+const UPDATE: &str = "KEYWARD_UPDATE_SNAPSHOTS";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn snapshot() -> PathBuf {
+    root().join("tests/snapshots/statements.sql")
+}
+
+fn every_statement() -> [(&'static str, Vec<StatementText>); 4] {
+    fn of<S: SqlSchema>() -> (&'static str, Vec<StatementText>) {
+        (S::NAME, S::statements())
+    }
+    [of::<Standard>(), of::<Scraper>(), of::<Mesh>(), of::<Aggregator>()]
+}
+
+/// The statements one after the other, without the indentation that they have in the source.
+fn listed() -> String {
+    let mut list = String::from(
+        "-- Every statement that keyward runs on tables of keys, by schema, name and engine.\n\
+         -- KEYWARD_UPDATE_SNAPSHOTS=1 cargo test --all-features writes this file anew.\n",
+    );
+    for (schema, statements) in every_statement() {
+        for StatementText { name, postgres, sqlite, .. } in statements {
+            for (engine, text) in [("PostgreSQL", postgres), ("SQLite", sqlite)] {
+                write!(list, "\n-- {schema}: {name} ({engine})\n{};\n", outdented(text)).unwrap();
+            }
+        }
+    }
+    list
+}
+
+fn outdented(text: &str) -> String {
+    let lines = || text.trim_matches('\n').trim_end().lines();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let least = lines().filter(|line| !line.trim().is_empty()).map(depth).min().unwrap_or(0);
+    lines().map(|line| line.get(least..).unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_list_of_statements_is_as_it_was_reviewed() {
+    let listed = listed();
+    if std::env::var_os(UPDATE).is_some_and(|value| value == "1") {
+        fs::create_dir_all(snapshot().parent().unwrap()).unwrap();
+        fs::write(snapshot(), &listed).unwrap();
+    }
+    let reviewed = fs::read_to_string(snapshot()).unwrap_or_default();
+    let first_difference = listed.lines().zip(reviewed.lines()).position(|(now, then)| now != then);
+    assert!(
+        listed == reviewed,
+        "the statements differ from {}, first in line {}: review them and set {UPDATE}=1",
+        snapshot().display(),
+        first_difference.unwrap_or_else(|| listed.lines().count().min(reviewed.lines().count())) + 1,
+    );
+}
+
+#[test]
+fn no_two_statements_of_a_schema_share_a_name() {
+    for (schema, statements) in every_statement() {
+        assert!(statements.len() > 10, "{schema} has {} statements", statements.len());
+        let mut names = HashSet::new();
+        for StatementText { name, .. } in &statements {
+            assert!(names.insert(name), "{schema} has two statements called {name}");
+        }
+    }
+}
+
+/// A statement that stands in the source and not in the list would be reviewed by nobody.
+#[test]
+fn every_statement_in_the_source_is_listed() {
+    let listed: HashSet<&str> = every_statement()
+        .iter()
+        .flat_map(|(_, statements)| statements.iter().flat_map(|statement| [statement.postgres, statement.sqlite]))
+        .collect();
+    let mut found = 0;
+    // The one in `store.rs` asks for tables, and not for keys.
+    let tables = root().join("src/sql/keys/host.rs");
+    for file in sources(&root().join("src/schemas")).into_iter().chain([tables]) {
+        let source = fs::read_to_string(&file).unwrap();
+        for text in ["postgres: \"", "sqlite: \""].into_iter().flat_map(|field| source.split(field).skip(1)) {
+            let literal = literal(text);
+            // Those of the tables make what migrations make, which other tests compare.
+            let is_read_or_change = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"]
+                .iter()
+                .any(|verb| literal.trim_start().starts_with(verb));
+            if is_read_or_change {
+                assert!(
+                    listed.contains(literal.as_str()),
+                    "{} has a statement that is not listed:{literal}",
+                    file.display()
+                );
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 100, "only {found} statements were found in the source");
+}
+
+/// A string literal from behind its first quote.
+fn literal(text: &str) -> String {
+    let mut literal = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => literal.extend(characters.next()),
+            _ => literal.push(character),
+        }
+    }
+    literal
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+async fn every_statement_is_understood_by_its_engine<S: TestSchema>(fixture: Fixture<S>) {
+    match fixture.database() {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite(database) => {
+            let connection = database.connection();
+            assert!(connection.prepare("SELECT no_such_column FROM sqlite_schema").is_err(), "a typo is found");
+            for statement in S::statements() {
+                let prepared = connection.prepare(statement.sqlite);
+                assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+            }
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(database) => {
+            use sqlx::{Executor as _, SqlSafeStr as _};
+
+            let pool = database.pool().await;
+            let typo = pool.prepare("SELECT no_such_column FROM pg_catalog.pg_class".into_sql_str()).await;
+            assert!(typo.is_err(), "a typo is found");
+            for statement in S::statements() {
+                let prepared = pool.prepare(statement.postgres.into_sql_str()).await;
+                assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+            }
+        }
+    }
+}
