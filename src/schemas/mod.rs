@@ -3,3 +3,4 @@
 pub mod aggregator;
 pub mod mesh;
 pub mod scraper;
+pub mod standard;

@@ -29,6 +29,8 @@ mod races;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod standard;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod statements;
 #[cfg(feature = "testkit")]
 mod support;

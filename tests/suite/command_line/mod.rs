@@ -14,6 +14,7 @@ mod outage;
 mod presented;
 mod program;
 mod scraper;
+mod standard;
 mod tables;
 mod terminal;
 mod transcript;

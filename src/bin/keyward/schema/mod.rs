@@ -5,6 +5,7 @@
 mod aggregator;
 mod mesh;
 mod scraper;
+mod standard;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use keyward::key::{
 use keyward::schemas::aggregator::Aggregator;
 use keyward::schemas::mesh::Mesh;
 use keyward::schemas::scraper::Scraper;
+use keyward::schemas::standard::Standard;
 use keyward::sql::SqlSchema;
 use keyward::store::KeyFilter;
 
@@ -27,8 +29,8 @@ use crate::failure::Failure;
 use crate::output::Fields;
 
 /// The schemas, the default one first.
-pub(crate) static SCHEMAS: [Entry; 3] =
-    [Entry::of::<Scraper>(), Entry::of::<Mesh>(), Entry::of::<Aggregator>()];
+pub(crate) static SCHEMAS: [Entry; 4] =
+    [Entry::of::<Standard>(), Entry::of::<Scraper>(), Entry::of::<Mesh>(), Entry::of::<Aggregator>()];
 
 /// One schema, as the command line is read and run for it.
 pub(crate) struct Entry {

@@ -4,6 +4,7 @@
 pub(crate) mod aggregator;
 mod mesh;
 pub(crate) mod scraper;
+mod standard;
 
 use keyward::key::{Draft, Schema};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

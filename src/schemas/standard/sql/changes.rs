@@ -1,0 +1,195 @@
+//! The changes of keys of the schema `standard` in both dialects. Each counts the key's version up.
+//!
+//! On PostgreSQL they lock rows as weakly as an `UPDATE` does that leaves the key columns alone, and in the order of
+//! the identities, so that they neither hold up an insert that refers to a row nor deadlock.
+
+use crate::sql::engine::Sql;
+
+/// `$1` to `$22` the columns in this order, see [`columns`](super::scripts::columns); returns a row.
+pub(super) const INSERT: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, revoked_at,
+                                  revocation_reason, is_disabled, disabled_at, disabling_reason, lineage,
+                                  predecessor_id, successor_id, imported_from)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::bigint, $11::timestamp, $12, $13::timestamp, $14::timestamp,
+                $15, $16::bigint = 1::bigint, $17::timestamp, $18, $19, $20, $21, $22)
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, revoked_at,
+                                  revocation_reason, is_disabled, disabled_at, disabling_reason, lineage,
+                                  predecessor_id, successor_id, imported_from)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+        RETURNING 1",
+};
+
+/// `$1` the key, `$2` the version before, `$3` the version after, `$4` when, `$5` what, `$6` by whom, `$7` why, `$8`
+/// the changed fields.
+pub(super) const APPEND_HISTORY: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason, changes)
+        VALUES ($1, $2::bigint, $3::bigint, $4::timestamp, $5, $6, $7, $8)
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason, changes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        RETURNING 1",
+};
+
+/// `$1` the key, `$2` the version that the caller saw, `$3` until when it is still accepted, `$4` the successor, `$5`
+/// when; returns a row if the key was still as the caller saw it, and live.
+pub(super) const RETIRE: Sql = Sql {
+    postgres: "
+        UPDATE keyward.keys
+        SET expires_at = $3::timestamp, successor_id = $4::text, version = version + 1
+        WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL AND NOT is_disabled
+          AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $5::timestamp)
+        RETURNING 1",
+    sqlite: "
+        UPDATE keyward_keys
+        SET expires_at = ?3, successor_id = ?4, version = version + 1
+        WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND NOT is_disabled
+          AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > ?5)
+        RETURNING 1",
+};
+
+/// `$1` the key, `$2` the version that the caller saw, `$3` to `$11` what can be changed; returns a row if the key was
+/// still as the caller saw it.
+pub(super) const CHANGE: Sql = Sql {
+    postgres: "
+        UPDATE keyward.keys
+        SET name = $3::text, description = $4::text, scopes = $5::text, metadata = $6::text,
+            requests_per_minute = $7::bigint, expires_at = $8::timestamp, is_disabled = ($9::bigint = 1::bigint),
+            disabled_at = $10::timestamp, disabling_reason = $11::text, version = version + 1
+        WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL
+          AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp)
+        RETURNING 1",
+    sqlite: "
+        UPDATE keyward_keys
+        SET name = ?3, description = ?4, scopes = ?5, metadata = ?6, requests_per_minute = ?7, expires_at = ?8,
+            is_disabled = ?9, disabled_at = ?10, disabling_reason = ?11, version = version + 1
+        WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND (successor_id IS NULL OR expires_at IS ?8)
+        RETURNING 1",
+};
+
+/// `$1` the key, `$2` the digest that the caller saw or NULL, `$3` the owner or NULL, `$4` when, `$5` why; returns a
+/// row if this call revokes the key.
+pub(super) const REVOKE: Sql = Sql {
+    postgres: "
+        UPDATE keyward.keys
+        SET revoked_at = $4::timestamp, revocation_reason = $5::text, version = version + 1
+        WHERE id = $1::text AND ($2::bytea IS NULL OR digest = $2::bytea) AND ($3::text IS NULL OR owner = $3::text)
+          AND revoked_at IS NULL
+        RETURNING 1",
+    sqlite: "
+        UPDATE keyward_keys
+        SET revoked_at = ?4, revocation_reason = ?5, version = version + 1
+        WHERE id = ?1 AND (?2 IS NULL OR digest = ?2) AND (?3 IS NULL OR owner = ?3) AND revoked_at IS NULL
+        RETURNING 1",
+};
+
+/// `$1` the key, `$2` when, `$3` by whom, `$4` why. Only a key that was revoked in this transaction has a version that
+/// its history does not have yet.
+pub(super) const APPEND_REVOCATION: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+        SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
+        FROM keyward.keys k
+        WHERE k.id = $1::text AND k.revoked_at = $2::timestamp
+          AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
+        SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
+        FROM keyward_keys k
+        WHERE k.id = ?1 AND k.revoked_at = ?2
+          AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+        RETURNING 1",
+};
+
+/// `$1` the owner, `$2` when, `$3` why; returns a row for every key that this call revokes.
+pub(super) const REVOKE_ALL: Sql = Sql {
+    postgres: "
+        WITH due AS (
+            SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
+            ORDER BY k.id FOR NO KEY UPDATE
+        )
+        UPDATE keyward.keys k
+        SET revoked_at = $2::timestamp, revocation_reason = $3::text, version = k.version + 1
+        FROM due WHERE k.id = due.id
+        RETURNING 1",
+    sqlite: "
+        UPDATE keyward_keys
+        SET revoked_at = ?2, revocation_reason = ?3, version = version + 1
+        WHERE owner = ?1 AND revoked_at IS NULL
+        RETURNING 1",
+};
+
+/// `$1` the owner, `$2` when, `$3` by whom, `$4` why: as [`APPEND_REVOCATION`], for all keys of the owner.
+pub(super) const APPEND_REVOCATIONS: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+        SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
+        FROM keyward.keys k
+        WHERE k.owner = $1::text AND k.revoked_at = $2::timestamp
+          AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
+        SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
+        FROM keyward_keys k
+        WHERE k.owner = ?1 AND k.revoked_at = ?2
+          AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
+        RETURNING 1",
+};
+
+/// `$1` the uses, a JSON array of `[identity, digest, instant]`. Two processes that write at once do so in the same
+/// order, so that one waits for the other. The rows of the keys themselves are not locked: that alone would write them.
+pub(super) const TOUCH: Sql = Sql {
+    postgres: "
+        WITH used AS (
+            SELECT e.value ->> 0 AS id, pg_catalog.decode(e.value ->> 1, 'hex') AS digest,
+                   pg_catalog.max((e.value ->> 2)::timestamp) AS at
+            FROM pg_catalog.jsonb_array_elements($1::text::jsonb) e (value)
+            GROUP BY 1, 2
+        )
+        INSERT INTO keyward.key_uses AS u (key_id, used_at)
+        SELECT k.id, used.at
+        FROM used JOIN keyward.keys k ON k.id = used.id AND k.digest = used.digest
+        ORDER BY k.id
+        ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at",
+    sqlite: "
+        INSERT INTO keyward_key_uses AS u (key_id, used_at)
+        SELECT k.id, max(e.value ->> 2)
+        FROM json_each(?1) e JOIN keyward_keys k ON k.id = e.value ->> 0 AND lower(hex(k.digest)) = e.value ->> 1
+        WHERE true
+        GROUP BY k.id
+        ORDER BY k.id
+        ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at",
+};
+
+/// `$1` the instant before which the keys died, `$2` how many at most; returns a row for every key that it removes. On
+/// PostgreSQL a key that somebody is changing waits for the next call.
+pub(super) const PURGE: Sql = Sql {
+    postgres: "
+        WITH due AS (
+            SELECT k.id FROM keyward.keys k
+            WHERE LEAST(k.revoked_at, k.expires_at) < $1::timestamp
+              AND (k.revoked_at IS NOT NULL OR k.expires_at IS NOT NULL)
+            ORDER BY LEAST(k.revoked_at, k.expires_at)
+            LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM keyward.keys k USING due WHERE k.id = due.id
+        RETURNING 1",
+    sqlite: "
+        DELETE FROM keyward_keys
+        WHERE id IN (
+            SELECT id FROM keyward_keys
+            WHERE coalesce(min(revoked_at, expires_at), revoked_at, expires_at) < ?1
+              AND (revoked_at IS NOT NULL OR expires_at IS NOT NULL)
+            ORDER BY coalesce(min(revoked_at, expires_at), revoked_at, expires_at)
+            LIMIT ?2
+        )
+        RETURNING 1",
+};
