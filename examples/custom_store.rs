@@ -20,6 +20,7 @@ use keyward::key::{
 use keyward::store::conformance::{self, Subject};
 use keyward::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
+    Touched,
 };
 use keyward::{Keys, Timestamp};
 
@@ -192,23 +193,26 @@ impl KeyStore for TicketStore {
         sell(&mut self.tickets(), key)
     }
 
-    async fn rotate(&self, rotation: &Rotation<BoxOffice>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<BoxOffice>) -> Result<KeyRecord<BoxOffice>, StoreError> {
         let Rotation { predecessor: seen, retire_at, successor, at, .. } = rotation;
         let mut tickets = self.tickets();
-        let is_as_seen = tickets.get(&seen.id).is_some_and(|ticket| {
+        let is_as_seen = |ticket: &&Ticket| {
             let head = ticket.to_record(&seen.id).head;
             let is_the_same = head.digest == seen.digest && head.expires_at == seen.expires_at;
             is_the_same && head.successor.is_none() && head.standing(*at).is_ok()
-        });
-        if !is_as_seen {
-            return Err(StoreError::Conflict);
-        }
-        sell(&mut tickets, successor)?;
+        };
+        let ticket = tickets.get(&seen.id).filter(is_as_seen).ok_or(StoreError::Conflict)?;
+        // What the ticket admits to is copied from the ledger: it may have been cut since the caller looked.
+        let successor = KeyRecord::new(successor.head.clone(), ticket.admission.clone());
+        sell(&mut tickets, &successor)?;
         if let Some(ticket) = tickets.get_mut(&seen.id) {
             ticket.valid_until = Some(*retire_at);
             ticket.exchanged_for = Some(successor.head.id.clone());
+            if rotation.is_immediate() {
+                ticket.cancel(*at, None);
+            }
         }
-        Ok(())
+        Ok(successor)
     }
 
     async fn change(&self, _change: &KeyChange<BoxOffice>) -> Result<(), StoreError> {
@@ -236,17 +240,18 @@ impl KeyStore for TicketStore {
         Ok(RevokedAll::new(owner.clone(), open.map(|ticket| ticket.cancel(*at, reason.as_ref())).count() as u64))
     }
 
-    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
+    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
         let mut tickets = self.tickets();
-        let mut touched = 0;
-        for KeyUse { id, digest, at, .. } in uses {
-            let is_older = |ticket: &&mut Ticket| ticket.code_sha256 == Some(*digest) && ticket.shown_at < Some(*at);
-            if let Some(ticket) = tickets.get_mut(id).filter(is_older) {
-                ticket.shown_at = Some(*at);
-                touched += 1;
+        let mut written = 0;
+        for used in uses {
+            let is_due =
+                |ticket: &&mut Ticket| ticket.code_sha256 == Some(used.digest) && used.replaces(ticket.shown_at);
+            if let Some(ticket) = tickets.get_mut(&used.id).filter(is_due) {
+                ticket.shown_at = Some(used.at);
+                written += 1;
             }
         }
-        Ok(touched)
+        Ok(Touched::rows(written))
     }
 
     async fn history(&self, _id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -205,7 +205,8 @@ pub struct Rotation<S: Schema> {
     pub predecessor: KeyHead,
     /// When the predecessor dies: the end of the grace period, and never later than its own expiry.
     pub retire_at: Timestamp,
-    /// The new key.
+    /// The new key. Its details are those that the caller saw on the predecessor; a store takes them from the
+    /// predecessor's row as it is when the rotation happens.
     pub successor: KeyRecord<S>,
     /// The instant of the rotation.
     pub at: Timestamp,
@@ -213,6 +214,15 @@ pub struct Rotation<S: Schema> {
     pub by: Option<Actor>,
     /// Whether the predecessor must still be live; an owner's only key may be replaced dead or alive.
     pub must_be_live: bool,
+}
+
+impl<S: Schema> Rotation<S> {
+    /// Whether there is no grace period, so that the predecessor is revoked rather than left to expire: a clock that
+    /// is behind must not accept it any longer.
+    #[must_use]
+    pub fn is_immediate(&self) -> bool {
+        self.retire_at <= self.at
+    }
 }
 
 impl<S: Schema> Clone for Rotation<S> {
@@ -305,13 +315,13 @@ impl<S: Schema> PreparedRotation<S> {
         &self.rotation
     }
 
-    /// Says that a store has carried the rotation out, in a transaction that may still be rolled back. For authors of
-    /// stores.
-    pub fn stored(self) -> Receipt<Rotated<S>> {
+    /// Says that a store has carried the rotation out and holds `successor`, in a transaction that may still be rolled
+    /// back. For authors of stores.
+    pub fn stored(self, successor: KeyRecord<S>) -> Receipt<Rotated<S>> {
         Receipt::new(Rotated {
             predecessor: self.rotation.predecessor.id,
             accepted_until: self.rotation.retire_at,
-            successor: Issued { record: self.rotation.successor, secret: self.secret },
+            successor: Issued { record: successor, secret: self.secret },
         })
     }
 }

@@ -56,19 +56,28 @@ pub struct Revoked {
     pub revocation: Revocation,
     /// Whether it was revoked before, so that this call changed nothing.
     pub already: bool,
+    /// Other keys with the same digest that are not revoked, where a table lets a digest stand in it twice: whoever
+    /// holds the plaintext is still let in by these.
+    pub twins: Vec<KeyId>,
 }
 
 impl Revoked {
     /// This call revoked the key.
     #[must_use]
     pub const fn now(id: KeyId, revocation: Revocation) -> Self {
-        Self { id, revocation, already: false }
+        Self { id, revocation, already: false, twins: Vec::new() }
     }
 
     /// The key was revoked before.
     #[must_use]
     pub const fn before(id: KeyId, revocation: Revocation) -> Self {
-        Self { id, revocation, already: true }
+        Self { id, revocation, already: true, twins: Vec::new() }
+    }
+
+    /// The same outcome, with the other keys that have the same digest and are not revoked.
+    #[must_use]
+    pub fn with_twins(self, twins: Vec<KeyId>) -> Self {
+        Self { twins, ..self }
     }
 
     /// As something that happened in a transaction of the host. For authors of stores.
@@ -77,7 +86,7 @@ impl Revoked {
     }
 }
 
-/// The keys of an owner are revoked.
+/// The keys of an owner are revoked, but for those that [`remaining`](Self::remaining) names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -86,13 +95,21 @@ pub struct RevokedAll {
     pub owner: OwnerId,
     /// How many of them were not revoked before.
     pub count: u64,
+    /// Keys that are not revoked all the same, as where a trigger of the database kept a row as it was.
+    pub remaining: Vec<KeyId>,
 }
 
 impl RevokedAll {
     /// This call revoked so many keys of `owner`.
     #[must_use]
     pub const fn new(owner: OwnerId, count: u64) -> Self {
-        Self { owner, count }
+        Self { owner, count, remaining: Vec::new() }
+    }
+
+    /// The same outcome, with the keys that could not be revoked.
+    #[must_use]
+    pub fn with_remaining(self, remaining: Vec<KeyId>) -> Self {
+        Self { remaining, ..self }
     }
 
     /// As something that happened in a transaction of the host. For authors of stores.

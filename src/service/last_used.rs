@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::key::{KeyDigest, KeyHead, KeyId, Schema};
-use crate::store::{KeyStore, KeyUse, StoreError};
+use crate::store::{KeyStore, KeyUse, StoreError, Touched};
 use crate::time::Timestamp;
 
 /// How often last use is written unless the host says otherwise.
@@ -22,7 +22,11 @@ pub const DEFAULT_CAPACITY: usize = 10_000;
 /// A write that takes longer than this is given up and tried again, so that a database that stands still does not keep a
 /// host from shutting down.
 #[cfg(feature = "tokio")]
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After writes that failed, up to so many intervals pass before the next one.
+#[cfg(feature = "tokio")]
+const LONGEST_PAUSE: u32 = 8;
 
 /// Writing more often than this would be a write per use.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -36,6 +40,7 @@ pub(crate) struct LastUsed {
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "the timer needs tokio"))]
     interval: Duration,
     dropped: AtomicU64,
+    refused: AtomicU64,
     failed_flushes: AtomicU64,
 }
 
@@ -48,6 +53,8 @@ pub struct LastUsedMetrics {
     pub pending: usize,
     /// Uses that were not remembered because too many different keys were waiting.
     pub dropped: u64,
+    /// Uses that the database refused to write, and would refuse again: they are gone.
+    pub refused: u64,
     /// Writes that failed. Their keys wait for the next one.
     pub failed_flushes: u64,
 }
@@ -59,6 +66,7 @@ impl LastUsed {
             capacity,
             interval: interval.max(SHORTEST_INTERVAL),
             dropped: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             failed_flushes: AtomicU64::new(0),
         }
     }
@@ -85,6 +93,7 @@ impl LastUsed {
         LastUsedMetrics {
             pending: self.pending().len(),
             dropped: self.dropped.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
             failed_flushes: self.failed_flushes.load(Ordering::Relaxed),
         }
     }
@@ -95,9 +104,44 @@ impl LastUsed {
         if batch.uses.is_empty() {
             return Ok(0);
         }
-        let written = store.touch(&batch.uses).await?;
-        batch.written();
-        Ok(written)
+        match store.touch(&batch.uses).await {
+            Ok(Touched { written, busy, refused }) => {
+                batch.settle();
+                self.put_back(busy);
+                self.count_refused(&refused);
+                Ok(written)
+            }
+            // A role that may only read will not write the next time either.
+            Err(error @ StoreError::Denied { .. }) => {
+                self.count_refused(&batch.settle());
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers uses that were not written until the next write.
+    fn put_back(&self, uses: Vec<KeyUse>) {
+        let mut dropped = 0;
+        let mut pending = self.pending();
+        for KeyUse { id, digest, at } in uses {
+            if let Some((_, latest)) = pending.get_mut(&digest) {
+                *latest = at.max(*latest);
+            } else if pending.len() < self.capacity {
+                pending.insert(digest, (id, at));
+            } else {
+                dropped += 1;
+            }
+        }
+        drop(pending);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    fn count_refused(&self, uses: &[KeyUse]) {
+        if let Some(KeyUse { id, .. }) = uses.first() {
+            self.refused.fetch_add(uses.len() as u64, Ordering::Relaxed);
+            tracing::debug!(event = "last_used.refused", uses = uses.len(), first_key_id = %id);
+        }
     }
 
     #[cfg(feature = "tokio")]
@@ -111,16 +155,50 @@ impl LastUsed {
         &self,
         store: &dyn KeyStore<Schema = S>,
         shutdown: impl Future<Output = ()> + Send,
-    ) -> Result<(), StoreError> {
+    ) {
         let mut shutdown = pin!(shutdown);
-        while tokio::time::timeout(self.interval, &mut shutdown).await.is_err() {
-            if let Err(error) = self.flush_in_time(store).await {
-                let failed_flushes = self.failed_flushes.load(Ordering::Relaxed);
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(event = "last_used.unwritten", failed_flushes, error, "kept for the next flush");
+        let mut failures = 0;
+        while tokio::time::timeout(self.pause(failures), &mut shutdown).await.is_err() {
+            // That there is nothing to write says nothing about the database.
+            if self.pending().is_empty() {
+                continue;
+            }
+            failures = self.flush_and_log(store, failures).await;
+        }
+        self.flush_and_log(store, failures).await;
+    }
+
+    /// Logs the first failure of several, and the end of them; returns how many there were in a row.
+    #[cfg(feature = "tokio")]
+    async fn flush_and_log<S: Schema>(&self, store: &dyn KeyStore<Schema = S>, failures: u32) -> u32 {
+        match self.flush_in_time(store).await {
+            Ok(_) if failures > 0 => {
+                tracing::info!(event = "last_used.resumed", failures, "last use is written again");
+                0
+            }
+            Ok(_) => 0,
+            Err(error) => {
+                if failures == 0 {
+                    let LastUsedMetrics { pending, dropped, refused, .. } = self.metrics();
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    tracing::warn!(
+                        event = "last_used.unwritten",
+                        pending,
+                        dropped,
+                        refused,
+                        error,
+                        "said once until it is over"
+                    );
+                }
+                failures.saturating_add(1)
             }
         }
-        self.flush_in_time(store).await.map(|_| ())
+    }
+
+    /// How long to wait before the next write, after so many that failed in a row.
+    #[cfg(feature = "tokio")]
+    fn pause(&self, failures: u32) -> Duration {
+        self.interval.saturating_mul(2_u32.saturating_pow(failures).min(LONGEST_PAUSE))
     }
 }
 
@@ -140,8 +218,9 @@ impl<'l> Unwritten<'l> {
         Self { last_used, uses }
     }
 
-    fn written(mut self) {
-        self.uses.clear();
+    /// The store has answered for each of the uses.
+    fn settle(mut self) -> Vec<KeyUse> {
+        std::mem::take(&mut self.uses)
     }
 }
 
@@ -151,18 +230,6 @@ impl Drop for Unwritten<'_> {
             return;
         }
         self.last_used.failed_flushes.fetch_add(1, Ordering::Relaxed);
-        let mut dropped = 0;
-        let mut pending = self.last_used.pending();
-        for KeyUse { id, digest, at } in self.uses.drain(..) {
-            if let Some((_, latest)) = pending.get_mut(&digest) {
-                *latest = at.max(*latest);
-            } else if pending.len() < self.last_used.capacity {
-                pending.insert(digest, (id, at));
-            } else {
-                dropped += 1;
-            }
-        }
-        drop(pending);
-        self.last_used.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.last_used.put_back(std::mem::take(&mut self.uses));
     }
 }

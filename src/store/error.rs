@@ -30,6 +30,22 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The database kept the key as it was, as a trigger of the host's can: it is still accepted by whoever reads the
+    /// table.
+    #[error("a trigger or a rule of the database kept the key in {table} as it was")]
+    Suppressed {
+        /// The table.
+        table: &'static str,
+    },
+    /// The database role lacks a right that this takes.
+    #[error("{backend} denied the statement")]
+    Denied {
+        /// Which engine.
+        backend: &'static str,
+        /// What it reported.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The database answered with an error that the same call will meet again, such as a missing table.
     #[error("{backend} refused the statement")]
     Backend {
@@ -46,7 +62,7 @@ impl StoreError {
     /// the database reported.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Backend { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Suppressed { .. } | Self::Denied { .. } | Self::Backend { .. })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::key::{
 use crate::store::requests::starts_with;
 use crate::store::{
     Abilities, KeyFilter, KeyLookup, KeyState, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
-    RevokeRequest, StoreError,
+    RevokeRequest, StoreError, Touched,
 };
 use crate::time::Timestamp;
 
@@ -89,7 +89,7 @@ impl<S: Schema> Rows<S> {
     }
 
     /// The successor takes the predecessor's place, dead or alive.
-    fn replace(&mut self, rotation: &Rotation<S>) -> Result<(), StoreError> {
+    fn replace(&mut self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         let id = &rotation.predecessor.id;
         let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
         let is_live = predecessor.head.standing(rotation.at).is_ok();
@@ -102,7 +102,7 @@ impl<S: Schema> Rows<S> {
             (Ok(()), None) => {}
             (Err(_), _) => drop(self.keys.insert(id.clone(), predecessor)),
         }
-        replaced
+        replaced.map(|()| rotation.successor.clone())
     }
 
     /// The head of a key that is about to change, its version counted up.
@@ -204,28 +204,31 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
         self.rows().insert(key)
     }
 
-    async fn rotate(&self, rotation: &Rotation<S>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         let mut rows = self.rows();
         if Self::ONE_KEY_PER_OWNER {
             return rows.replace(rotation);
         }
         let Rotation { predecessor: seen, successor, retire_at, at, by, .. } = rotation;
-        let still_as_seen = rows.keys.get(&seen.id).is_some_and(|key| {
+        let is_as_seen = |key: &&Arc<KeyRecord<S>>| {
             key.head.standing(*at).is_ok()
                 && key.head.successor.is_none()
                 && (&key.head.digest, key.head.expires_at, key.head.version)
                     == (&seen.digest, seen.expires_at, seen.version)
-        });
-        if !still_as_seen {
-            return Err(StoreError::Conflict);
-        }
-        rows.insert(successor)?;
+        };
+        let predecessor = rows.keys.get(&seen.id).filter(is_as_seen).ok_or(StoreError::Conflict)?;
+        let mut successor = KeyRecord::new(successor.head.clone(), predecessor.details.clone());
+        self.shared.schema.succeed(predecessor, &mut successor);
+        rows.insert(&successor)?;
         if let Some((head, entry)) = rows.change(&seen.id, Action::Rotated) {
             head.expires_at = Some(*retire_at);
             head.successor = Some(successor.head.id.clone());
+            if rotation.is_immediate() {
+                head.status = Status::Revoked(Revocation::new(Some(*at), None));
+            }
             rows.append(&seen.id, HistoryEntry { at: *at, ..entry }.with(by.clone(), None));
         }
-        Ok(())
+        Ok(successor)
     }
 
     async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
@@ -277,19 +280,19 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
         Ok(RevokedAll::new(owner.clone(), due.len() as u64))
     }
 
-    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
+    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
         let mut rows = self.rows();
-        let mut touched = 0;
-        for KeyUse { id, digest, at } in uses {
-            if let Some(key) = rows.keys.get_mut(id)
-                && key.head.digest.as_ref() == Some(digest)
-                && key.head.last_used_at < Some(*at)
+        let mut written = 0;
+        for used in uses {
+            if let Some(key) = rows.keys.get_mut(&used.id)
+                && key.head.digest == Some(used.digest)
+                && used.replaces(key.head.last_used_at)
             {
-                Arc::make_mut(key).head.last_used_at = Some(*at);
-                touched += 1;
+                Arc::make_mut(key).head.last_used_at = Some(used.at);
+                written += 1;
             }
         }
-        Ok(touched)
+        Ok(Touched::rows(written))
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 pub use error::{Reference, StoreError};
 pub use memory::MemoryKeyStore;
 pub use requests::{
-    KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
+    CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
+    RevokeRequest, Touched,
 };
 
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation, Schema};
@@ -88,13 +89,18 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// something that does not exist.
     async fn insert(&self, key: &KeyRecord<Self::Schema>) -> Result<(), StoreError>;
 
-    /// Lowers the predecessor's expiry to `retire_at` and adds the successor, or does neither. A key is rotated once;
-    /// after that, its successor is.
+    /// Retires the predecessor and adds the successor, or does neither. A key is rotated once; after that, its
+    /// successor is.
+    ///
+    /// Retiring lowers the predecessor's expiry to `retire_at`, or revokes it where the rotation
+    /// [is immediate](Rotation::is_immediate), so that no reader's clock can bring it back. Unless the rotation
+    /// [replaces an owner's only key](Rotation::must_be_live), the successor's details are what the predecessor's row says at that moment, not what
+    /// the caller read before: permissions that were cut meanwhile stay cut. Returns the successor as it is stored.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the predecessor is no longer live, was rotated already, or has changed since the
     /// caller read it; otherwise as [`insert`](Self::insert).
-    async fn rotate(&self, rotation: &Rotation<Self::Schema>) -> Result<(), StoreError>;
+    async fn rotate(&self, rotation: &Rotation<Self::Schema>) -> Result<KeyRecord<Self::Schema>, StoreError>;
 
     /// Makes a change that was worked out on the version that the caller saw, and appends it to the key's history. The
     /// last use stays as it is stored.
@@ -106,23 +112,28 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
 
     /// Revokes one key for good and keeps the first time and reason. `None` when there is no such key.
     ///
+    /// What is reported is what the row says afterwards, not that a statement was sent.
+    ///
     /// # Errors
+    /// [`StoreError::Suppressed`] when the key's row is not revoked afterwards;
     /// [`StoreError::Unsupported`] when there is a reason and the store has no place for it; nothing is revoked then.
     async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError>;
 
     /// Revokes every key of an owner that is not revoked yet, and says how many those were. Keys that a concurrent
-    /// [`insert`](Self::insert) or [`rotate`](Self::rotate) adds are either included or added afterwards.
+    /// [`insert`](Self::insert) or [`rotate`](Self::rotate) adds are either included or added afterwards. A row that
+    /// cannot be revoked keeps no other one from it; the outcome names it as [remaining](RevokedAll::remaining).
     ///
     /// # Errors
     /// As [`revoke`](Self::revoke).
     async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError>;
 
-    /// Moves `last_used_at` of exactly these keys forward, never back, in one statement. Keys that are gone are
-    /// skipped. Says how many rows were written.
+    /// Writes `last_used_at` of exactly these keys where a use [replaces](KeyUse::replaces) the one that is stored: it
+    /// moves forward, and back only from an impossible future. Keys that are gone are skipped. A row that is locked
+    /// or that cannot be written holds up no other one.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError>;
+    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError>;
 
     /// What was done to a key, oldest first; empty when there is no such key.
     ///

@@ -1,6 +1,7 @@
 //! What a store is asked: lookups, changes and searches. All of them can grow without breaking a store.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::key::{Actor, DisplayPrefix, Environment, KeyDigest, KeyId, KeyName, OwnerId, Reason};
 use crate::time::Timestamp;
@@ -279,6 +280,36 @@ impl KeyUse {
     #[must_use]
     pub const fn new(id: KeyId, digest: KeyDigest, at: Timestamp) -> Self {
         Self { id, digest, at }
+    }
+
+    /// Whether a store writes this use over the one that it has: last use moves forward, and back only from where it
+    /// cannot have been, more than [`CLOCK_TOLERANCE`] ahead of this use.
+    #[must_use]
+    pub fn replaces(&self, stored: Option<Timestamp>) -> bool {
+        stored.is_none_or(|stored| stored < self.at || stored > self.at.saturating_add(CLOCK_TOLERANCE))
+    }
+}
+
+/// How far the clocks of two processes may differ before the later of two uses is taken for a mistake: a day.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_hours(24);
+
+/// What became of uses that a store was asked to write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touched {
+    /// How many rows were written.
+    pub written: u64,
+    /// Uses of keys whose rows somebody else holds locked; another attempt will write them.
+    pub busy: Vec<KeyUse>,
+    /// Uses that the database refuses to write, each for its own row's sake; another attempt meets the same refusal.
+    pub refused: Vec<KeyUse>,
+}
+
+impl Touched {
+    /// So many rows were written, and nothing is left over.
+    #[must_use]
+    pub const fn rows(written: u64) -> Self {
+        Self { written, busy: Vec::new(), refused: Vec::new() }
     }
 }
 

@@ -75,11 +75,17 @@ impl Traced for Revoked {
             let reason = self.revocation.reason.as_ref().map(tracing::field::display);
             tracing::info!(event = "key.revoked", key_id = %self.id, reason);
         }
+        for twin in &self.twins {
+            tracing::error!(event = "key.twin_alive", key_id = %twin, revoked = %self.id, "it has the same digest");
+        }
     }
 }
 
 impl Traced for RevokedAll {
     fn trace(&self) {
         tracing::info!(event = "keys.revoked", owner = %self.owner, revoked = self.count);
+        for key_id in &self.remaining {
+            tracing::error!(event = "key.not_revoked", %key_id, owner = %self.owner, "the database kept it as it was");
+        }
     }
 }

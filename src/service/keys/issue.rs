@@ -99,7 +99,7 @@ impl<S: Schema> Keys<S> {
         let predecessor = self.get_of(owner, id).await?;
         let prepared = self.prepare_rotation(predecessor, grace, expires_at)?;
         match self.shared.store.rotate(prepared.rotation()).await {
-            Ok(()) => Ok(self.committed(prepared.stored())),
+            Ok(successor) => Ok(self.committed(prepared.stored(successor))),
             Err(StoreError::Conflict) => Err(self.explain_conflict(id).await),
             Err(error) => Err(error.into()),
         }

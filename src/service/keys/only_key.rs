@@ -28,8 +28,8 @@ impl<S: Schema> Keys<S> {
         let draft = draft.into();
         let Some(predecessor) = self.only_key(&draft.owner).await? else { return self.issue(draft).await };
         let prepared = self.prepare_replacement(predecessor.head, draft)?;
-        self.shared.store.rotate(prepared.rotation()).await?;
-        Ok(self.committed(prepared.stored()).successor)
+        let successor = self.shared.store.rotate(prepared.rotation()).await?;
+        Ok(self.committed(prepared.stored(successor)).successor)
     }
 
     /// Makes the successor of an owner's only key without storing it, to replace it inside the host's own transaction:

@@ -61,15 +61,16 @@ impl<S: Schema> Keys<S> {
         self.shared.last_used.flush(&*self.shared.store).await
     }
 
-    /// Writes last use once an interval until `shutdown` completes, and once more then. Run it as a task of the host,
-    /// which needs tokio's timer; failures are counted and logged, and do not end it.
+    /// Writes last use once an interval until `shutdown` completes, and once more then, for at most 5 seconds. Run it as
+    /// a task of the host, which needs tokio's timer.
     ///
-    /// # Errors
-    /// [`StoreError`] when the last write failed.
+    /// Failures do not end it: the first of several is logged, then the end of them, and the time between two attempts
+    /// grows to eight intervals. What could not be written at the end shows in the
+    /// [metrics](Self::last_used_metrics).
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "tokio")))]
-    pub async fn record_last_used(&self, shutdown: impl Future<Output = ()> + Send) -> Result<(), StoreError> {
-        self.shared.last_used.run(&*self.shared.store, shutdown).await
+    pub async fn record_last_used(&self, shutdown: impl Future<Output = ()> + Send) {
+        self.shared.last_used.run(&*self.shared.store, shutdown).await;
     }
 
     /// What became of the uses of keys so far.

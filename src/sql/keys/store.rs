@@ -15,6 +15,7 @@ use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Sql
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema};
 use crate::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
+    Touched,
 };
 use crate::time::Timestamp;
 
@@ -145,6 +146,11 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         Err(StoreError::Unsupported("this store has no place for a reason: migrate it to add the side tables"))
     }
 
+    /// A successor that is not there after all was taken away by the database itself, such as by a trigger.
+    pub(super) fn read_successor(mut found: Vec<KeyRecord<S>>) -> Result<KeyRecord<S>, StoreError> {
+        found.pop().ok_or(StoreError::Suppressed { table: S::TABLE })
+    }
+
     pub(super) fn read_revoked(
         request: &RevokeRequest,
         counts: &[u64],
@@ -247,9 +253,13 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
         self.shared.engine.run(script).await.map(|_| ()).map_err(interpret_script::<S>)
     }
 
-    async fn rotate(&self, rotation: &Rotation<S>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         let script = self.shared.schema.rotate(rotation, self.has_side_tables()).only_while_awaited();
-        self.shared.engine.run(script).await.map(|_| ()).map_err(interpret_script::<S>)
+        let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
+        let id = vec![rotation.successor.head.id.as_str().to_owned().into()];
+        let done = self.shared.engine.run_and_read(script, query, id, self.decoder()).await;
+        let (_, found) = done.map_err(interpret_script::<S>)?;
+        Self::read_successor(found)
     }
 
     async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
@@ -274,8 +284,8 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
         Ok(RevokedAll::new(request.owner.clone(), counts.first().copied().unwrap_or_default()))
     }
 
-    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
-        self.shared.engine.execute(S::touch(uses)).await.map_err(interpret::<S>)
+    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
+        self.shared.engine.execute(S::touch(uses)).await.map(Touched::rows).map_err(interpret::<S>)
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -89,9 +89,15 @@ mod postgres {
         /// # Errors
         /// As [`KeyStore::rotate`](crate::store::KeyStore::rotate), and as [`issue`](Self::issue).
         pub async fn rotate(&mut self, prepared: PreparedRotation<S>) -> Result<Receipt<Rotated<S>>, StoreError> {
-            let script = self.store.shared.schema.rotate(prepared.rotation(), self.store.has_side_tables());
-            self.run(script).await?;
-            Ok(prepared.stored())
+            let side_tables = self.store.has_side_tables();
+            let script = self.store.shared.schema.rotate(prepared.rotation(), side_tables);
+            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
+            let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
+            let reading = Reading::new(query, [id], self.store.decoder());
+            let engine = self.engine()?;
+            let done = engine.run_within(self.connection, script, Some(reading)).await;
+            let (_, found) = done.map_err(interpret_script::<S>)?;
+            Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
         }
 
         /// Changes a key.
@@ -204,8 +210,14 @@ mod sqlite {
         /// # Errors
         /// As [`KeyStore::rotate`](crate::store::KeyStore::rotate), and as [`issue`](Self::issue).
         pub fn rotate(&self, prepared: PreparedRotation<S>) -> Result<Receipt<Rotated<S>>, StoreError> {
-            self.run(self.store.shared.schema.rotate(prepared.rotation(), self.store.has_side_tables()))?;
-            Ok(prepared.stored())
+            let side_tables = self.store.has_side_tables();
+            let script = self.store.shared.schema.rotate(prepared.rotation(), side_tables);
+            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
+            let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
+            let reading = Reading::new(query, [id], self.store.decoder());
+            let done = self.engine()?.run_within(self.transaction, script, Some(reading));
+            let (_, found) = done.map_err(interpret_script::<S>)?;
+            Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
         }
 
         /// Changes a key.

@@ -60,7 +60,8 @@ pub async fn one_of_many_rotations_wins<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "one_of_many_rotations_wins");
     let key = make.stored().await;
     let rotations: Vec<_> = (0..RACERS).map(|_| make.rotation(key.clone(), make.grace())).collect();
-    let results = race(rotations.iter().map(|rotation| make.store().rotate(rotation))).await;
+    let rotate = async |rotation| make.store().rotate(rotation).await.map(|_| ());
+    let results = race(rotations.iter().map(rotate)).await;
     let winner = the_winner(&make, results);
     for (number, rotation) in rotations.iter().enumerate() {
         let is_there = make.find(&rotation.successor.head).await.is_some();
@@ -141,7 +142,7 @@ pub async fn no_key_slips_through_the_revocation_of_all<S: Subject>(subject: &S)
         let key = make.stored().await;
         let rotation = &make.rotation(key.clone(), make.grace());
         let all = &RevokeAllRequest::new(key.head.owner.clone(), make.now()).because(make.reason()).by(make.actor());
-        let rotate: Work<'_> = Box::pin(async move { store.rotate(rotation).await });
+        let rotate: Work<'_> = Box::pin(async move { store.rotate(rotation).await.map(|_| ()) });
         let revoke: Work<'_> = Box::pin(async move { store.revoke_all(all).await.map(|_| ()) });
         let work = if rotation_first { [rotate, revoke] } else { [revoke, rotate] };
         for result in race(work.into_iter()).await {

@@ -1,9 +1,9 @@
 //! Revocations are final, and hit the key that was meant.
 
 use crate::key::{OwnerId, Reason, Revocation, Status};
-use crate::store::RevokeAllRequest;
 use crate::store::conformance::maker::{digest, use_of};
 use crate::store::conformance::{Maker, Subject};
+use crate::store::{RevokeAllRequest, Touched};
 
 /// A second revocation changes nothing and reports the first.
 ///
@@ -70,7 +70,7 @@ pub async fn a_key_with_another_digest_is_not_touched_or_revoked<S: Subject>(sub
     let mut used = use_of(&key, make.now());
     used.digest = other;
     let touched = make.answer(store.touch(&[used]).await, "the use of a key that is gone is no error");
-    make.same(&touched, &0, "the use of a key that is gone is not written for its successor");
+    make.same(&touched, &Touched::rows(0), "the use of a key that is gone is not written for its successor");
     make.stands(&key, "a key with another digest stays as it is").await;
 }
 

@@ -13,7 +13,7 @@ pub async fn last_use_moves_forward_only<S: Subject>(subject: &S) {
     let (early, late, latest) = (make.now(), make.now(), make.now());
     let touch = async |at| {
         let uses: Vec<_> = keys.iter().map(|key| use_of(key, at)).collect();
-        make.answer(make.store().touch(&uses).await, "uses of several keys are written in one call")
+        make.answer(make.store().touch(&uses).await, "uses of several keys are written in one call").written
     };
     make.same(&touch(late).await, &2, "a first use is written for each key");
     make.same(&touch(early).await, &0, "an earlier use is not written");

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use keyward::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation};
 use keyward::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
+    Touched,
 };
 use tokio::sync::Semaphore;
 
@@ -89,7 +90,7 @@ impl<S: TestSchema> KeyStore for Counting<S> {
         self.store.insert(key).await
     }
 
-    async fn rotate(&self, rotation: &Rotation<S>) -> Result<(), StoreError> {
+    async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         self.store.rotate(rotation).await
     }
 
@@ -105,16 +106,16 @@ impl<S: TestSchema> KeyStore for Counting<S> {
         self.store.revoke_all(request).await
     }
 
-    async fn touch(&self, uses: &[KeyUse]) -> Result<u64, StoreError> {
+    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
         self.statements.fetch_add(1, Ordering::SeqCst);
         self.permits.acquire().await.unwrap().forget();
         self.permits.add_permits(1);
         if self.fails.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable { backend: "a test", source: "it is made to fail".into() });
         }
-        let rows = self.store.touch(uses).await?;
-        self.rows.fetch_add(rows, Ordering::SeqCst);
-        Ok(rows)
+        let touched = self.store.touch(uses).await?;
+        self.rows.fetch_add(touched.written, Ordering::SeqCst);
+        Ok(touched)
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -98,7 +98,7 @@ async fn writing_last_use_while_all_keys_are_revoked_does_not_deadlock<S: TestSc
                 if revokes {
                     Box::pin(async move { Ok(revoker.revoke_all(&owner, None).await?.count) })
                 } else {
-                    Box::pin(async move { writer.store().touch(&uses).await })
+                    Box::pin(async move { Ok(writer.store().touch(&uses).await?.written) })
                 }
             }
         });

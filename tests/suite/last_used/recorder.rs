@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use keyward::schemas::standard::Standard;
 use keyward::service::DEFAULT_INTERVAL;
-use keyward::store::StoreError;
 use keyward::{Clock as _, Keys};
 use tokio::sync::oneshot;
 
@@ -21,7 +20,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 const ALMOST: Duration = Duration::from_millis(19_999);
 
 /// Runs `host` beside the recording task, which is shut down when `host` has ended.
-async fn beside_the_recorder(keys: &Keys<Standard>, host: impl AsyncFnOnce()) -> Result<(), StoreError> {
+async fn beside_the_recorder(keys: &Keys<Standard>, host: impl AsyncFnOnce()) {
     let (running, shutdown) = oneshot::channel::<()>();
     let recorder = keys.record_last_used(async {
         let _ = shutdown.await;
@@ -30,7 +29,7 @@ async fn beside_the_recorder(keys: &Keys<Standard>, host: impl AsyncFnOnce()) ->
         host().await;
         drop(running);
     };
-    tokio::join!(recorder, host).0
+    tokio::join!(recorder, host);
 }
 
 async fn wait(time: Duration) {
@@ -49,7 +48,7 @@ async fn the_recorder_writes_once_an_interval_and_once_more_at_shutdown() {
     let keys = builder(&fixture, store.clone()).last_used_interval(INTERVAL).build();
     let issued = issue(&fixture, 2).await;
 
-    let ended = beside_the_recorder(&keys, async || {
+    beside_the_recorder(&keys, async || {
         for interval in 1..=3 {
             use_once(&keys, &issued[0]).await;
             wait(ALMOST).await;
@@ -66,33 +65,31 @@ async fn the_recorder_writes_once_an_interval_and_once_more_at_shutdown() {
         assert_eq!(metrics(&keys).0, 1);
     })
     .await;
-    ended.unwrap();
     assert_eq!(store.written(), (4, 4), "what was pending is written at shutdown");
     assert_eq!(metrics(&keys), (0, 0, 0));
     assert_eq!(last_used(&fixture, &issued[1]).await, Some(fixture.clock.now()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_recorder_survives_failures_and_reports_the_one_at_shutdown() {
+async fn the_recorder_survives_failures_and_keeps_what_it_could_not_write() {
     let fixture = Fixture::memory().await;
     let store = Counting::over(fixture.store());
     let keys = builder(&fixture, store.clone()).last_used_interval(INTERVAL).build();
     let issued = issue(&fixture, 1).await;
 
-    let ended = beside_the_recorder(&keys, async || {
+    beside_the_recorder(&keys, async || {
         use_once(&keys, &issued[0]).await;
         store.fail(true);
-        wait(INTERVAL * 2 + MOMENT).await;
-        assert_eq!(metrics(&keys), (1, 0, 2));
+        wait(INTERVAL * 3 + MOMENT).await;
+        assert_eq!(metrics(&keys), (1, 0, 2), "after a failure it waits for two intervals");
         store.fail(false);
-        wait(INTERVAL).await;
+        wait(INTERVAL * 4).await;
         assert_eq!(metrics(&keys), (0, 0, 2));
         fixture.clock.advance(INTERVAL);
         use_once(&keys, &issued[0]).await;
         store.fail(true);
     })
     .await;
-    assert!(matches!(ended, Err(StoreError::Unavailable { .. })), "{ended:?}");
     assert_eq!(metrics(&keys), (1, 0, 3), "the use is kept, should somebody flush once more");
 }
 
@@ -106,7 +103,6 @@ async fn a_store_that_stands_still_does_not_keep_the_host_from_shutting_down() {
     store.block();
 
     let ended = tokio::time::timeout(Duration::from_mins(1), beside_the_recorder(&keys, async || {})).await;
-    let ended = ended.expect("the recorder gives up");
-    assert!(matches!(ended, Err(StoreError::Unavailable { .. })), "{ended:?}");
+    ended.expect("the recorder gives up");
     assert_eq!(metrics(&keys), (1, 0, 1), "the use is kept, should somebody flush once more");
 }

@@ -91,7 +91,7 @@ async fn live<S: TestSchema>(fixture: &Fixture<S>, keys: &Keys<S>, evidence: &mu
     evidence.print("a rotated key", &rotated);
     keys.verify(rotated.successor.secret.expose_secret()).await.unwrap();
     evidence.print_error("a stale rotation", &keys.store().rotate(preparation.rotation()).await.unwrap_err());
-    evidence.print("a receipt of a rotation", &preparation.stored());
+    evidence.print("a receipt of a rotation", &preparation.stored(rotated.successor.record.clone()));
     fixture.clock.advance(HOUR);
     evidence.print_refusal("a retired key", &keys.verify(plaintext).await.unwrap_err());
 

@@ -106,7 +106,7 @@ async fn of_a_rotation_and_a_change_of_the_expiry_that_were_worked_out_together_
         let mut racers = racers.map(|(keys, rotation, change)| {
             move || async move {
                 match (rotation, change) {
-                    (Some(rotation), _) => ("rotation", keys.store().rotate(rotation.rotation()).await),
+                    (Some(rotation), _) => ("rotation", keys.store().rotate(rotation.rotation()).await.map(|_| ())),
                     (_, Some(change)) => ("change", keys.store().change(&change).await),
                     _ => unreachable!("each racer has one of them"),
                 }

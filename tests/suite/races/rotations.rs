@@ -32,7 +32,7 @@ async fn rotations_that_were_prepared_together_have_one_winner<S: TestSchema>(fi
         let racers = (0..RACERS).map(|racer| {
             let keys = processes[racer % PROCESSES].clone();
             let prepared = keys.prepare_rotation(predecessor.clone(), grace, None).unwrap();
-            move || async move { keys.store().rotate(prepared.rotation()).await.map(|()| prepared) }
+            move || async move { keys.store().rotate(prepared.rotation()).await.map(|_| prepared) }
         });
         let (won, lost): (Vec<_>, Vec<_>) = race(racers).await.into_iter().partition(Result::is_ok);
         let case = format!("expiry {expires_at:?}, grace {grace:?}");

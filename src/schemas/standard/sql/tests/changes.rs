@@ -216,10 +216,10 @@ async fn last_use_moves_forward_only_and_only_for_the_very_key() {
         let used = |at| KeyUse::new(head.id.clone(), digest, at);
         let gone = KeyUse::new("gone".parse().unwrap(), digest, late);
         let other = KeyUse::new(head.id.clone(), crate::key::KeyDigest::of("other"), late);
-        assert_eq!(store.touch(&[gone, other]).await.unwrap(), 0);
-        assert_eq!(store.touch(&[used(late)]).await.unwrap(), 1);
-        assert_eq!(store.touch(&[used(early)]).await.unwrap(), 0);
-        assert_eq!(store.touch(&[]).await.unwrap(), 0);
+        assert_eq!(store.touch(&[gone, other]).await.unwrap().written, 0);
+        assert_eq!(store.touch(&[used(late)]).await.unwrap().written, 1);
+        assert_eq!(store.touch(&[used(early)]).await.unwrap().written, 0);
+        assert_eq!(store.touch(&[]).await.unwrap().written, 0);
         let found = subject.get(&head.id).await.head;
         assert_eq!((found.last_used_at, found.version), (Some(late), 1));
     })

@@ -109,7 +109,7 @@ async fn the_purge_takes_long_dead_keys_with_all_that_belongs_to_them() {
         let live = subject.issue(named("live")).await.record;
         for key in [&expired, &live] {
             let used = KeyUse::new(key.head.id.clone(), key.head.digest.unwrap(), now);
-            assert_eq!(subject.keys.store().touch(&[used]).await.unwrap(), 1);
+            assert_eq!(subject.keys.store().touch(&[used]).await.unwrap().written, 1);
         }
         subject.keys.revoke(&revoked.head.id, None).await.unwrap();
         subject.clock.set(in_seconds(200));
