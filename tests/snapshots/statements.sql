@@ -224,16 +224,34 @@ RETURNING 1;
 
 -- standard: retire (PostgreSQL)
 UPDATE keyward.keys
-SET expires_at = $3::timestamp, successor_id = $4::text, version = version + 1
+SET expires_at = $3::timestamp, successor_id = $4::text, revoked_at = $6::timestamp, version = version + 1
 WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL AND NOT is_disabled
   AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $5::timestamp)
 RETURNING 1;
 
 -- standard: retire (SQLite)
 UPDATE keyward_keys
-SET expires_at = ?3, successor_id = ?4, version = version + 1
+SET expires_at = ?3, successor_id = ?4, revoked_at = ?6, version = version + 1
 WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND NOT is_disabled
   AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > ?5)
+RETURNING 1;
+
+-- standard: succeed (PostgreSQL)
+INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                          requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+SELECT $2::text, k.owner, k.environment, k.name, k.description, $3::text, $4::bytea, k.scopes, k.metadata,
+       k.requests_per_minute, $5::timestamp, $6::text, $7::timestamp, k.lineage, k.id
+FROM keyward.keys k
+WHERE k.id = $1::text
+RETURNING 1;
+
+-- standard: succeed (SQLite)
+INSERT INTO keyward_keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                          requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+SELECT ?2, k.owner, k.environment, k.name, k.description, ?3, ?4, k.scopes, k.metadata,
+       k.requests_per_minute, ?5, ?6, ?7, k.lineage, k.id
+FROM keyward_keys k
+WHERE k.id = ?1
 RETURNING 1;
 
 -- standard: change (PostgreSQL)
@@ -242,7 +260,8 @@ SET name = $3::text, description = $4::text, scopes = $5::text, metadata = $6::t
     requests_per_minute = $7::bigint, expires_at = $8::timestamp, is_disabled = ($9::bigint = 1::bigint),
     disabled_at = $10::timestamp, disabling_reason = $11::text, version = version + 1
 WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL
-  AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp)
+  AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp
+       OR $8::timestamp >= '9999-12-31 23:59:59.999999'::timestamp AND expires_at >= $8::timestamp)
 RETURNING 1;
 
 -- standard: change (SQLite)
@@ -363,8 +382,8 @@ SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at
        k.rate_limit_rpm, k.metadata
 FROM api_keys k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
-WHERE k.key_hash = $1;
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
+WHERE k.key_hash::text = $1::text;
 
 -- scraper: find (SQLite)
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
@@ -379,7 +398,7 @@ SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at
        NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
        k.rate_limit_rpm, k.metadata
 FROM api_keys k
-WHERE k.key_hash = $1;
+WHERE k.key_hash::text = $1::text;
 
 -- scraper: find, without side tables (SQLite)
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
@@ -393,9 +412,9 @@ SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at
        k.rate_limit_rpm, k.metadata
 FROM api_keys k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
+  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash::text
 WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END;
 
 -- scraper: get (SQLite)
@@ -406,7 +425,7 @@ LEFT JOIN keyward_revocations r
   ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
 LEFT JOIN keyward_rotations t
   ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
-WHERE k.id = ?1;
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- scraper: get, without side tables (PostgreSQL)
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
@@ -419,7 +438,7 @@ WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' 
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
        NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
 FROM api_keys k
-WHERE k.id = ?1;
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- scraper: list (PostgreSQL)
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
@@ -427,10 +446,10 @@ SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at
        k.rate_limit_rpm, k.metadata
 FROM api_keys k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
-WHERE k.client_id = $1
+  ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash::text
+WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
   AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
       SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
       WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
@@ -446,9 +465,9 @@ LEFT JOIN keyward_revocations r
   ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
 LEFT JOIN keyward_rotations t
   ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
-WHERE k.client_id = ?1
+WHERE k.client_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
-      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
 ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3;
 
@@ -457,7 +476,7 @@ SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at
        NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
        k.rate_limit_rpm, k.metadata
 FROM api_keys k
-WHERE k.client_id = $1
+WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
   AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
       SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
       WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
@@ -469,9 +488,9 @@ ORDER BY coalesce(k.created_at, '-infinity') DESC, k.id DESC LIMIT $3;
 SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
        NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
 FROM api_keys k
-WHERE k.client_id = ?1
+WHERE k.client_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
-      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+      SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
 ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3;
 
@@ -554,20 +573,54 @@ INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_a
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT DO NOTHING RETURNING 1;
 
+-- scraper: record_retirement (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at)
+VALUES ($1, $2, $3, $4::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_retirement (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: revoked (PostgreSQL)
+SELECT 1 FROM keyward.revocations WHERE schema = $1::text AND key_id = $2::text AND key_hash = $3::text;
+
+-- scraper: revoked (SQLite)
+SELECT 1 FROM keyward_revocations WHERE schema = ?1 AND key_id = ?2 AND key_hash = ?3;
+
 -- scraper: retire (PostgreSQL)
-UPDATE api_keys SET expires_at = $3::timestamp
+UPDATE api_keys SET expires_at = $5::timestamp, is_active = ($6::timestamp IS NULL)
 WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
-  AND key_hash = $2 AND is_active
+  AND key_hash::text = $2::text AND client_id::text COLLATE pg_catalog."C" = $3::text AND is_active
   AND (expires_at IS NOT DISTINCT FROM $4::timestamp
-       OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
+       OR $4::timestamp >= '9999-12-31 23:59:59.999999'::timestamp AND expires_at >= $4::timestamp)
 RETURNING 1;
 
 -- scraper: retire (SQLite)
-UPDATE api_keys SET expires_at = ?3
-WHERE id = ?1 AND key_hash = ?2 AND is_active IS 1
+UPDATE api_keys SET expires_at = ?5, is_active = (?6 IS NULL)
+WHERE id = ?1 COLLATE BINARY AND key_hash = ?2 COLLATE BINARY AND client_id = ?3 COLLATE BINARY
+  AND is_active IS 1
   AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
        OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
           AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
+RETURNING 1;
+
+-- scraper: succeed (PostgreSQL)
+INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                      created_at, expires_at, metadata)
+SELECT $2::text::uuid, $3::text, $4::text, k.name, k.client_id, k.scopes, k.rate_limit_rpm, true,
+       $5::timestamp, $6::timestamp, k.metadata
+FROM api_keys k
+WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+RETURNING 1;
+
+-- scraper: succeed (SQLite)
+INSERT INTO api_keys (id, key_hash, key_prefix, name, client_id, scopes, rate_limit_rpm, is_active,
+                      created_at, expires_at, metadata)
+SELECT ?2, ?3, ?4, k.name, k.client_id, k.scopes, k.rate_limit_rpm, TRUE, ?5, ?6, k.metadata
+FROM api_keys k
+WHERE k.id = ?1 COLLATE BINARY
 RETURNING 1;
 
 -- scraper: record_all_revocations, step 1 (PostgreSQL)
@@ -595,142 +648,156 @@ ON CONFLICT DO NOTHING RETURNING 1;
 
 -- mesh: find (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id;
+WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
 
 -- mesh: find (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
 
 -- mesh: get (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       r.reason, t.successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-WHERE k.id = $1;
+  ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: get (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       r.reason, t.successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN keyward_revocations r
   ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
 LEFT JOIN keyward_rotations t
   ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-WHERE k.id = ?1;
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: get, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-WHERE k.id = $1;
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: get, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
-WHERE k.id = ?1;
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: list (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       r.reason, t.successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-WHERE k.mesh_id = $1
-  AND ($2::text IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+      SELECT c.created_at, c.id::text FROM mesh.api_key c
+      WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog."C" = $2::text))
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+       OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: list (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       r.reason, t.successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN keyward_revocations r
   ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
 LEFT JOIN keyward_rotations t
   ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-WHERE k.mesh_id = ?1
+WHERE k.mesh_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
 ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
 
 -- mesh: list, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL::timestamp AS mesh_archived_at, NULL::timestamp AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-WHERE k.mesh_id = $1
-  AND ($2::text IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+      SELECT c.created_at, c.id::text FROM mesh.api_key c
+      WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog."C" = $2::text))
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+       OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: list, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, NULL AS mesh_archived_at, NULL AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
-WHERE k.mesh_id = ?1
+WHERE k.mesh_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
 ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
 
 -- mesh: strict find (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id;
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
 
 -- mesh: strict find (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN mesh m ON m.id = k.mesh_id
-LEFT JOIN member i ON i.id = k.issued_by_member_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
 WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
 
 -- mesh: strict get (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       r.reason, t.successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-WHERE k.id = $1;
+  ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: strict get (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       r.reason, t.successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN keyward_revocations r
@@ -738,48 +805,60 @@ LEFT JOIN keyward_revocations r
 LEFT JOIN keyward_rotations t
   ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
 LEFT JOIN mesh m ON m.id = k.mesh_id
-LEFT JOIN member i ON i.id = k.issued_by_member_id
-WHERE k.id = ?1;
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: strict get, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-WHERE k.id = $1;
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: strict get, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN mesh m ON m.id = k.mesh_id
-LEFT JOIN member i ON i.id = k.issued_by_member_id
-WHERE k.id = ?1;
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: strict list (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       r.reason, t.successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
 LEFT JOIN keyward.rotations t
-  ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-WHERE k.mesh_id = $1
-  AND ($2::text IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+  ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+      SELECT c.created_at, c.id::text FROM mesh.api_key c
+      WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog."C" = $2::text))
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+       OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: strict list (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       r.reason, t.successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN keyward_revocations r
@@ -787,37 +866,44 @@ LEFT JOIN keyward_revocations r
 LEFT JOIN keyward_rotations t
   ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
 LEFT JOIN mesh m ON m.id = k.mesh_id
-LEFT JOIN member i ON i.id = k.issued_by_member_id
-WHERE k.mesh_id = ?1
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.mesh_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
 ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
 
 -- mesh: strict list, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
-LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-WHERE k.mesh_id = $1
-  AND ($2::text IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+      SELECT c.created_at, c.id::text FROM mesh.api_key c
+      WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog."C" = $2::text))
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+       OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: strict list, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-       NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
 LEFT JOIN mesh m ON m.id = k.mesh_id
-LEFT JOIN member i ON i.id = k.issued_by_member_id
-WHERE k.mesh_id = ?1
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.mesh_id = ?1 COLLATE BINARY
   AND (?2 IS NULL OR (k.created_at, k.id) < (
-      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+      SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
   AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
 ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
 
@@ -826,7 +912,8 @@ INSERT INTO mesh.api_key (id, mesh_id, label, secret_hash, secret_prefix, capabi
                           issued_by_member_id, created_at, expires_at)
 SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text::jsonb,
        $8::text, $9::timestamp, $10::timestamp
-WHERE NOT EXISTS (SELECT 1 FROM mesh.api_key WHERE secret_prefix = $5::text AND secret_hash = $4::text)
+WHERE NOT EXISTS (SELECT 1 FROM mesh.api_key
+                  WHERE secret_prefix::text = $5::text AND secret_hash::text = $4::text)
 RETURNING 1;
 
 -- mesh: insert (SQLite)
@@ -892,6 +979,12 @@ WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = 
 ON CONFLICT (schema, key_id, key_hash)
   DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
 
+-- mesh: owner (PostgreSQL)
+SELECT 1 FROM mesh.mesh WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text;
+
+-- mesh: owner (SQLite)
+SELECT 1 FROM mesh WHERE id = ?1 COLLATE BINARY;
+
 -- mesh: record_rotation (PostgreSQL)
 INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
 VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
@@ -902,32 +995,87 @@ INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_a
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- mesh: owner (PostgreSQL)
-SELECT 1 FROM mesh.mesh WHERE id = $1;
+-- mesh: record_retirement (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at)
+VALUES ($1, $2, $3, $4::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
 
--- mesh: owner (SQLite)
-SELECT 1 FROM mesh WHERE id = ?1;
+-- mesh: record_retirement (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: revoked (PostgreSQL)
+SELECT 1 FROM keyward.revocations WHERE schema = $1::text AND key_id = $2::text AND key_hash = $3::text;
+
+-- mesh: revoked (SQLite)
+SELECT 1 FROM keyward_revocations WHERE schema = ?1 AND key_id = ?2 AND key_hash = ?3;
 
 -- mesh: retire (PostgreSQL)
-UPDATE mesh.api_key SET expires_at = $3::timestamp
-WHERE id = $1 AND secret_hash = $2 AND revoked_at IS NULL
+UPDATE mesh.api_key SET expires_at = $5::timestamp, revoked_at = $6::timestamp
+WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text
+  AND secret_hash::text = $2::text AND mesh_id::text COLLATE pg_catalog."C" = $3::text AND revoked_at IS NULL
   AND (expires_at IS NOT DISTINCT FROM $4::timestamp
-       OR $4::timestamp = 'infinity' AND expires_at >= '9999-12-31 23:59:59.999999')
+       OR $4::timestamp >= '9999-12-31 23:59:59.999999'::timestamp AND expires_at >= $4::timestamp)
 RETURNING 1;
 
 -- mesh: retire (SQLite)
-UPDATE api_key SET expires_at = ?3
-WHERE id = ?1 AND secret_hash = ?2 AND revoked_at IS NULL
+UPDATE api_key SET expires_at = ?5, revoked_at = ?6
+WHERE id = ?1 COLLATE BINARY AND secret_hash = ?2 COLLATE BINARY AND mesh_id = ?3 COLLATE BINARY
+  AND revoked_at IS NULL
   AND (expires_at IS ?4 OR expires_at IS ?4 || '.000000'
        OR NOT (length(expires_at) IN (19, 26) AND substr(expires_at, 11, 1) = ' ')
           AND strftime('%Y-%m-%d %H:%M:%f', expires_at) = strftime('%Y-%m-%d %H:%M:%f', ?4))
 RETURNING 1;
 
+-- mesh: succeed (PostgreSQL)
+INSERT INTO mesh.api_key (id, mesh_id, label, secret_hash, secret_prefix, capabilities, topic_scopes,
+                          issued_by_member_id, created_at, expires_at)
+SELECT $2::text, k.mesh_id, k.label, $3::text, $4::text, k.capabilities, k.topic_scopes,
+       k.issued_by_member_id, $5::timestamp, $6::timestamp
+FROM mesh.api_key k
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+  AND NOT EXISTS (SELECT 1 FROM mesh.api_key o
+                  WHERE o.secret_prefix::text = $4::text AND o.secret_hash::text = $3::text)
+RETURNING 1;
+
+-- mesh: succeed (SQLite)
+INSERT INTO api_key (id, mesh_id, label, secret_hash, secret_prefix, capabilities, topic_scopes,
+                     issued_by_member_id, created_at, expires_at)
+SELECT ?2, k.mesh_id, k.label, ?3, ?4, k.capabilities, k.topic_scopes, k.issued_by_member_id, ?5, ?6
+FROM api_key k
+WHERE k.id = ?1 COLLATE BINARY
+  AND NOT EXISTS (SELECT 1 FROM api_key o WHERE o.secret_prefix = ?4 AND o.secret_hash = ?3)
+RETURNING 1;
+
+-- mesh: owner, strict (PostgreSQL)
+SELECT 1 FROM mesh.mesh
+WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text AND archived_at IS NULL;
+
+-- mesh: owner, strict (SQLite)
+SELECT 1 FROM mesh WHERE id = ?1 COLLATE BINARY AND archived_at IS NULL;
+
 -- mesh: issuer (PostgreSQL)
-SELECT 1 FROM mesh.member WHERE id = $1 AND mesh_id = $2;
+SELECT 1 FROM mesh.member
+WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text
+  AND mesh_id::text COLLATE pg_catalog."C" = $2::text AND ($3::bigint = 0::bigint OR revoked_at IS NULL);
 
 -- mesh: issuer (SQLite)
-SELECT 1 FROM member WHERE id = ?1 AND mesh_id = ?2;
+SELECT 1 FROM member
+WHERE id = ?1 COLLATE BINARY AND mesh_id = ?2 COLLATE BINARY AND (?3 = 0 OR revoked_at IS NULL);
+
+-- mesh: issuer of a key (PostgreSQL)
+SELECT 1 FROM mesh.api_key k
+LEFT JOIN mesh.member i ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+  AND (k.issued_by_member_id IS NULL
+       OR i.id IS NOT NULL AND ($2::bigint = 0::bigint OR i.revoked_at IS NULL));
+
+-- mesh: issuer of a key (SQLite)
+SELECT 1 FROM api_key k
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.id = ?1 COLLATE BINARY
+  AND (k.issued_by_member_id IS NULL OR i.id IS NOT NULL AND (?2 = 0 OR i.revoked_at IS NULL));
 
 -- mesh: record_all_revocations, step 1 (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
@@ -947,7 +1095,7 @@ ON CONFLICT (schema, key_id, key_hash)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
-WHERE a.api_key_hash = $1;
+WHERE a.api_key_hash::text = $1::text;
 
 -- aggregator: find (SQLite)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
@@ -960,8 +1108,8 @@ SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_
        r.reason
 FROM aggregators a
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-WHERE a.did = $1 AND a.api_key_hash IS NOT NULL;
+  ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: get (SQLite)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
@@ -969,29 +1117,31 @@ SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_
 FROM aggregators a
 LEFT JOIN keyward_revocations r
   ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL;
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: get, without side tables (PostgreSQL)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
-WHERE a.did = $1 AND a.api_key_hash IS NOT NULL;
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: get, without side tables (SQLite)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
-WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL;
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: list (PostgreSQL)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        r.reason
 FROM aggregators a
 LEFT JOIN keyward.revocations r
-  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+  ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+  AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+       OR pg_catalog.starts_with(a.did::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(a.api_key_prefix::text, $4::text))
 LIMIT $3;
 
 -- aggregator: list (SQLite)
@@ -1000,7 +1150,7 @@ SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_
 FROM aggregators a
 LEFT JOIN keyward_revocations r
   ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
   AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
 LIMIT ?3;
 
@@ -1008,16 +1158,18 @@ LIMIT ?3;
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
-WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+  AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
   AND ($4::text IS NULL
-       OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+       OR pg_catalog.starts_with(a.did::text COLLATE pg_catalog."C", $4::text)
+       OR pg_catalog.starts_with(a.api_key_prefix::text, $4::text))
 LIMIT $3;
 
 -- aggregator: list, without side tables (SQLite)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
-WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
   AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
 LIMIT ?3;
 
@@ -1025,14 +1177,14 @@ LIMIT ?3;
 UPDATE aggregators
 SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
     api_key_revoked_at = NULL, api_key_last_used_at = NULL
-WHERE did = $1 AND api_key_hash IS NULL
+WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text AND api_key_hash IS NULL
 RETURNING 1;
 
 -- aggregator: insert (SQLite)
 UPDATE aggregators
 SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
     api_key_revoked_at = NULL, api_key_last_used_at = NULL
-WHERE did = ?1 AND api_key_hash IS NULL
+WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NULL
 RETURNING 1;
 
 -- aggregator: touch (PostgreSQL)
@@ -1093,6 +1245,12 @@ WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2
 ON CONFLICT (schema, key_id, key_hash)
   DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
 
+-- aggregator: owner (PostgreSQL)
+SELECT 1 FROM aggregators WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text;
+
+-- aggregator: owner (SQLite)
+SELECT 1 FROM aggregators WHERE did = ?1 COLLATE BINARY;
+
 -- aggregator: record_rotation (PostgreSQL)
 INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
 VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
@@ -1103,26 +1261,37 @@ INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_a
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- aggregator: owner (PostgreSQL)
-SELECT 1 FROM aggregators WHERE did = $1;
+-- aggregator: record_retirement (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at)
+VALUES ($1, $2, $3, $4::timestamp)
+ON CONFLICT DO NOTHING RETURNING 1;
 
--- aggregator: owner (SQLite)
-SELECT 1 FROM aggregators WHERE did = ?1;
+-- aggregator: record_retirement (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- aggregator: revoked (PostgreSQL)
+SELECT 1 FROM keyward.revocations WHERE schema = $1::text AND key_id = $2::text AND key_hash = $3::text;
+
+-- aggregator: revoked (SQLite)
+SELECT 1 FROM keyward_revocations WHERE schema = ?1 AND key_id = ?2 AND key_hash = ?3;
 
 -- aggregator: replace (PostgreSQL)
 UPDATE aggregators
 SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
     api_key_revoked_at = NULL, api_key_last_used_at = NULL
-WHERE did = $1 AND (api_key_hash = $5 OR $5::text IS NULL AND api_key_hash !~ '^[0-9a-f]{64}$')
-  AND ($6::bigint = 0 OR api_key_revoked_at IS NULL)
+WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+  AND (api_key_hash::text = $5::text OR $5::text IS NULL AND api_key_hash::text !~ '^[0-9a-f]{64}$')
+  AND ($6::bigint = 0::bigint OR api_key_revoked_at IS NULL)
 RETURNING 1;
 
 -- aggregator: replace (SQLite)
 UPDATE aggregators
 SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
     api_key_revoked_at = NULL, api_key_last_used_at = NULL
-WHERE did = ?1
-  AND (api_key_hash = ?5
+WHERE did = ?1 COLLATE BINARY
+  AND (api_key_hash = ?5 COLLATE BINARY
        OR ?5 IS NULL AND (typeof(api_key_hash) <> 'text' OR length(CAST(api_key_hash AS BLOB)) <> 64
                           OR api_key_hash GLOB '*[^0-9a-f]*'))
   AND (?6 = 0 OR api_key_revoked_at IS NULL)

@@ -3,6 +3,7 @@
 pub(crate) mod host;
 pub(crate) mod json;
 mod reader;
+pub(crate) mod rotation;
 mod schema;
 mod store;
 mod within;

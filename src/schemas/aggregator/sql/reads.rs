@@ -19,7 +19,7 @@ static FIND: Query = Query::new(
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
             FROM aggregators a
-            WHERE a.api_key_hash = $1",
+            WHERE a.api_key_hash::text = $1::text",
         sqlite: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
@@ -37,15 +37,15 @@ static GET: Query = Query::new(
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-            WHERE a.did = $1 AND a.api_key_hash IS NOT NULL",
+              ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+            WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text AND a.api_key_hash IS NOT NULL",
         sqlite: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward_revocations r
               ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-            WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL",
+            WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL",
     },
     Column::NAMES,
 );
@@ -57,12 +57,12 @@ static GET_BARE: Query = Query::new(
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
             FROM aggregators a
-            WHERE a.did = $1 AND a.api_key_hash IS NOT NULL",
+            WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text AND a.api_key_hash IS NOT NULL",
         sqlite: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
             FROM aggregators a
-            WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL",
+            WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL",
     },
     Column::NAMES,
 );
@@ -76,10 +76,12 @@ static LIST: Query = Query::new(
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-            WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+              ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+            WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text
+              AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
               AND ($4::text IS NULL
-                   OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+                   OR pg_catalog.starts_with(a.did::text COLLATE pg_catalog.\"C\", $4::text)
+                   OR pg_catalog.starts_with(a.api_key_prefix::text, $4::text))
             LIMIT $3",
         sqlite: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
@@ -87,7 +89,7 @@ static LIST: Query = Query::new(
             FROM aggregators a
             LEFT JOIN keyward_revocations r
               ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
-            WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+            WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
               AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
             LIMIT ?3",
     },
@@ -102,15 +104,17 @@ static LIST_BARE: Query = Query::new(
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
             FROM aggregators a
-            WHERE a.did = $1 AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
+            WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text
+              AND a.api_key_hash IS NOT NULL AND $2::text IS NULL
               AND ($4::text IS NULL
-                   OR pg_catalog.starts_with(a.did, $4::text) OR pg_catalog.starts_with(a.api_key_prefix, $4::text))
+                   OR pg_catalog.starts_with(a.did::text COLLATE pg_catalog.\"C\", $4::text)
+                   OR pg_catalog.starts_with(a.api_key_prefix::text, $4::text))
             LIMIT $3",
         sqlite: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
                    NULL AS reason
             FROM aggregators a
-            WHERE a.did = ?1 AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
+            WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND ?2 IS NULL
               AND (?4 IS NULL OR substr(a.did, 1, length(?4)) = ?4 OR substr(a.api_key_prefix, 1, length(?4)) = ?4)
             LIMIT ?3",
     },
