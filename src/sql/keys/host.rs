@@ -1,7 +1,5 @@
 //! Tables of a host, as they are: what they cannot hold, revocations and rotations, stands in side tables of our own.
 
-use std::time::Duration;
-
 use crate::key::{
     HexDigest, HistoryEntry, KeyChange, KeyDigest, KeyId, KeyRecord, OwnerId, Reason, Revocation, Rotation, Schema,
     Status,
@@ -11,7 +9,7 @@ use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value, Violation, ViolationKind};
 use crate::sql::keys::revocation::Revocations;
 use crate::sql::keys::schema::Asked;
-use crate::sql::keys::{KeyTables, RowReader};
+use crate::sql::keys::{KeyTables, RowReader, rotation};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
@@ -69,12 +67,12 @@ pub(crate) trait HostTable: Schema {
     /// What the table cannot hold is refused before anything is written.
     fn accept(key: &KeyRecord<Self>) -> Result<(), StoreError>;
     /// What has to exist before the key can.
-    fn references(key: &KeyRecord<Self>) -> Vec<Step<StoreError>>;
+    fn references(&self, key: &KeyRecord<Self>) -> Vec<Step<StoreError>>;
     /// What the foreign key of this name refers to. PostgreSQL names one by its column.
     fn reference(_foreign_key: &str) -> Reference {
         Reference::Owner
     }
-    fn rotate(rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError>;
+    fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError>;
     fn decode(&self, row: RowReader<'_>) -> KeyRecord<Self>;
     /// The statements that are this schema's alone.
     fn further_statements() -> Vec<(&'static str, Sql)>;
@@ -105,8 +103,9 @@ impl<S: HostTable> KeyTables for S {
             }
         }
         let Changes { insert, touch, revocations } = S::CHANGES;
-        let mut named = vec![("insert", *insert), ("touch", touch.sql()), ("record_rotation", RECORD_ROTATION)];
+        let mut named = vec![("insert", *insert), ("touch", touch.sql())];
         named.extend(S::OWNER.map(|query| ("owner", query.sql())));
+        named.extend(rotation::STATEMENTS);
         named.extend(S::further_statements());
         all.extend(named.into_iter().map(|(name, sql)| (name.to_owned(), sql)));
         all.extend(revocations.statements());
@@ -154,13 +153,13 @@ impl<S: HostTable> KeyTables for S {
 
     fn insert(&self, key: &KeyRecord<Self>) -> Result<Script<StoreError>, StoreError> {
         S::accept(key)?;
-        let mut steps = S::references(key);
-        steps.push(add::<S>(key));
+        let mut steps = self.references(key);
+        steps.push(Step::require(Statement::new(S::CHANGES.insert, S::columns(key)), StoreError::Conflict));
         Ok(Script::locked(owner_lock::<S>(&key.head.owner), steps))
     }
 
     fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
-        <S as HostTable>::rotate(rotation, side_tables)
+        <S as HostTable>::rotate(self, rotation, side_tables)
     }
 
     fn change(&self, _change: &KeyChange<Self>) -> Result<Script<StoreError>, StoreError> {
@@ -213,48 +212,6 @@ impl<S: HostTable> KeyTables for S {
             }
         }
     }
-}
-
-/// `$1` schema, `$2` identity, `$3` digest, `$4` the successor, `$5` when, `$6` until when the retired key is accepted.
-const RECORD_ROTATION: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
-        VALUES ($1, $2, $3, $4, $5::timestamp, $6::timestamp)
-        ON CONFLICT DO NOTHING RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT DO NOTHING RETURNING 1",
-};
-
-/// By how much a predecessor's own expiry is lowered where no side table remembers its rotation: enough for a second
-/// rotation to see, also on SQLite, that the expiry has changed.
-const MARK: Duration = Duration::from_millis(1);
-
-/// The rotation of schemas that keep a row for each key. `retire` has the arguments `$1` identity, `$2` digest, `$3` the
-/// new expiry, `$4` the expiry that the caller saw, and returns a row if the key was still as the caller saw it.
-pub(crate) fn rotate<S: HostTable>(retire: Sql, rotation: &Rotation<S>, side_tables: bool) -> Script<StoreError> {
-    let Rotation { predecessor, retire_at, successor, at, .. } = rotation;
-    let id = text(&predecessor.id);
-    let digest = digest(predecessor.digest.as_ref());
-    let retire_at = match predecessor.expires_at {
-        Some(own) if !side_tables => own.saturating_sub(MARK).min(*retire_at),
-        _ => *retire_at,
-    };
-    let arguments = [id.clone(), digest.clone(), retire_at.into(), predecessor.expires_at.into()];
-    let mut steps = S::references(successor);
-    steps.push(Step::require(Statement::new(retire, arguments), StoreError::Conflict));
-    steps.push(add::<S>(successor));
-    if side_tables {
-        let successor_id = text(&successor.head.id);
-        let record = [S::NAME.to_owned().into(), id, digest, successor_id, (*at).into(), retire_at.into()];
-        steps.push(Step::require(Statement::new(RECORD_ROTATION, record), StoreError::Conflict));
-    }
-    Script::locked(owner_lock::<S>(&predecessor.owner), steps)
-}
-
-fn add<S: HostTable>(key: &KeyRecord<S>) -> Step<StoreError> {
-    Step::require(Statement::new(S::CHANGES.insert, S::columns(key)), StoreError::Conflict)
 }
 
 /// Issuing, rotating and revoking all keys of one owner happen one after the other, so that no key slips through.

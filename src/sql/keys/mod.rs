@@ -5,6 +5,7 @@ pub(crate) mod json;
 mod last_use;
 mod reader;
 pub(crate) mod revocation;
+pub(crate) mod rotation;
 mod schema;
 mod store;
 mod within;

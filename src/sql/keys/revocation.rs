@@ -58,11 +58,11 @@ impl Revocations {
         let named = [
             ("revoke", *revoke),
             ("record_revocation", *record),
-            ("revoked", revoked.with_side_tables.sql()),
-            ("revoked, without side tables", revoked.bare.sql()),
+            ("outcome_of_revocation", revoked.with_side_tables.sql()),
+            ("outcome_of_revocation, without side tables", revoked.bare.sql()),
             ("lock_keys", *lock),
             ("revoke_all", *revoke_all),
-            ("remaining", remaining.sql()),
+            ("remaining_keys", remaining.sql()),
         ];
         let step = |(position, sql): (usize, &Sql)| (format!("record_all_revocations, step {}", position + 1), *sql);
         let recorded = record_all.iter().enumerate().map(step);

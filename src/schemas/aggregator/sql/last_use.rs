@@ -23,12 +23,13 @@ pub(super) static TOUCH: Query = Query::new(
                        OR a.api_key_last_used_at > used.at + '24 hours'::interval)
             ), locked AS (
                 SELECT a.did::text AS did, due.at, due.place FROM due JOIN aggregators a ON a.did::text = due.did
-                WHERE a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < due.at
-                   OR a.api_key_last_used_at > due.at + '24 hours'::interval
+                WHERE a.did::text COLLATE pg_catalog.\"C\" = due.did
+                  AND (a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < due.at
+                       OR a.api_key_last_used_at > due.at + '24 hours'::interval)
                 ORDER BY a.did FOR NO KEY UPDATE OF a SKIP LOCKED
             ), written AS (
                 UPDATE aggregators a SET api_key_last_used_at = locked.at
-                FROM locked WHERE a.did::text = locked.did
+                FROM locked WHERE a.did::text = locked.did AND a.did::text COLLATE pg_catalog.\"C\" = locked.did
                 RETURNING 1
             )
             SELECT NULL::bigint AS busy FROM written

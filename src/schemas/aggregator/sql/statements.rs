@@ -9,7 +9,10 @@ use crate::sql::keys::host::Changes;
 
 /// `$1` the DID.
 pub(super) static AGGREGATOR: Query = Query::new(
-    Sql { postgres: "SELECT 1 FROM aggregators WHERE did = $1", sqlite: "SELECT 1 FROM aggregators WHERE did = ?1" },
+    Sql {
+        postgres: "SELECT 1 FROM aggregators WHERE did::text = $1::text AND did::text COLLATE pg_catalog.\"C\" = $1::text",
+        sqlite: "SELECT 1 FROM aggregators WHERE did = ?1 COLLATE BINARY",
+    },
     &[],
 );
 
@@ -19,13 +22,13 @@ const INSERT: Sql = Sql {
         UPDATE aggregators
         SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
-        WHERE did = $1 AND api_key_hash IS NULL
+        WHERE did::text = $1::text AND did::text COLLATE pg_catalog.\"C\" = $1::text AND api_key_hash IS NULL
         RETURNING 1",
     sqlite: "
         UPDATE aggregators
         SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
-        WHERE did = ?1 AND api_key_hash IS NULL
+        WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NULL
         RETURNING 1",
 };
 
@@ -36,15 +39,16 @@ pub(super) const REPLACE: Sql = Sql {
         UPDATE aggregators
         SET api_key_prefix = $2, api_key_hash = $3, api_key_created_at = $4::timestamp AT TIME ZONE 'UTC',
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
-        WHERE did = $1 AND (api_key_hash = $5 OR $5::text IS NULL AND api_key_hash !~ '^[0-9a-f]{64}$')
-          AND ($6::bigint = 0 OR api_key_revoked_at IS NULL)
+        WHERE did::text = $1::text AND did::text COLLATE pg_catalog.\"C\" = $1::text
+          AND (api_key_hash::text = $5::text OR $5::text IS NULL AND api_key_hash::text !~ '^[0-9a-f]{64}$')
+          AND ($6::bigint = 0::bigint OR api_key_revoked_at IS NULL)
         RETURNING 1",
     sqlite: "
         UPDATE aggregators
         SET api_key_prefix = ?2, api_key_hash = ?3, api_key_created_at = ?4,
             api_key_revoked_at = NULL, api_key_last_used_at = NULL
-        WHERE did = ?1
-          AND (api_key_hash = ?5
+        WHERE did = ?1 COLLATE BINARY
+          AND (api_key_hash = ?5 COLLATE BINARY
                OR ?5 IS NULL AND (typeof(api_key_hash) <> 'text' OR length(CAST(api_key_hash AS BLOB)) <> 64
                                   OR api_key_hash GLOB '*[^0-9a-f]*'))
           AND (?6 = 0 OR api_key_revoked_at IS NULL)

@@ -20,11 +20,14 @@ pub(super) static TOUCH: Query = Query::new(
                        OR k.last_used_at > used.at + '24 hours'::interval)
             ), locked AS (
                 SELECT k.id::text AS id, due.at, due.place FROM due JOIN mesh.api_key k ON k.id::text = due.id
-                WHERE k.last_used_at IS NULL OR k.last_used_at < due.at
-                   OR k.last_used_at > due.at + '24 hours'::interval
+                WHERE k.id::text COLLATE pg_catalog.\"C\" = due.id
+                  AND (k.last_used_at IS NULL OR k.last_used_at < due.at
+                       OR k.last_used_at > due.at + '24 hours'::interval)
                 ORDER BY k.id FOR NO KEY UPDATE OF k SKIP LOCKED
             ), written AS (
-                UPDATE mesh.api_key k SET last_used_at = locked.at FROM locked WHERE k.id::text = locked.id RETURNING 1
+                UPDATE mesh.api_key k SET last_used_at = locked.at FROM locked
+                WHERE k.id::text = locked.id AND k.id::text COLLATE pg_catalog.\"C\" = locked.id
+                RETURNING 1
             )
             SELECT NULL::bigint AS busy FROM written
             UNION ALL

@@ -38,19 +38,41 @@ pub(super) const APPEND_HISTORY: Sql = Sql {
 };
 
 /// `$1` the key, `$2` the version that the caller saw, `$3` until when it is still accepted, `$4` the successor, `$5`
-/// when; returns a row if the key was still as the caller saw it, and live.
+/// when, `$6` when it is revoked, or NULL when it lives on until `$3`; returns a row if the key was still as the caller
+/// saw it, and live.
 pub(super) const RETIRE: Sql = Sql {
     postgres: "
         UPDATE keyward.keys
-        SET expires_at = $3::timestamp, successor_id = $4::text, version = version + 1
+        SET expires_at = $3::timestamp, successor_id = $4::text, revoked_at = $6::timestamp, version = version + 1
         WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL AND NOT is_disabled
           AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $5::timestamp)
         RETURNING 1",
     sqlite: "
         UPDATE keyward_keys
-        SET expires_at = ?3, successor_id = ?4, version = version + 1
+        SET expires_at = ?3, successor_id = ?4, revoked_at = ?6, version = version + 1
         WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND NOT is_disabled
           AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > ?5)
+        RETURNING 1",
+};
+
+/// Adds a key that has everything of the retired one but these: `$1` the retired key, `$2` identity, `$3` display
+/// prefix, `$4` digest, `$5` when, `$6` by whom, `$7` expiry; returns a row.
+pub(super) const SUCCEED: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+        SELECT $2::text, k.owner, k.environment, k.name, k.description, $3::text, $4::bytea, k.scopes, k.metadata,
+               k.requests_per_minute, $5::timestamp, $6::text, $7::timestamp, k.lineage, k.id
+        FROM keyward.keys k
+        WHERE k.id = $1::text
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+        SELECT ?2, k.owner, k.environment, k.name, k.description, ?3, ?4, k.scopes, k.metadata,
+               k.requests_per_minute, ?5, ?6, ?7, k.lineage, k.id
+        FROM keyward_keys k
+        WHERE k.id = ?1
         RETURNING 1",
 };
 
@@ -63,7 +85,8 @@ pub(super) const CHANGE: Sql = Sql {
             requests_per_minute = $7::bigint, expires_at = $8::timestamp, is_disabled = ($9::bigint = 1::bigint),
             disabled_at = $10::timestamp, disabling_reason = $11::text, version = version + 1
         WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL
-          AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp)
+          AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp
+               OR $8::timestamp >= '9999-12-31 23:59:59.999999'::timestamp AND expires_at >= $8::timestamp)
         RETURNING 1",
     sqlite: "
         UPDATE keyward_keys

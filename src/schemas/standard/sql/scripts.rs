@@ -20,21 +20,35 @@ pub(super) fn insert(key: &KeyRecord<Standard>) -> Result<Script<StoreError>, St
     Ok(Script::locked(owner_lock::<Standard>(&key.head.owner), add(key)))
 }
 
+/// The details of the successor are copied from the predecessor's row.
 pub(super) fn rotate(rotation: &Rotation<Standard>) -> Script<StoreError> {
-    let Rotation { predecessor, retire_at, successor, at, by, .. } = rotation;
+    let Rotation { predecessor, retire_at, successor: KeyRecord { head, details }, at, by, .. } = rotation;
+    let predecessor_id = text(Some(predecessor.id.as_str()));
     let retire = [
-        text(Some(predecessor.id.as_str())),
+        predecessor_id.clone(),
         version(predecessor.version),
         (*retire_at).into(),
-        text(Some(successor.head.id.as_str())),
+        text(Some(head.id.as_str())),
         (*at).into(),
+        rotation.is_immediate().then_some(*at).into(),
     ];
-    let entry = HistoryEntry::new(Action::Rotated, predecessor.version.saturating_add(1), *at).with(by.clone(), None);
-    let mut steps = vec![
+    let succeed = [
+        predecessor_id,
+        text(Some(head.id.as_str())),
+        text(Some(head.prefix.as_str())),
+        bytes(head.digest.as_ref()),
+        (*at).into(),
+        text(head.created_by.as_ref().map(Actor::as_str)),
+        head.expires_at.into(),
+    ];
+    let rotated = HistoryEntry::new(Action::Rotated, predecessor.version.saturating_add(1), *at).with(by.clone(), None);
+    let added = HistoryEntry::new(Standard::origin(details), 1, *at).with(head.created_by.clone(), None);
+    let steps = [
         Step::require(Statement::new(changes::RETIRE, retire), StoreError::Conflict),
-        append(&predecessor.id, &entry),
+        append(&predecessor.id, &rotated),
+        Step::require(Statement::new(changes::SUCCEED, succeed), StoreError::Conflict),
+        append(&head.id, &added),
     ];
-    steps.extend(add(successor));
     Script::locked(owner_lock::<Standard>(&predecessor.owner), steps)
 }
 

@@ -103,6 +103,9 @@ impl Table {
                              WHERE attrelid = '{name}'::regclass AND attnum > 0 AND attnotnull LOOP
                      EXECUTE format('ALTER TABLE {name} ALTER COLUMN %I DROP NOT NULL', made);
                  END LOOP;
+                 FOR made IN SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = '{name}'::regclass LOOP
+                     EXECUTE 'DROP INDEX ' || made;
+                 END LOOP;
                  ALTER TABLE {name} ALTER COLUMN {digest} TYPE text;
              END $$",
             digest = self.digest,
