@@ -108,7 +108,13 @@ mod tests {
 
     #[test]
     fn a_duration_reads_as_postgresql_shows_it() {
-        let table = [("0", Some(0)), ("1ms", Some(1)), ("2s", Some(2_000)), ("90min", Some(5_400_000)), ("1d", Some(86_400_000))];
+        let table = [
+            ("0", Some(0)),
+            ("1ms", Some(1)),
+            ("2s", Some(2_000)),
+            ("90min", Some(5_400_000)),
+            ("1d", Some(86_400_000)),
+        ];
         for (text, expected) in table {
             assert_eq!(millis(text), expected);
         }

@@ -179,9 +179,7 @@ impl Postgres {
         loop {
             let found = match prepared {
                 Prepared::Named => connection::read(self, held, prepared, query, arguments, &mut *decode).await,
-                Prepared::Unnamed => {
-                    connection::read_in_transaction(self, held, query, arguments, &mut *decode).await
-                }
+                Prepared::Unnamed => connection::read_in_transaction(self, held, query, arguments, &mut *decode).await,
             };
             match &found {
                 Ok(_) if prepared == Prepared::Unnamed => self.caution.lower(),

@@ -1,0 +1,3 @@
+//! What happens to a key library in production, produced with the real thing.
+
+mod postgres;
