@@ -164,7 +164,9 @@ pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
         EngineError::Unavailable { backend, source } => StoreError::Unavailable { backend, source },
         EngineError::Violation(violation) => S::interpret(&violation),
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
-        EngineError::Failed { backend, source } => StoreError::Backend { backend, source },
+        EngineError::Denied { backend, source } | EngineError::Failed { backend, source } => {
+            StoreError::Backend { backend, source }
+        }
     }
 }
 

@@ -4,4 +4,6 @@
 #![cfg(test)]
 
 mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
