@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// An instant in UTC with microsecond precision, the finest that both engines keep.
 ///
 /// It prints and parses as RFC 3339 and spans the years 1 to 9999; anything outside saturates, so that
-/// every `Timestamp` has a printed form and PostgreSQL's `infinity` is simply the last one.
+/// every `Timestamp` has a printed form, and PostgreSQL's `infinity` reads as the last one, which is written as it prints.
 ///
 /// ```
 /// use keyward::Timestamp;

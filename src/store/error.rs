@@ -15,6 +15,10 @@ pub enum StoreError {
     /// The key refers to something that does not exist: nothing was changed.
     #[error("no such {0}")]
     Missing(Reference),
+    /// What the key belongs to is shut down, such as an archived mesh or a revoked member, and the schema was asked to
+    /// look: nothing was changed.
+    #[error("the {0} is shut down")]
+    TenantDisabled(Reference),
     /// The page starts behind a key that its owner does not have.
     #[error("the page starts behind a key that does not exist")]
     UnknownCursor,

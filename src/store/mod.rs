@@ -86,7 +86,7 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the identity or the digest is taken, [`StoreError::Missing`] when it refers to
-    /// something that does not exist.
+    /// something that does not exist, [`StoreError::TenantDisabled`] when that is shut down and the schema is asked to look.
     async fn insert(&self, key: &KeyRecord<Self::Schema>) -> Result<(), StoreError>;
 
     /// Retires the predecessor and adds the successor, or does neither. A key is rotated once; after that, its

@@ -36,3 +36,5 @@ mod statements;
 mod support;
 #[cfg(feature = "testkit")]
 mod tasks;
+#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod trouble;

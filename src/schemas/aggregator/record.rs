@@ -72,6 +72,10 @@ impl Schema for Aggregator {
 pub struct AggregatorDetails {}
 
 /// Describes a new key of the schema `aggregator`.
+///
+/// The service itself also demands an OAuth session in the aggregator's row before it accepts a key: one that keyward
+/// made for a DID that never had one works with keyward alone. Where there is a session, a new key after a revocation
+/// makes the service use that session again, so end it first if that is not meant.
 #[derive(Clone, Debug)]
 #[must_use = "a description alone issues no key"]
 pub struct AggregatorKey {

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 pub struct MeshDetails {
     /// What people call it.
     pub label: Label,
-    /// What it may do.
+    /// What it may do. A name in the table that is none of these grants nothing; a rotation keeps it.
     pub capabilities: Capabilities,
     /// Where it may do it.
     pub topics: Topics,
@@ -185,6 +185,9 @@ impl fmt::Display for Topics {
 }
 
 /// Describes a new key of the schema `mesh`.
+///
+/// The service itself always names an [issuer](Self::issued_by). A key without one is accepted by keyward, and refused as
+/// missing on those of the service's routes that act for the issuer.
 ///
 /// ```
 /// use keyward::schemas::mesh::{Capability, MeshKey, MeshKeyError};

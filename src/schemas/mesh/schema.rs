@@ -25,7 +25,11 @@ impl Mesh {
     }
 
     /// Refuses a key while its mesh is archived or the member who issued it is revoked, which the service itself does
-    /// not check. A lookup then reads the mesh and the member too.
+    /// not check, and also when either is gone or the member belongs to another mesh. A lookup then reads the mesh and
+    /// the member too. Nobody's key, without an issuer, is fine.
+    ///
+    /// No key is issued or rotated there either:
+    /// [`StoreError::TenantDisabled`](crate::store::StoreError::TenantDisabled).
     #[must_use]
     pub fn strict(self) -> Self {
         Self { strict: true, ..self }

@@ -74,7 +74,8 @@ pub struct ScraperDetails {
     pub scopes: Scopes,
     /// How many requests a minute it permits. keyward hands the number out and does not count requests.
     pub rate_limit: RateLimit,
-    /// Whatever the host keeps with it. PostgreSQL's column is `jsonb`, which keeps the value and not its spelling.
+    /// Whatever the host keeps with it, as the database writes it, whatever its numbers and however deep. PostgreSQL's
+    /// column is `jsonb`, which keeps the value and not its spelling. What is no text reads as absent.
     pub metadata: Option<Metadata>,
 }
 
@@ -144,8 +145,8 @@ impl ScraperKey {
     /// Keeps `metadata` with the key, a JSON document.
     ///
     /// # Errors
-    /// [`ScraperKeyError::Metadata`] when it is too long or has a NUL character. That it is a JSON document is checked
-    /// when it is stored.
+    /// [`ScraperKeyError::Metadata`] when it is too long or has a NUL character. That it is a JSON document, nested at
+    /// most 127 levels deep and with numbers below 1e308, is checked when it is stored.
     pub fn metadata(mut self, metadata: impl Into<Box<str>>) -> Result<Self, ScraperKeyError> {
         self.draft.details.metadata = Some(Metadata::new(metadata)?);
         Ok(self)

@@ -20,6 +20,14 @@ pub(crate) enum EngineError {
     /// The caller's own connection or transaction is not one in which this can be done.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The role lacks a right.
+    #[error("{backend} denied the statement")]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has no rights to lack"))]
+    Denied {
+        backend: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// An error that the same call will meet again, such as a missing table.
     #[error("{backend} refused the statement")]
     Failed {

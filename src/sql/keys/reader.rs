@@ -65,6 +65,14 @@ impl<'r> RowReader<'r> {
         self.optional_with(column, str::to_owned)
     }
 
+    /// A text on which no decision depends: what is no text reads as absent, and is no defect.
+    pub(crate) fn opaque_text(&self, column: impl Column) -> Option<&'r str> {
+        match self.cell(column) {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What `read` makes of a text, without a copy of it in between.
     pub(crate) fn optional_with<T>(&mut self, column: impl Column, read: impl FnOnce(&str) -> T) -> Option<T> {
         match self.cell(column) {

@@ -165,7 +165,7 @@ fn a_rotation_without_grace_kills_the_old_key_at_once() {
     over_both_engines(SCRAPER, |terminal| {
         let old = terminal.issue(&ACME);
         let new = terminal.rotate(&old.id, &["--grace", "0s"]);
-        terminal.verify(&old.secret, &[]).is_refused("expired");
+        terminal.verify(&old.secret, &[]).is_refused("revoked");
         terminal.verify(&new.secret, &[]).is_accepted();
     });
 }
@@ -209,7 +209,7 @@ fn a_key_is_rotated_once_and_only_while_it_lives() {
         assert_eq!(terminal.document(&["get", &old.id])["successor"], new.id);
         terminal.verify(&old.secret, &[]).is_accepted();
         let newer = terminal.rotate(&new.id, &["--grace", "0s"]);
-        terminal.run(&["rotate", &new.id], "").has_failed(1, "only a live key can be rotated: the key has expired");
+        terminal.run(&["rotate", &new.id], "").has_failed(1, "only a live key can be rotated: the key is revoked");
         terminal.document(&["revoke", &newer.id]);
         terminal.run(&["rotate", &newer.id], "").has_failed(1, "only a live key can be rotated: the key is revoked");
         assert_eq!(terminal.document(&["list", "--owner", "acme"])["keys"].as_array().unwrap().len(), 3);

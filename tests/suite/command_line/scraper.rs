@@ -66,6 +66,23 @@ fn a_key_has_no_scope_and_sixty_requests_a_minute_unless_more_is_said() {
 }
 
 #[test]
+fn metadata_is_a_document_unless_its_numbers_would_be_rounded() {
+    over_both_engines(SCRAPER, |terminal| {
+        for (metadata, is_document) in [
+            (r#"{"a": ["12345678901234567890123", -0.25, 18446744073709551615, true, null]}"#, true),
+            (r#"{"big": 12345678901234567890123}"#, false),
+            (r#"{"\"": [0.1234567890123456789]}"#, false),
+        ] {
+            let key = terminal.issue(&[&ACME[..], &["--metadata", metadata]].concat());
+            let shown = terminal.document(&["get", &key.id])["metadata"].clone();
+            let document: serde_json::Value = serde_json::from_str(metadata).unwrap();
+            let expected = if is_document { document } else { json!(metadata) };
+            assert_eq!((&shown, &key.document["metadata"]), (&expected, &expected));
+        }
+    });
+}
+
+#[test]
 fn every_required_scope_has_to_be_held_as_a_whole() {
     over_both_engines(SCRAPER, |terminal| {
         let secret = terminal.issue(&[&ACME[..], &["--scope", "jobs:read", "--scope", "jobs:write"]].concat()).secret;

@@ -17,7 +17,7 @@ over![every_database of Mesh:
     an_odd_row_is_not_rotated,
 ];
 
-const ODD_CAPABILITIES: [&str; 20] = [
+const ODD_CAPABILITIES: [&str; 10] = [
     "\"admin\"",
     "\"xadminx\"",
     "\"\"",
@@ -28,34 +28,10 @@ const ODD_CAPABILITIES: [&str; 20] = [
     "{}",
     "{\"admin\": true}",
     "{\"0\": \"admin\", \"length\": 1}",
-    "[[\"admin\"]]",
-    "[{\"name\": \"admin\"}]",
-    "[null]",
-    "[1]",
-    "[true]",
-    "[\"\"]",
-    "[\"Admin\"]",
-    "[\" admin\"]",
-    "[\"send\", \"raed\"]",
-    "[\"admin\", null]",
 ];
 
-const ODD_TOPICS: [&str; 14] = [
-    "null",
-    "\"deploys\"",
-    "\"\"",
-    "\"[\\\"deploys\\\"]\"",
-    "true",
-    "0",
-    "{}",
-    "{\"deploys\": true}",
-    "[1]",
-    "[null]",
-    "[\"deploys\", null]",
-    "[[\"deploys\"]]",
-    "[{\"name\": \"deploys\"}]",
-    "[\"deploys\", 7]",
-];
+const ODD_TOPICS: [&str; 8] =
+    ["null", "\"deploys\"", "\"\"", "\"[\\\"deploys\\\"]\"", "true", "0", "{}", "{\"deploys\": true}"];
 
 const fn unusable(column: &'static str) -> RefusalReason {
     RefusalReason::Unusable(Defect::new("mesh.api_key", column))

@@ -53,11 +53,6 @@ async fn refused(keys: &Keys<Scraper>) -> RefusalReason {
     keys.verify(KEY).await.map_err(|refusal: Refusal| refusal.reason()).unwrap_err()
 }
 
-/// Why a revoked key is refused: the host's table alone has a flag and nothing else.
-fn reason_of_a_revoked_key(fixture: &Fixture) -> RefusalReason {
-    if fixture.store().abilities().revocation_time { RefusalReason::Revoked } else { RefusalReason::Disabled }
-}
-
 const fn unusable(column: &'static str) -> RefusalReason {
     RefusalReason::Unusable(Defect::new("api_keys", column))
 }

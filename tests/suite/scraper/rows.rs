@@ -4,11 +4,8 @@ use keyward::key::{KeyId, Metadata, RateLimit, RefusalReason, Revocation, Revoke
 use keyward::schemas::scraper::{DEFAULT_REQUESTS_PER_MINUTE, Scraper};
 use keyward::{KeysError, Timestamp};
 
-use super::{
-    Fixture, HOUR, KEY_HASH, Record, accepted, acme, draft, get, only_key, reason_of_a_revoked_key, refused, sha256,
-    write_row,
-};
-use crate::support::{START, over};
+use super::{Fixture, HOUR, KEY_HASH, Record, accepted, acme, draft, get, only_key, refused, sha256, write_row};
+use crate::support::{START, over, refusal_of_a_revoked_key};
 
 over![every_database of Scraper:
     a_row_of_the_columns_that_have_to_be_there_is_accepted,
@@ -120,7 +117,7 @@ async fn a_key_that_the_service_issued_is_rotated_and_revoked_like_any_other(fix
     let now = Revoked::now(id.clone(), Revocation::new(Some(keys.now()), None));
     assert_eq!(keys.revoke(&id, None).await.unwrap(), now);
     assert!(keys.revoke(&id, None).await.unwrap().already);
-    assert_eq!(refused(keys).await, reason_of_a_revoked_key(&fixture));
+    assert_eq!(refused(keys).await, refusal_of_a_revoked_key(&fixture));
 }
 
 async fn a_digest_in_capitals_belongs_to_no_key(fixture: Fixture) {

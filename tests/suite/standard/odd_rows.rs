@@ -81,8 +81,6 @@ const ODD_ON_SQLITE: &[(&str, &str, RefusalReason)] = &[
     ("environment", "1", unusable("environment")),
     ("scopes", "1", unusable("scopes")),
     ("scopes", "x'61'", unusable("scopes")),
-    ("metadata", "1", unusable("metadata")),
-    ("metadata", "x'7b7d'", unusable("metadata")),
     ("requests_per_minute", "'60'", unusable("requests_per_minute")),
     ("requests_per_minute", "60.5", unusable("requests_per_minute")),
     ("is_disabled", "2", unusable("is_disabled")),

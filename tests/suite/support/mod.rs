@@ -9,6 +9,7 @@
 //! - `every_engine`: both engines, with the side tables
 //! - `every_bare_table`: both engines, on the host's table alone
 //! - `every_empty_database`: both engines, without any table
+//! - `on_postgres`: PostgreSQL, with the side tables
 
 #![allow(
     dead_code,
@@ -32,7 +33,7 @@ pub(crate) mod sqlite;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use keyward::key::{Issued, OwnerId, Schema};
+use keyward::key::{Issued, OwnerId, RefusalReason, Schema};
 use keyward::store::{KeyStore, MemoryKeyStore};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use keyward::{Engine, SqlKeyStore};
@@ -54,6 +55,11 @@ pub(crate) type Store<S> = Arc<dyn KeyStore<Schema = S>>;
 pub(crate) fn keys<S: Schema>(store: Store<S>, clock: &Arc<ManualClock>, seed: u64) -> Keys<S> {
     let clock = Arc::<ManualClock>::clone(clock);
     Keys::builder_over(store).shared_clock(clock).random(StdRng::seed_from_u64(seed)).build()
+}
+
+/// Why a revoked key is refused: where a host's table is alone, it may have a flag and nothing else.
+pub(crate) fn refusal_of_a_revoked_key<S: TestSchema>(fixture: &Fixture<S>) -> RefusalReason {
+    if fixture.store().abilities().revocation_time { RefusalReason::Revoked } else { RefusalReason::Disabled }
 }
 
 /// One test's own database, with keys of one schema over it.
@@ -276,6 +282,9 @@ macro_rules! each_place {
     };
     (every_engine, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: sqlite if "sqlite", postgres if "postgres");
+    };
+    (on_postgres, $schema:ident, $test:ident) => {
+        $crate::support::places!($schema, $test: postgres if "postgres");
     };
     (every_bare_table, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: bare_sqlite if "sqlite", bare_postgres if "postgres");

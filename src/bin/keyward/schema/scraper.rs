@@ -88,5 +88,34 @@ impl CommandSchema for Scraper {
 
 /// The column holds a JSON document; what is none is shown as a text.
 fn document(metadata: &Metadata) -> Value {
-    serde_json::from_str(metadata.as_str()).unwrap_or_else(|_| json!(metadata.as_str()))
+    let text = metadata.as_str();
+    match serde_json::from_str(text) {
+        Ok(document) if has_exact_numbers(text) => document,
+        _ => json!(text),
+    }
+}
+
+/// Whether all numbers of a JSON document are printed as they are: integers of 64 bits, and decimals that 64 bits hold.
+fn has_exact_numbers(document: &str) -> bool {
+    let mut outside_of_texts = String::new();
+    let mut characters = document.chars();
+    while let Some(character) = characters.next() {
+        if character == '"' {
+            while let Some(character) = characters.next() {
+                match character {
+                    '"' => break,
+                    '\\' => drop(characters.next()),
+                    _ => {}
+                }
+            }
+        } else {
+            outside_of_texts.push(character);
+        }
+    }
+    let is_exact = |number: &str| {
+        let digits = number.bytes().filter(u8::is_ascii_digit).count();
+        let is_short = digits == 0 || digits <= 15 && !number.contains(['e', 'E']);
+        is_short || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
+    };
+    outside_of_texts.split([',', ':', '[', ']', '{', '}', ' ', '\n', '\r', '\t']).all(is_exact)
 }

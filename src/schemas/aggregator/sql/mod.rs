@@ -1,7 +1,9 @@
 //! The schema `aggregator` in SQL: the columns of a key in the host's table, their statements, and the one function that
 //! reads a row.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -34,7 +36,7 @@ impl HostTable for Aggregator {
     const TABLES: &'static [&'static Table] = &[&table::AGGREGATORS, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "aggregators", Change::Adopt(&table::AGGREGATORS)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = Some(&statements::AGGREGATOR);
 
     fn reads(&self) -> &'static Reads {
@@ -73,17 +75,17 @@ impl HostTable for Aggregator {
     }
 
     /// The aggregator itself, which the host's indexer makes.
-    fn references(key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
+    fn references(&self, key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
         let aggregator = Statement::new(statements::AGGREGATOR.sql(), [key.head.owner.as_str().to_owned().into()]);
         vec![Step::require(aggregator, StoreError::Missing(Reference::Owner))]
     }
 
     /// One statement ends the old key and adds the new one, so that there is no moment with both or neither.
-    fn rotate(rotation: &Rotation<Self>, _side_tables: bool) -> Script<StoreError> {
+    fn rotate(&self, rotation: &Rotation<Self>, _side_tables: bool) -> Script<StoreError> {
         let Rotation { predecessor, successor, must_be_live, .. } = rotation;
         let mut arguments = Self::columns(successor);
         arguments.extend([digest(predecessor.digest.as_ref()), i64::from(*must_be_live).into()]);
-        let mut steps = Self::references(successor);
+        let mut steps = self.references(successor);
         steps.push(Step::require(Statement::new(statements::REPLACE, arguments), StoreError::Conflict));
         Script::locked(owner_lock::<Self>(&predecessor.owner), steps)
     }
@@ -94,7 +96,9 @@ impl HostTable for Aggregator {
         let digest = row.digest(Column::Hash);
         let mut head = KeyHead::new(KeyId::from_stored(did.clone()), OwnerId::from_stored(did), prefix, digest);
         head.created_at = row.timestamp(Column::CreatedAt);
-        head.last_used_at = row.timestamp(Column::LastUsedAt);
+        // The service itself leaves the last use of a key that it replaces in the row.
+        head.last_used_at =
+            row.timestamp(Column::LastUsedAt).filter(|at| head.created_at.is_none_or(|issued| *at >= issued));
         let revoked_at = row.timestamp(Column::RevokedAt);
         let reason = row.optional_text(Column::Reason);
         head.status = revocation_status(revoked_at, reason, true);

@@ -1,6 +1,8 @@
 //! The schema `mesh` in SQL: its table, its statements, and the one function that reads its rows.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -8,9 +10,10 @@ use crate::key::{DisplayPrefix, HexDigest, KeyHead, KeyId, KeyRecord, OwnerId, R
 use crate::schemas::mesh::{Capabilities, Capability, Label, MemberId, Mesh, MeshDetails, TopicName, Topics};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::{Change, Migration};
-use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value};
+use crate::sql::engine::{Cell, Query, Script, Sql, Statement, Step, Value};
 use crate::sql::keys::host::{self, Changes, HostTable, REVOCATIONS, ROTATIONS, Reads, SIDE_TABLES, digest};
-use crate::sql::keys::json::texts;
+use crate::sql::keys::json::{Entry, entries};
+use crate::sql::keys::rotation::{self, Succession};
 use crate::sql::keys::{RowReader, columns};
 use crate::store::{Abilities, KeyLookup, Reference, StoreError};
 
@@ -27,8 +30,7 @@ columns! {
         RevokedAt = "revoked_at",
         Reason = "reason",
         SuccessorId = "successor_id",
-        MeshArchivedAt = "mesh_archived_at",
-        IssuerRevokedAt = "issuer_revoked_at",
+        TenantDisabled = "tenant_disabled",
         Label = "label",
         Capabilities = "capabilities",
         TopicScopes = "topic_scopes",
@@ -42,7 +44,7 @@ impl HostTable for Mesh {
         &[&table::API_KEY, &table::MESH, &table::MEMBER, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_key", Change::Adopt(&table::API_KEY)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = Some(&statements::MESH);
 
     fn reads(&self) -> &'static Reads {
@@ -91,14 +93,16 @@ impl HostTable for Mesh {
         Ok(())
     }
 
-    /// The mesh, and the member of it who issues the key.
-    fn references(key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
-        let mesh = || Value::from(key.head.owner.as_str().to_owned());
-        let owner = Statement::new(statements::MESH.sql(), [mesh()]);
-        let mut steps = vec![Step::require(owner, StoreError::Missing(Reference::Owner))];
+    /// The mesh, and the member of it who issues the key. A strict schema also demands that neither is shut down; what
+    /// is shut down at the same moment is seen by each verification.
+    fn references(&self, key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
+        let mut steps = self.mesh(&key.head.owner);
         if let Some(issuer) = &key.details.issuer {
-            let member = Statement::new(statements::MEMBER, [issuer.as_str().to_owned().into(), mesh()]);
-            steps.push(Step::require(member, StoreError::Missing(Reference::Issuer)));
+            let member = |strict: i64| {
+                let mesh = key.head.owner.as_str().to_owned().into();
+                Statement::new(statements::MEMBER, [issuer.as_str().to_owned().into(), mesh, strict.into()])
+            };
+            steps.extend(self.issuer(member));
         }
         steps
     }
@@ -107,8 +111,13 @@ impl HostTable for Mesh {
         if foreign_key.contains("issued_by") { Reference::Issuer } else { Reference::Owner }
     }
 
-    fn rotate(rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
-        host::rotate(statements::RETIRE, rotation, side_tables)
+    /// The issuer is the one whom the row names now.
+    fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
+        let id = &rotation.predecessor.id;
+        let issuer = |strict: i64| Statement::new(statements::ISSUER, [host::text(id), strict.into()]);
+        let mut references = self.mesh(&rotation.predecessor.owner);
+        references.extend(self.issuer(issuer));
+        rotation::rotate(&statements::SUCCESSION, rotation, references, side_tables)
     }
 
     fn decode(&self, mut row: RowReader<'_>) -> KeyRecord<Self> {
@@ -122,7 +131,7 @@ impl HostTable for Mesh {
         head.successor = row.optional_text(Column::SuccessorId).map(KeyId::from_stored);
         let revoked_at = row.timestamp(Column::RevokedAt);
         let reason = row.optional_text(Column::Reason);
-        let is_tenant_disabled = !row.is_null(Column::MeshArchivedAt) || !row.is_null(Column::IssuerRevokedAt);
+        let is_tenant_disabled = row.cell(Column::TenantDisabled) != Cell::Integer(0);
         head.status = match host::revocation_status(revoked_at, reason, true) {
             Status::Active if is_tenant_disabled => Status::TenantDisabled,
             status => status,
@@ -138,7 +147,14 @@ impl HostTable for Mesh {
     }
 
     fn further_statements() -> Vec<(&'static str, Sql)> {
-        vec![("retire", statements::RETIRE), ("issuer", statements::MEMBER)]
+        let Succession { retire, succeed } = statements::SUCCESSION;
+        vec![
+            ("retire", retire),
+            ("succeed", succeed),
+            ("owner, strict", statements::MESH_IN_USE),
+            ("issuer", statements::MEMBER),
+            ("issuer of a key", statements::ISSUER),
+        ]
     }
 
     fn all_reads() -> Vec<(&'static str, &'static Reads)> {
@@ -146,21 +162,50 @@ impl HostTable for Mesh {
     }
 }
 
-/// Anything but an array of known names is a defect: a string that happens to contain `admin` is no capability.
-fn capabilities(row: &mut RowReader<'_>) -> Capabilities {
-    let known = row.optional_with(Column::Capabilities, |text| {
-        texts(text, |names| names.map(|name| name?.parse().ok()).collect::<Option<Capabilities>>())
-    });
-    known.flatten().flatten().or_else(|| row.mark_defect(Column::Capabilities)).unwrap_or_default()
+impl Mesh {
+    fn mesh(&self, mesh: &OwnerId) -> Vec<Step<StoreError>> {
+        let of = |sql| Statement::new(sql, [mesh.as_str().to_owned().into()]);
+        let mut steps = vec![Step::require(of(statements::MESH.sql()), StoreError::Missing(Reference::Owner))];
+        if self.is_strict() {
+            let disabled = StoreError::TenantDisabled(Reference::Owner);
+            steps.push(Step::require(of(statements::MESH_IN_USE), disabled));
+        }
+        steps
+    }
+
+    /// `looked_for` returns a row when there is an issuer; with 1, only when that one was not revoked.
+    fn issuer(&self, looked_for: impl Fn(i64) -> Statement) -> Vec<Step<StoreError>> {
+        let mut steps = vec![Step::require(looked_for(0), StoreError::Missing(Reference::Issuer))];
+        if self.is_strict() {
+            steps.push(Step::require(looked_for(1), StoreError::TenantDisabled(Reference::Issuer)));
+        }
+        steps
+    }
 }
 
-/// NULL is every topic; anything else but an array of texts is a defect and no topic.
+/// A name that is not known grants nothing and spoils nothing, as the service itself reads it, and so does whatever else
+/// stands among them. Anything but an array is a defect: a string that happens to contain `admin` is no capability.
+fn capabilities(row: &mut RowReader<'_>) -> Capabilities {
+    let known = row.optional_with(Column::Capabilities, |json| {
+        entries(json, |entries| texts(entries).filter_map(|name| name.parse().ok()).collect::<Capabilities>())
+    });
+    known.flatten().or_else(|| row.mark_defect(Column::Capabilities)).unwrap_or_default()
+}
+
+/// NULL is every topic; anything else but an array is a defect and no topic. What is no text in it matches no topic.
 fn topics(row: &mut RowReader<'_>) -> Topics {
     if row.is_null(Column::TopicScopes) {
         return Topics::All;
     }
-    let names = row.optional_with(Column::TopicScopes, |text| {
-        texts(text, |names| names.map(|name| name.map(TopicName::from_stored)).collect::<Option<Vec<_>>>())
+    let names = row.optional_with(Column::TopicScopes, |json| {
+        entries(json, |entries| texts(entries).map(TopicName::from_stored).collect::<Vec<_>>())
     });
-    Topics::Only(names.flatten().flatten().or_else(|| row.mark_defect(Column::TopicScopes)).unwrap_or_default())
+    Topics::Only(names.flatten().or_else(|| row.mark_defect(Column::TopicScopes)).unwrap_or_default())
+}
+
+fn texts<'e>(entries: &'e [Entry<'_>]) -> impl Iterator<Item = &'e str> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Text(text) => Some(&**text),
+        Entry::Null | Entry::Other => None,
+    })
 }

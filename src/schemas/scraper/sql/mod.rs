@@ -1,6 +1,8 @@
 //! The schema `scraper` in SQL: its table, its statements, and the one function that reads its rows.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -12,7 +14,8 @@ use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Step, Value};
 use crate::sql::keys::host::{self, Changes, HostTable, REVOCATIONS, ROTATIONS, Reads, SIDE_TABLES, digest};
-use crate::sql::keys::json::texts;
+use crate::sql::keys::json::{Entry, entries};
+use crate::sql::keys::rotation::{self, Succession};
 use crate::sql::keys::{RowReader, columns};
 use crate::store::{Abilities, KeyLookup, StoreError};
 
@@ -42,7 +45,7 @@ impl HostTable for Scraper {
     const TABLES: &'static [&'static Table] = &[&table::API_KEYS, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_keys", Change::Adopt(&table::API_KEYS)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = None;
 
     fn reads(&self) -> &'static Reads {
@@ -89,18 +92,18 @@ impl HostTable for Scraper {
             Ok(())
         } else {
             let reason = "the metadata of this schema must be a JSON document without NUL characters, nested at most \
-                          127 levels deep";
+                          127 levels deep and with numbers below 1e308";
             Err(StoreError::Unsupported(reason))
         }
     }
 
     /// A client is a plain name.
-    fn references(_key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
+    fn references(&self, _key: &KeyRecord<Self>) -> Vec<Step<StoreError>> {
         Vec::new()
     }
 
-    fn rotate(rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
-        host::rotate(statements::RETIRE, rotation, side_tables)
+    fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError> {
+        rotation::rotate(&statements::SUCCESSION, rotation, Vec::new(), side_tables)
     }
 
     fn decode(&self, mut row: RowReader<'_>) -> KeyRecord<Self> {
@@ -119,14 +122,15 @@ impl HostTable for Scraper {
             name: KeyName::from_stored(row.text(Column::Name)),
             scopes: scopes(&mut row),
             rate_limit: rate_limit(&mut row),
-            metadata: row.optional_text(Column::Metadata).map(Metadata::from_stored),
+            metadata: row.opaque_text(Column::Metadata).map(Metadata::from_stored),
         };
         head.defect = row.defect();
         KeyRecord::new(head, details)
     }
 
     fn further_statements() -> Vec<(&'static str, Sql)> {
-        vec![("retire", statements::RETIRE)]
+        let Succession { retire, succeed } = statements::SUCCESSION;
+        vec![("retire", retire), ("succeed", succeed)]
     }
 
     fn all_reads() -> Vec<(&'static str, &'static Reads)> {
@@ -136,7 +140,14 @@ impl HostTable for Scraper {
 
 /// NULL is no scope, and so is a NULL among them; anything but an array of texts is a defect.
 fn scopes(row: &mut RowReader<'_>) -> Scopes {
-    match row.optional_with(Column::Scopes, |text| texts(text, |scopes| Scopes::from_stored(scopes.flatten()))) {
+    let only_texts = |entries: &[Entry<'_>]| {
+        let text = |entry| match entry {
+            &Entry::Text(ref text) => Some(&**text),
+            Entry::Null | Entry::Other => None,
+        };
+        (!entries.contains(&Entry::Other)).then(|| Scopes::from_stored(entries.iter().filter_map(text)))
+    };
+    match row.optional_with(Column::Scopes, |json| entries(json, only_texts).flatten()) {
         None => Scopes::default(),
         Some(Some(scopes)) => scopes,
         Some(None) => row.mark_defect(Column::Scopes).unwrap_or_default(),

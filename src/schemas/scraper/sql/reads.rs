@@ -22,8 +22,8 @@ static FIND: Query = Query::new(
                    k.rate_limit_rpm, k.metadata
             FROM api_keys k
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
-            WHERE k.key_hash = $1",
+              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
+            WHERE k.key_hash::text = $1::text",
         sqlite: "
             SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
                    r.revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
@@ -43,7 +43,7 @@ static FIND_BARE: Query = Query::new(
                    NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
                    k.rate_limit_rpm, k.metadata
             FROM api_keys k
-            WHERE k.key_hash = $1",
+            WHERE k.key_hash::text = $1::text",
         sqlite: "
             SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
                    NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
@@ -62,9 +62,9 @@ static GET: Query = Query::new(
                    k.rate_limit_rpm, k.metadata
             FROM api_keys k
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
             LEFT JOIN keyward.rotations t
-              ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
+              ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash::text
             WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END",
         sqlite: "
             SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
@@ -74,7 +74,7 @@ static GET: Query = Query::new(
               ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
             LEFT JOIN keyward_rotations t
               ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
-            WHERE k.id = ?1",
+            WHERE k.id = ?1 COLLATE BINARY",
     },
     Column::NAMES,
 );
@@ -92,7 +92,7 @@ static GET_BARE: Query = Query::new(
             SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
                    NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
             FROM api_keys k
-            WHERE k.id = ?1",
+            WHERE k.id = ?1 COLLATE BINARY",
     },
     Column::NAMES,
 );
@@ -106,10 +106,10 @@ static LIST: Query = Query::new(
                    k.rate_limit_rpm, k.metadata
             FROM api_keys k
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash
+              ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
             LEFT JOIN keyward.rotations t
-              ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash
-            WHERE k.client_id = $1
+              ON t.schema = 'scraper' AND t.key_id = k.id::text AND t.key_hash = k.key_hash::text
+            WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog.\"C\" = $1::text
               AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
                   SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
                   WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
@@ -124,9 +124,9 @@ static LIST: Query = Query::new(
               ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
             LEFT JOIN keyward_rotations t
               ON t.schema = 'scraper' AND t.key_id = k.id AND t.key_hash = k.key_hash
-            WHERE k.client_id = ?1
+            WHERE k.client_id = ?1 COLLATE BINARY
               AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
-                  SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+                  SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2 COLLATE BINARY))
               AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
             ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3",
     },
@@ -141,7 +141,7 @@ static LIST_BARE: Query = Query::new(
                    NULL::timestamp AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, pg_catalog.to_json(k.scopes) AS scopes,
                    k.rate_limit_rpm, k.metadata
             FROM api_keys k
-            WHERE k.client_id = $1
+            WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog.\"C\" = $1::text
               AND ($2::text IS NULL OR (coalesce(k.created_at, '-infinity'), k.id) < (
                   SELECT coalesce(c.created_at, '-infinity'), c.id FROM api_keys c
                   WHERE c.id = CASE WHEN $2::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($2::text)::uuid END))
@@ -152,9 +152,9 @@ static LIST_BARE: Query = Query::new(
             SELECT k.id, k.client_id, k.key_prefix, k.key_hash, k.created_at, k.last_used_at, k.expires_at, k.is_active,
                    NULL AS revoked_at, NULL AS reason, NULL AS successor_id, k.name, k.scopes, k.rate_limit_rpm, k.metadata
             FROM api_keys k
-            WHERE k.client_id = ?1
+            WHERE k.client_id = ?1 COLLATE BINARY
               AND (?2 IS NULL OR (coalesce(k.created_at, ''), k.id) < (
-                  SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2))
+                  SELECT coalesce(c.created_at, ''), c.id FROM api_keys c WHERE c.id = ?2 COLLATE BINARY))
               AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.key_prefix, 1, length(?4)) = ?4)
             ORDER BY coalesce(k.created_at, '') DESC, k.id DESC LIMIT ?3",
     },

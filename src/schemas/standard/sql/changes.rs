@@ -38,19 +38,41 @@ pub(super) const APPEND_HISTORY: Sql = Sql {
 };
 
 /// `$1` the key, `$2` the version that the caller saw, `$3` until when it is still accepted, `$4` the successor, `$5`
-/// when; returns a row if the key was still as the caller saw it, and live.
+/// when, `$6` when it is revoked, or NULL when it lives on until `$3`; returns a row if the key was still as the caller
+/// saw it, and live.
 pub(super) const RETIRE: Sql = Sql {
     postgres: "
         UPDATE keyward.keys
-        SET expires_at = $3::timestamp, successor_id = $4::text, version = version + 1
+        SET expires_at = $3::timestamp, successor_id = $4::text, revoked_at = $6::timestamp, version = version + 1
         WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL AND NOT is_disabled
           AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $5::timestamp)
         RETURNING 1",
     sqlite: "
         UPDATE keyward_keys
-        SET expires_at = ?3, successor_id = ?4, version = version + 1
+        SET expires_at = ?3, successor_id = ?4, revoked_at = ?6, version = version + 1
         WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND NOT is_disabled
           AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > ?5)
+        RETURNING 1",
+};
+
+/// Adds a key that has everything of the retired one but these: `$1` the retired key, `$2` identity, `$3` display
+/// prefix, `$4` digest, `$5` when, `$6` by whom, `$7` expiry; returns a row.
+pub(super) const SUCCEED: Sql = Sql {
+    postgres: "
+        INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+        SELECT $2::text, k.owner, k.environment, k.name, k.description, $3::text, $4::bytea, k.scopes, k.metadata,
+               k.requests_per_minute, $5::timestamp, $6::text, $7::timestamp, k.lineage, k.id
+        FROM keyward.keys k
+        WHERE k.id = $1::text
+        RETURNING 1",
+    sqlite: "
+        INSERT INTO keyward_keys (id, owner, environment, name, description, prefix, digest, scopes, metadata,
+                                  requests_per_minute, created_at, created_by, expires_at, lineage, predecessor_id)
+        SELECT ?2, k.owner, k.environment, k.name, k.description, ?3, ?4, k.scopes, k.metadata,
+               k.requests_per_minute, ?5, ?6, ?7, k.lineage, k.id
+        FROM keyward_keys k
+        WHERE k.id = ?1
         RETURNING 1",
 };
 
@@ -63,7 +85,8 @@ pub(super) const CHANGE: Sql = Sql {
             requests_per_minute = $7::bigint, expires_at = $8::timestamp, is_disabled = ($9::bigint = 1::bigint),
             disabled_at = $10::timestamp, disabling_reason = $11::text, version = version + 1
         WHERE id = $1::text AND version = $2::bigint AND revoked_at IS NULL
-          AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp)
+          AND (successor_id IS NULL OR expires_at IS NOT DISTINCT FROM $8::timestamp
+               OR $8::timestamp >= '9999-12-31 23:59:59.999999'::timestamp AND expires_at >= $8::timestamp)
         RETURNING 1",
     sqlite: "
         UPDATE keyward_keys
@@ -71,102 +94,6 @@ pub(super) const CHANGE: Sql = Sql {
             is_disabled = ?9, disabled_at = ?10, disabling_reason = ?11, version = version + 1
         WHERE id = ?1 AND version = ?2 AND revoked_at IS NULL AND (successor_id IS NULL OR expires_at IS ?8)
         RETURNING 1",
-};
-
-/// `$1` the key, `$2` the digest that the caller saw or NULL, `$3` the owner or NULL, `$4` when, `$5` why; returns a
-/// row if this call revokes the key.
-pub(super) const REVOKE: Sql = Sql {
-    postgres: "
-        UPDATE keyward.keys
-        SET revoked_at = $4::timestamp, revocation_reason = $5::text, version = version + 1
-        WHERE id = $1::text AND ($2::bytea IS NULL OR digest = $2::bytea) AND ($3::text IS NULL OR owner = $3::text)
-          AND revoked_at IS NULL
-        RETURNING 1",
-    sqlite: "
-        UPDATE keyward_keys
-        SET revoked_at = ?4, revocation_reason = ?5, version = version + 1
-        WHERE id = ?1 AND (?2 IS NULL OR digest = ?2) AND (?3 IS NULL OR owner = ?3) AND revoked_at IS NULL
-        RETURNING 1",
-};
-
-/// `$1` the key, `$2` when, `$3` by whom, `$4` why. Only a key that was revoked in this transaction has a version that
-/// its history does not have yet.
-pub(super) const APPEND_REVOCATION: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
-        SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
-        FROM keyward.keys k
-        WHERE k.id = $1::text AND k.revoked_at = $2::timestamp
-          AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
-        RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
-        SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
-        FROM keyward_keys k
-        WHERE k.id = ?1 AND k.revoked_at = ?2
-          AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
-        RETURNING 1",
-};
-
-/// `$1` the owner, `$2` when, `$3` why; returns a row for every key that this call revokes.
-pub(super) const REVOKE_ALL: Sql = Sql {
-    postgres: "
-        WITH due AS (
-            SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
-            ORDER BY k.id FOR NO KEY UPDATE
-        )
-        UPDATE keyward.keys k
-        SET revoked_at = $2::timestamp, revocation_reason = $3::text, version = k.version + 1
-        FROM due WHERE k.id = due.id
-        RETURNING 1",
-    sqlite: "
-        UPDATE keyward_keys
-        SET revoked_at = ?2, revocation_reason = ?3, version = version + 1
-        WHERE owner = ?1 AND revoked_at IS NULL
-        RETURNING 1",
-};
-
-/// `$1` the owner, `$2` when, `$3` by whom, `$4` why: as [`APPEND_REVOCATION`], for all keys of the owner.
-pub(super) const APPEND_REVOCATIONS: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
-        SELECT k.id, k.version - 1, k.version, $2::timestamp, 'revoked', $3::text, $4::text
-        FROM keyward.keys k
-        WHERE k.owner = $1::text AND k.revoked_at = $2::timestamp
-          AND NOT EXISTS (SELECT 1 FROM keyward.key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
-        RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_key_history (key_id, from_version, to_version, at, action, actor, reason)
-        SELECT k.id, k.version - 1, k.version, ?2, 'revoked', ?3, ?4
-        FROM keyward_keys k
-        WHERE k.owner = ?1 AND k.revoked_at = ?2
-          AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
-        RETURNING 1",
-};
-
-/// `$1` the uses, a JSON array of `[identity, digest, instant]`. Two processes that write at once do so in the same
-/// order, so that one waits for the other. The rows of the keys themselves are not locked: that alone would write them.
-pub(super) const TOUCH: Sql = Sql {
-    postgres: "
-        WITH used AS (
-            SELECT e.value ->> 0 AS id, pg_catalog.decode(e.value ->> 1, 'hex') AS digest,
-                   pg_catalog.max((e.value ->> 2)::timestamp) AS at
-            FROM pg_catalog.jsonb_array_elements($1::text::jsonb) e (value)
-            GROUP BY 1, 2
-        )
-        INSERT INTO keyward.key_uses AS u (key_id, used_at)
-        SELECT k.id, used.at
-        FROM used JOIN keyward.keys k ON k.id = used.id AND k.digest = used.digest
-        ORDER BY k.id
-        ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at",
-    sqlite: "
-        INSERT INTO keyward_key_uses AS u (key_id, used_at)
-        SELECT k.id, max(e.value ->> 2)
-        FROM json_each(?1) e JOIN keyward_keys k ON k.id = e.value ->> 0 AND lower(hex(k.digest)) = e.value ->> 1
-        WHERE true
-        GROUP BY k.id
-        ORDER BY k.id
-        ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at",
 };
 
 /// `$1` the instant before which the keys died, `$2` how many at most; returns a row for every key that it removes. On

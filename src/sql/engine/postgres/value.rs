@@ -37,11 +37,9 @@ impl Type<sqlx::Postgres> for Zoneless {
 
 impl Encode<'_, sqlx::Postgres> for Zoneless {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let micros = match self.0 {
-            Timestamp::MIN => i64::MIN, // -infinity
-            Timestamp::MAX => i64::MAX, // infinity
-            at => at.as_micros() - POSTGRES_EPOCH,
-        };
+        // The ends of time are the finite instants that they are: `infinity` is something else to other drivers, one of
+        // which reads the year 2000.
+        let micros = self.0.as_micros() - POSTGRES_EPOCH;
         buffer.extend_from_slice(&micros.to_be_bytes());
         Ok(IsNull::No)
     }

@@ -1,4 +1,4 @@
-//! The reads of the schema `mesh` with the state of the mesh and of the issuer.
+//! The reads of the schema `mesh` with the state of the mesh and of the issuer. Revocations are as in `plain.rs`.
 
 use crate::schemas::mesh::sql::Column;
 use crate::sql::engine::{Query, Sql};
@@ -6,7 +6,7 @@ use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
-    find: Read { with_side_tables: &FIND, bare: &FIND },
+    find: Read { with_side_tables: &FIND, bare: &FIND_BARE },
     get: Read { with_side_tables: &GET, bare: &GET_BARE },
     list: Read { with_side_tables: &LIST, bare: &LIST_BARE },
 };
@@ -15,20 +15,59 @@ pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
 static FIND: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
-            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-            WHERE k.secret_prefix = $1 AND k.secret_hash = $2 ORDER BY k.id",
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id",
+    },
+    Column::NAMES,
+);
+
+/// `$1` the display prefix, which several keys may share, `$2` the digest.
+static FIND_BARE: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id",
         sqlite: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
             LEFT JOIN mesh m ON m.id = k.mesh_id
-            LEFT JOIN member i ON i.id = k.issued_by_member_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
             WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id",
     },
     Column::NAMES,
@@ -38,20 +77,27 @@ static FIND: Query = Query::new(
 static GET: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   r.reason, t.successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+              ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
             LEFT JOIN keyward.rotations t
-              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-            WHERE k.id = $1",
+              ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog.\"C\" = $1::text",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   r.reason, t.successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
             LEFT JOIN keyward_revocations r
@@ -59,8 +105,8 @@ static GET: Query = Query::new(
             LEFT JOIN keyward_rotations t
               ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
             LEFT JOIN mesh m ON m.id = k.mesh_id
-            LEFT JOIN member i ON i.id = k.issued_by_member_id
-            WHERE k.id = ?1",
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.id = ?1 COLLATE BINARY",
     },
     Column::NAMES,
 );
@@ -70,20 +116,25 @@ static GET_BARE: Query = Query::new(
     Sql {
         postgres: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
-            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-            WHERE k.id = $1",
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog.\"C\" = $1::text",
         sqlite: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
             LEFT JOIN mesh m ON m.id = k.mesh_id
-            LEFT JOIN member i ON i.id = k.issued_by_member_id
-            WHERE k.id = ?1",
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.id = ?1 COLLATE BINARY",
     },
     Column::NAMES,
 );
@@ -92,25 +143,34 @@ static GET_BARE: Query = Query::new(
 static LIST: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   r.reason, t.successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
             LEFT JOIN keyward.revocations r
-              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+              ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
             LEFT JOIN keyward.rotations t
-              ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
-            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-            WHERE k.mesh_id = $1
-              AND ($2::text IS NULL OR (k.created_at, k.id) < (
-                  SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+              ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+              AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+                  SELECT c.created_at, c.id::text FROM mesh.api_key c
+                  WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog.\"C\" = $2::text))
               AND ($4::text IS NULL
-                   OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+                   OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog.\"C\", $4::text)
+                   OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
             ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   r.reason, t.successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   r.reason, t.successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
             LEFT JOIN keyward_revocations r
@@ -118,10 +178,10 @@ static LIST: Query = Query::new(
             LEFT JOIN keyward_rotations t
               ON t.schema = 'mesh' AND t.key_id = k.id AND t.key_hash = k.secret_hash
             LEFT JOIN mesh m ON m.id = k.mesh_id
-            LEFT JOIN member i ON i.id = k.issued_by_member_id
-            WHERE k.mesh_id = ?1
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.mesh_id = ?1 COLLATE BINARY
               AND (?2 IS NULL OR (k.created_at, k.id) < (
-                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
               AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
             ORDER BY k.created_at DESC, k.id DESC LIMIT ?3",
     },
@@ -133,27 +193,34 @@ static LIST_BARE: Query = Query::new(
     Sql {
         postgres: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
-            LEFT JOIN mesh.mesh m ON m.id = k.mesh_id
-            LEFT JOIN mesh.member i ON i.id = k.issued_by_member_id
-            WHERE k.mesh_id = $1
-              AND ($2::text IS NULL OR (k.created_at, k.id) < (
-                  SELECT c.created_at, c.id FROM mesh.api_key c WHERE c.id = $2::text))
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+              AND ($2::text IS NULL OR (k.created_at, k.id::text) < (
+                  SELECT c.created_at, c.id::text FROM mesh.api_key c
+                  WHERE c.id::text = $2::text AND c.id::text COLLATE pg_catalog.\"C\" = $2::text))
               AND ($4::text IS NULL
-                   OR pg_catalog.starts_with(k.id, $4::text) OR pg_catalog.starts_with(k.secret_prefix, $4::text))
+                   OR pg_catalog.starts_with(k.id::text COLLATE pg_catalog.\"C\", $4::text)
+                   OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
             ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
         sqlite: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
-                   NULL AS reason, NULL AS successor_id, m.archived_at AS mesh_archived_at, i.revoked_at AS issuer_revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
             LEFT JOIN mesh m ON m.id = k.mesh_id
-            LEFT JOIN member i ON i.id = k.issued_by_member_id
-            WHERE k.mesh_id = ?1
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.mesh_id = ?1 COLLATE BINARY
               AND (?2 IS NULL OR (k.created_at, k.id) < (
-                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2))
+                  SELECT c.created_at, c.id FROM api_key c WHERE c.id = ?2 COLLATE BINARY))
               AND (?4 IS NULL OR substr(k.id, 1, length(?4)) = ?4 OR substr(k.secret_prefix, 1, length(?4)) = ?4)
             ORDER BY k.created_at DESC, k.id DESC LIMIT ?3",
     },

@@ -78,7 +78,7 @@ async fn a_rotation_links_both_keys_and_happens_once() {
 
         let third = subject.keys.rotate(&second.record.head.id, Duration::ZERO, None).await.unwrap().successor;
         assert_eq!(&third.record.details.lineage, id, "the first of all of them");
-        assert_eq!([subject.verdict(&first).await, subject.verdict(second).await], ["accepted", "expired"]);
+        assert_eq!([subject.verdict(&first).await, subject.verdict(second).await], ["accepted", "revoked"]);
         subject.clock.advance(Duration::from_mins(1));
         assert_eq!([subject.verdict(&first).await, subject.verdict(&third).await], ["expired", "accepted"]);
     })

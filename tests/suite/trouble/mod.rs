@@ -1,0 +1,9 @@
+//! What production does to keys, with the real thing: each test makes the trouble and says what still holds.
+
+// Always so; clippy then lets what only helps tests panic as they do.
+#![cfg(test)]
+
+mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rows;
