@@ -11,6 +11,8 @@ mod conformance;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod engines;
+#[cfg(feature = "testkit")]
+mod faulty_stores;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
