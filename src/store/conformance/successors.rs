@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::store::conformance::{Maker, Subject};
+use crate::key::Rotation;
+use crate::store::conformance::{Maker, Record, Subject};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -17,6 +18,15 @@ pub async fn a_rotation_of_a_key_whose_expiry_changed_changes_nothing<S: Subject
     if !abilities.expiry {
         return;
     }
+    if abilities.changes {
+        // A changed expiry is another version.
+        let seen = make.stored().await;
+        let rotation = make.rotation(seen.clone(), DAY * 3);
+        let change = make.change(&seen);
+        make.make_change(&change).await;
+        unchanged(&make, &rotation, &change.key).await;
+        return;
+    }
     let at = make.now();
     for (stored, seen) in [(Some(DAY), Some(DAY * 2)), (Some(DAY), None), (None, Some(DAY))] {
         let [stored, seen] = [stored, seen].map(|life| life.map(|life| at.saturating_add(life)));
@@ -24,12 +34,16 @@ pub async fn a_rotation_of_a_key_whose_expiry_changed_changes_nothing<S: Subject
         make.insert(&key).await;
         let mut as_seen = key.clone();
         as_seen.head.expires_at = seen;
-        let rotation = make.rotation(as_seen, DAY * 3);
-        let answer = make.store().rotate(&rotation).await;
-        make.conflict(answer, format_args!("a key that expires at {stored:?} is not the one that expires at {seen:?}"));
-        make.absent(&rotation.successor.head, "a rotation that lost adds no successor").await;
-        make.stands(&key, "the key keeps its own expiry").await;
+        unchanged(&make, &make.rotation(as_seen, DAY * 3), &key).await;
     }
+}
+
+async fn unchanged<S: Subject>(make: &Maker<'_, S>, rotation: &Rotation<S::Schema>, key: &Record<S>) {
+    let (stored, seen) = (key.head.expires_at, rotation.predecessor.expires_at);
+    let answer = make.store().rotate(rotation).await;
+    make.conflict(answer, format_args!("a key that expires at {stored:?} is not the one that expires at {seen:?}"));
+    make.absent(&rotation.successor.head, "a rotation that lost adds no successor").await;
+    make.stands(key, "the key keeps its own expiry").await;
 }
 
 /// A rotation returns the successor just as it is stored, and as whoever reads it finds it.
