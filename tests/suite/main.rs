@@ -30,6 +30,8 @@ mod migrations;
 mod races;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
+#[cfg(feature = "testkit")]
+mod service_under_faults;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod standard;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
