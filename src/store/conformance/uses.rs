@@ -52,7 +52,7 @@ pub async fn a_last_use_in_the_far_future_is_corrected<S: Subject>(subject: &S) 
             make.same(&touched.written, &written, format_args!("a use that is {ahead:?} ahead is corrected, or not"));
         }
         key.head.last_used_at = Some(if is_corrected { now } else { future });
-        make.stands(&key, format_args!("the last use after one that is {ahead:?} ahead")).await;
+        make.stands(&key, format!("the last use after one that is {ahead:?} ahead")).await;
     }
 }
 
@@ -68,6 +68,6 @@ pub async fn of_several_uses_of_one_key_the_latest_is_kept<S: Subject>(subject: 
         let uses = order.map(|place| use_of(&key, times[place]));
         make.answer(make.store().touch(&uses).await, "several uses of one key are no error");
         key.head.last_used_at = Some(times[2]);
-        make.stands(&key, format_args!("the latest use is kept, in the order {order:?}")).await;
+        make.stands(&key, format!("the latest use is kept, in the order {order:?}")).await;
     }
 }
