@@ -165,7 +165,9 @@ impl LastUsed {
             }
             failures = self.flush_and_log(store, failures).await;
         }
-        self.flush_and_log(store, failures).await;
+        if !self.pending().is_empty() {
+            self.flush_and_log(store, failures).await;
+        }
     }
 
     /// Logs the first failure of several, and the end of them; returns how many there were in a row.
