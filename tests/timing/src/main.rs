@@ -67,15 +67,15 @@ fn report(name: &str, times: &Times, expected: [Expected; 3]) -> bool {
     let pairs = [(Class::Nearly, Class::Wrong), (Class::Right, Class::Nearly), (Class::Right, Class::Wrong)];
     let found = pairs.map(|(one, other)| largest_t(times.of(one), times.of(other)));
     let holds = |(t, expected): (f64, Expected)| match expected {
-        Expected::Same => t < BOUND,
-        Expected::Different => t > BOUND,
-        Expected::Either => true,
+        Same => t < BOUND,
+        Different => t > BOUND,
+        Either => true,
     };
     let shown = |at: usize| {
         let bound = match expected[at] {
-            Expected::Same => "< 4.5",
-            Expected::Different => "> 4.5",
-            Expected::Either => "",
+            Same => "< 4.5",
+            Different => "> 4.5",
+            Either => "",
         };
         format!("{:.2} {bound:>5}", found[at])
     };
