@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn scopes_print_as_they_are_written() {
+        assert_eq!(scopes(&["b", "a"]).to_string(), "b a");
+        assert_eq!(format!("{:?}", scopes(&["b", "a"])), r#"{"b", "a"}"#);
+        assert_eq!(Scope::new("a").unwrap().to_string(), "a");
+        assert_eq!(format!("{:?}", Scope::new("a").unwrap()), r#"Scope("a")"#);
+        assert!(scopes(&[]).is_empty() && !scopes(&["a"]).is_empty());
+    }
+
+    #[test]
     fn admin_implies_all_only_where_the_host_says_so() {
         let held = scopes(&["admin"]);
         assert!(held.permit("jobs:read", ScopePolicy::default()).is_err());

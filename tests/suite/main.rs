@@ -42,3 +42,5 @@ mod support;
 mod tasks;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod trouble;
+#[cfg(feature = "testkit")]
+mod values;
