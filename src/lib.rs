@@ -83,6 +83,7 @@ pub mod service;
 pub mod sql;
 pub mod store;
 mod time;
+mod visible;
 
 pub use random::RandomUnavailable;
 /// The driver whose connections and transactions the SQLite engine takes, in the version that it takes.
@@ -107,3 +108,4 @@ pub use sql::{Engine, SqlKeyStore};
 #[doc(no_inline)]
 pub use sqlx;
 pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};
+pub use visible::Visible;

@@ -292,7 +292,7 @@ fn add<S: HostTable>(key: &KeyRecord<S>) -> Step<StoreError> {
 
 /// Issuing, rotating and revoking all keys of one owner happen one after the other, so that no key slips through.
 pub(crate) fn owner_lock<S: Schema>(owner: &OwnerId) -> String {
-    format!("{}:{owner}", S::NAME)
+    format!("{}:{}", S::NAME, owner.as_str())
 }
 
 fn text(id: &KeyId) -> Value<'static> {
