@@ -23,6 +23,14 @@ use std::fmt::{self, Write as _};
 #[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct Visible<'t>(pub &'t str);
 
+impl Visible<'_> {
+    /// Whether `character` is written out.
+    #[must_use]
+    pub fn hides(character: char) -> bool {
+        is_hidden(character)
+    }
+}
+
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;

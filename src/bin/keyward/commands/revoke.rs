@@ -1,7 +1,7 @@
 //! `revoke` and `revoke-all`.
 
 use keyward::KeysError;
-use keyward::key::{KeyRecord, OwnerId, Reason, Revoked};
+use keyward::key::{KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll};
 use serde_json::json;
 
 use crate::arguments::RevokeArguments;
@@ -40,16 +40,20 @@ impl<S: CommandSchema> Session<S> {
     }
 
     pub(super) async fn revoke_all(&self, owner: &OwnerId, reason: Option<Reason>) -> Result<Document, Failure> {
-        let revoked = self.keys.revoke_all(owner, reason).await?.count;
-        if revoked == 0 {
+        let RevokedAll { count, remaining, .. } = self.keys.revoke_all(owner, reason).await?;
+        if count == 0 && remaining.is_empty() {
             self.require_owner(owner).await?;
         }
-        Ok(Document::lines(json!({ "owner": owner.as_str(), "revoked": revoked }), [format!("revoked {revoked}")]))
+        let json = json!({ "owner": owner.as_str(), "revoked": count, "remaining": names(&remaining) });
+        let warning = |id: &KeyId| format!("warning: {id} is NOT revoked: the database kept it as it was");
+        let warnings = remaining.iter().map(warning).collect();
+        let accepted = remaining.is_empty();
+        Ok(Document { warnings, accepted, ..Document::lines(json, [format!("revoked {count}")]) })
     }
 }
 
 fn report(revoked: &Revoked) -> Document {
-    let Revoked { id, revocation, already, .. } = revoked;
+    let Revoked { id, revocation, already, twins, .. } = revoked;
     let line = match (already, revocation.at) {
         (false, _) => format!("revoked {id}"),
         (true, Some(at)) => format!("{id} was already revoked at {at}"),
@@ -57,7 +61,14 @@ fn report(revoked: &Revoked) -> Document {
     };
     let json = json!({
         "id": id.as_str(), "revoked_at": time(revocation.at), "already_revoked": already,
-        "revocation_reason": text(revocation.reason.as_ref()),
+        "revocation_reason": text(revocation.reason.as_ref().map(Reason::as_str)), "twins": names(twins),
     });
-    Document::lines(json, [line])
+    let warning = |twin: &KeyId| {
+        format!("warning: {twin} has the same plaintext and is NOT revoked: whoever holds it is still let in")
+    };
+    Document { warnings: twins.iter().map(warning).collect(), ..Document::lines(json, [line]) }
+}
+
+fn names(keys: &[KeyId]) -> Vec<&str> {
+    keys.iter().map(KeyId::as_str).collect()
 }
