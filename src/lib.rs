@@ -70,6 +70,7 @@
 //! - [Threat model](docs::threat_model): what is protected from whom, and what is left to you.
 //! - [Schemas](docs::schemas): the tables, column by column.
 //! - [Operating](docs::operating): the command line, events, metrics, a leaked key.
+//! - [Trouble](docs::trouble): what production does to it, how that looks in the log, and what to do.
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 

@@ -36,3 +36,5 @@ mod statements;
 mod support;
 #[cfg(feature = "testkit")]
 mod tasks;
+#[cfg(feature = "testkit")]
+mod trouble;

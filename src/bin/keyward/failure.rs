@@ -171,3 +171,32 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(error: StoreError) -> (Kind, String) {
+        let Failure { kind, message } = error.into();
+        (kind, message)
+    }
+
+    #[test]
+    fn what_an_operator_can_do_follows_the_error() {
+        let (backend, table) = ("PostgreSQL", "api_keys");
+        let locked = StoreError::Unavailable { backend, source: "canceling (SQLSTATE 55P03)".into() };
+        for (error, said) in [
+            (StoreError::Suppressed { table }, "kept the key in api_keys as it was; nothing was changed"),
+            (StoreError::Denied { backend, source: "no (SQLSTATE 42501)".into() }, "42501); `keyward check` names"),
+            (locked, "55P03); somebody else holds a lock on it"),
+            (StoreError::Unavailable { backend: "SQLite", source: "database is locked".into() }, "locked; somebody"),
+            (StoreError::Backend { backend, source: "relation does not exist".into() }, "exist; `keyward check`"),
+        ] {
+            let (kind, message) = failure(error);
+            assert_eq!(kind, Kind::Unavailable, "{message}");
+            assert!(message.contains(said), "{message}");
+        }
+        let (_, plain) = failure(StoreError::Unavailable { backend, source: "refused".into() });
+        assert_eq!(plain, "PostgreSQL is unavailable: refused");
+    }
+}
