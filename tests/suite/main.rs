@@ -40,7 +40,7 @@ mod statements;
 mod support;
 #[cfg(feature = "testkit")]
 mod tasks;
-#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(feature = "testkit")]
 mod trouble;
 #[cfg(feature = "testkit")]
 mod values;

@@ -83,7 +83,7 @@ impl HostTable for Mesh {
             head.prefix.as_str().to_owned().into(),
             serde_json::json!(capabilities).to_string().into(),
             topics.into(),
-            details.issuer.as_ref().map(ToString::to_string).into(),
+            details.issuer.as_ref().map(|issuer| issuer.as_str().to_owned()).into(),
             head.created_at.into(),
             head.expires_at.into(),
         ]
