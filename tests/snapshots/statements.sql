@@ -273,14 +273,16 @@ RETURNING 1;
 
 -- standard: revoke (PostgreSQL)
 UPDATE keyward.keys
-SET revoked_at = $4::timestamp, revocation_reason = $5::text, version = version + 1
+SET revoked_at = $4::timestamp, revocation_reason = $5::text,
+    version = CASE WHEN version < 9223372036854775807 THEN version + 1 ELSE version END
 WHERE id = $1::text AND ($2::bytea IS NULL OR digest = $2::bytea) AND ($3::text IS NULL OR owner = $3::text)
   AND revoked_at IS NULL
 RETURNING 1;
 
 -- standard: revoke (SQLite)
 UPDATE keyward_keys
-SET revoked_at = ?4, revocation_reason = ?5, version = version + 1
+SET revoked_at = ?4, revocation_reason = ?5,
+    version = CASE WHEN version < 9223372036854775807 THEN version + 1 ELSE version END
 WHERE id = ?1 AND (?2 IS NULL OR digest = ?2) AND (?3 IS NULL OR owner = ?3) AND revoked_at IS NULL
 RETURNING 1;
 
@@ -300,19 +302,34 @@ WHERE k.id = ?1 AND k.revoked_at = ?2
   AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
 RETURNING 1;
 
+-- standard: revoked (PostgreSQL)
+SELECT k.id, true AS is_meant, k.revoked_at IS NULL AS is_live, false AS is_recorded, k.revoked_at,
+       k.revocation_reason AS reason
+FROM keyward.keys k
+WHERE k.id = $1::text AND ($2::bytea IS NULL OR k.digest = $2::bytea)
+  AND ($3::text IS NULL OR k.owner = $3::text);
+
+-- standard: revoked (SQLite)
+SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, 0 AS is_recorded, k.revoked_at,
+       k.revocation_reason AS reason
+FROM keyward_keys k
+WHERE k.id = ?1 AND (?2 IS NULL OR k.digest = ?2) AND (?3 IS NULL OR k.owner = ?3);
+
 -- standard: revoke_all (PostgreSQL)
 WITH due AS (
     SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
     ORDER BY k.id FOR NO KEY UPDATE
 )
 UPDATE keyward.keys k
-SET revoked_at = $2::timestamp, revocation_reason = $3::text, version = k.version + 1
+SET revoked_at = $2::timestamp, revocation_reason = $3::text,
+    version = CASE WHEN k.version < 9223372036854775807 THEN k.version + 1 ELSE k.version END
 FROM due WHERE k.id = due.id
 RETURNING 1;
 
 -- standard: revoke_all (SQLite)
 UPDATE keyward_keys
-SET revoked_at = ?2, revocation_reason = ?3, version = version + 1
+SET revoked_at = ?2, revocation_reason = ?3,
+    version = CASE WHEN version < 9223372036854775807 THEN version + 1 ELSE version END
 WHERE owner = ?1 AND revoked_at IS NULL
 RETURNING 1;
 
@@ -332,18 +349,47 @@ WHERE k.owner = ?1 AND k.revoked_at = ?2
   AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
 RETURNING 1;
 
+-- standard: remaining (PostgreSQL)
+SELECT k.id FROM keyward.keys k
+WHERE k.owner = $1::text AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id > $2::text)
+ORDER BY k.id LIMIT 100;
+
+-- standard: remaining (SQLite)
+SELECT k.id FROM keyward_keys k
+WHERE k.owner = ?1 AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2)
+ORDER BY k.id LIMIT 100;
+
 -- standard: touch (PostgreSQL)
 WITH used AS (
     SELECT e.value ->> 0 AS id, pg_catalog.decode(e.value ->> 1, 'hex') AS digest,
-           pg_catalog.max((e.value ->> 2)::timestamp) AS at
-    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) e (value)
+           pg_catalog.max((e.value ->> 2)::timestamp) AS at, pg_catalog.max(e.place) AS place
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) WITH ORDINALITY e (value, place)
     GROUP BY 1, 2
+), due AS (
+    SELECT k.id, used.at, used.place, u.key_id IS NULL AS is_first
+    FROM used JOIN keyward.keys k ON k.id = used.id AND k.digest = used.digest
+    LEFT JOIN keyward.key_uses u ON u.key_id = k.id
+    WHERE u.key_id IS NULL OR u.used_at < used.at OR u.used_at > used.at + '24 hours'::interval
+), locked AS (
+    SELECT u.key_id, due.at, due.place FROM due JOIN keyward.key_uses u ON u.key_id = due.id
+    WHERE u.used_at < due.at OR u.used_at > due.at + '24 hours'::interval
+    ORDER BY u.key_id FOR NO KEY UPDATE OF u SKIP LOCKED
+), locked_first AS (
+    SELECT k.id AS key_id, due.at, due.place FROM due JOIN keyward.keys k ON k.id = due.id
+    WHERE due.is_first
+    ORDER BY k.id FOR KEY SHARE OF k SKIP LOCKED
+), free AS (
+    SELECT key_id, at, place FROM locked UNION ALL SELECT key_id, at, place FROM locked_first
+), written AS (
+    INSERT INTO keyward.key_uses AS u (key_id, used_at)
+    SELECT free.key_id, free.at FROM free ORDER BY free.key_id
+    ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at
+        WHERE u.used_at < excluded.used_at OR u.used_at > excluded.used_at + '24 hours'::interval
+    RETURNING 1
 )
-INSERT INTO keyward.key_uses AS u (key_id, used_at)
-SELECT k.id, used.at
-FROM used JOIN keyward.keys k ON k.id = used.id AND k.digest = used.digest
-ORDER BY k.id
-ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at;
+SELECT NULL::bigint AS busy FROM written
+UNION ALL
+SELECT due.place FROM due WHERE due.place NOT IN (SELECT free.place FROM free);
 
 -- standard: touch (SQLite)
 INSERT INTO keyward_key_uses AS u (key_id, used_at)
@@ -352,7 +398,10 @@ FROM json_each(?1) e JOIN keyward_keys k ON k.id = e.value ->> 0 AND lower(hex(k
 WHERE true
 GROUP BY k.id
 ORDER BY k.id
-ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at;
+ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at
+    WHERE u.used_at < excluded.used_at
+       OR u.used_at > datetime(substr(excluded.used_at, 1, 19), '+1 day') || substr(excluded.used_at, 20)
+RETURNING NULL AS busy;
 
 -- standard: purge (PostgreSQL)
 WITH due AS (
@@ -510,58 +559,37 @@ RETURNING 1;
 
 -- scraper: touch (PostgreSQL)
 WITH used AS (
-    SELECT CASE WHEN u ->> 0 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (u ->> 0)::uuid END AS id,
-           u ->> 1 AS key_hash, (u ->> 2)::timestamp AS at
-    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+    SELECT CASE WHEN e.value ->> 0 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                THEN (e.value ->> 0)::uuid END AS id,
+           e.value ->> 1 AS key_hash, pg_catalog.max((e.value ->> 2)::timestamp) AS at,
+           pg_catalog.max(e.place) AS place
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) WITH ORDINALITY e (value, place)
+    GROUP BY 1, 2
 ), due AS (
-    SELECT k.id, used.at FROM api_keys k JOIN used ON used.id = k.id AND used.key_hash = k.key_hash
+    SELECT k.id, used.at, used.place
+    FROM used JOIN api_keys k ON k.id = used.id AND k.key_hash::text = used.key_hash
     WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
-    ORDER BY k.id FOR NO KEY UPDATE OF k
+       OR k.last_used_at > used.at + '24 hours'::interval
+), locked AS (
+    SELECT k.id, due.at, due.place FROM due JOIN api_keys k ON k.id = due.id
+    WHERE k.last_used_at IS NULL OR k.last_used_at < due.at
+       OR k.last_used_at > due.at + '24 hours'::interval
+    ORDER BY k.id FOR NO KEY UPDATE OF k SKIP LOCKED
+), written AS (
+    UPDATE api_keys k SET last_used_at = locked.at FROM locked WHERE k.id = locked.id RETURNING 1
 )
-UPDATE api_keys k SET last_used_at = due.at FROM due WHERE k.id = due.id;
+SELECT NULL::bigint AS busy FROM written
+UNION ALL
+SELECT due.place FROM due WHERE due.place NOT IN (SELECT locked.place FROM locked);
 
 -- scraper: touch (SQLite)
 UPDATE api_keys SET last_used_at = used.at
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
-WHERE api_keys.id = used.id AND api_keys.key_hash = used.key_hash
-  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
-
--- scraper: revoke (PostgreSQL)
-UPDATE api_keys SET is_active = false
-WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
-  AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
-  AND is_active IS DISTINCT FROM false
-RETURNING 1;
-
--- scraper: revoke (SQLite)
-UPDATE api_keys SET is_active = FALSE
-WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3) AND is_active IS NOT 0
-RETURNING 1;
-
--- scraper: revoke_all (PostgreSQL)
-WITH due AS (
-    SELECT id FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
-    ORDER BY id FOR NO KEY UPDATE
-)
-UPDATE api_keys k SET is_active = false FROM due WHERE k.id = due.id RETURNING 1;
-
--- scraper: revoke_all (SQLite)
-UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1;
-
--- scraper: record_revocation (PostgreSQL)
-INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', k.id::text, k.key_hash, $4::timestamp, $5::text
-FROM (SELECT id, key_hash FROM api_keys
-      WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
-        AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
-      FOR NO KEY UPDATE) k
-ON CONFLICT DO NOTHING RETURNING 1;
-
--- scraper: record_revocation (SQLite)
-INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', id, key_hash, ?4, ?5 FROM api_keys
-WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3)
-ON CONFLICT DO NOTHING RETURNING 1;
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS key_hash, max(value ->> 2) AS at
+      FROM json_each(?1) GROUP BY 1, 2) AS used
+WHERE api_keys.id = used.id COLLATE BINARY AND api_keys.key_hash = used.key_hash COLLATE BINARY
+  AND (coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)
+       OR strftime('%Y-%m-%d %H:%M:%f', last_used_at) > strftime('%Y-%m-%d %H:%M:%f', used.at, '+1 day'))
+RETURNING NULL AS busy;
 
 -- scraper: record_rotation (PostgreSQL)
 INSERT INTO keyward.rotations (schema, key_id, key_hash, successor_id, rotated_at, accepted_until)
@@ -623,37 +651,188 @@ FROM api_keys k
 WHERE k.id = ?1 COLLATE BINARY
 RETURNING 1;
 
+-- scraper: revoke (PostgreSQL)
+UPDATE api_keys SET is_active = false
+WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+  AND ($2::text IS NULL OR key_hash::text = $2::text)
+  AND ($3::text IS NULL OR client_id::text COLLATE pg_catalog."C" = $3::text)
+  AND is_active IS DISTINCT FROM false
+RETURNING 1;
+
+-- scraper: revoke (SQLite)
+UPDATE api_keys SET is_active = FALSE
+WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR key_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR client_id = ?3 COLLATE BINARY) AND is_active IS NOT 0
+RETURNING 1;
+
+-- scraper: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', k.id::text, k.key_hash::text, $4::timestamp, $5::text
+FROM (SELECT id, key_hash FROM api_keys
+      WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+        AND ($2::text IS NULL OR key_hash::text = $2::text)
+        AND ($3::text IS NULL OR client_id::text COLLATE pg_catalog."C" = $3::text)
+      FOR NO KEY UPDATE) k
+WHERE pg_catalog.octet_length(k.key_hash::text) <= 1024
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'scraper', id, key_hash, ?4, ?5 FROM api_keys
+WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR key_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR client_id = ?3 COLLATE BINARY) AND id IS NOT NULL AND key_hash IS NOT NULL
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: revoked (PostgreSQL)
+SELECT k.id::text AS id, true AS is_meant, k.is_active IS TRUE AS is_live,
+       r.revoked_at IS NOT NULL AS is_recorded, r.revoked_at, r.reason
+FROM api_keys k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text
+WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+  AND ($2::text IS NULL OR k.key_hash::text = $2::text)
+  AND ($3::text IS NULL OR k.client_id::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.id::text, false, true, false, NULL, NULL
+ FROM api_keys k JOIN api_keys t ON t.key_hash::text = k.key_hash::text
+ WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+   AND t.id <> k.id AND t.is_active
+ ORDER BY t.id LIMIT 100);
+
+-- scraper: revoked (SQLite)
+SELECT k.id, 1 AS is_meant, k.is_active IS NOT NULL AND k.is_active IS NOT 0 AS is_live,
+       r.revoked_at IS NOT NULL AS is_recorded, r.revoked_at, r.reason
+FROM api_keys k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'scraper' AND r.key_id = k.id AND r.key_hash = k.key_hash
+WHERE k.id = ?1 COLLATE BINARY AND (?2 IS NULL OR k.key_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR k.client_id = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.id, 0, 1, 0, NULL, NULL
+    FROM api_keys k JOIN api_keys t ON t.key_hash = k.key_hash COLLATE BINARY
+    WHERE k.id = ?1 COLLATE BINARY AND t.id <> ?1 COLLATE BINARY
+      AND t.is_active IS NOT NULL AND t.is_active IS NOT 0
+    ORDER BY t.id LIMIT 100);
+
+-- scraper: revoked, without side tables (PostgreSQL)
+SELECT k.id::text AS id, true AS is_meant, k.is_active IS TRUE AS is_live, false AS is_recorded,
+       NULL::timestamp AS revoked_at, NULL AS reason
+FROM api_keys k
+WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+  AND ($2::text IS NULL OR k.key_hash::text = $2::text)
+  AND ($3::text IS NULL OR k.client_id::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.id::text, false, true, false, NULL, NULL
+ FROM api_keys k JOIN api_keys t ON t.key_hash::text = k.key_hash::text
+ WHERE k.id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
+   AND t.id <> k.id AND t.is_active
+ ORDER BY t.id LIMIT 100);
+
+-- scraper: revoked, without side tables (SQLite)
+SELECT k.id, 1 AS is_meant, k.is_active IS NOT NULL AND k.is_active IS NOT 0 AS is_live, 0 AS is_recorded,
+       NULL AS revoked_at, NULL AS reason
+FROM api_keys k
+WHERE k.id = ?1 COLLATE BINARY AND (?2 IS NULL OR k.key_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR k.client_id = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.id, 0, 1, 0, NULL, NULL
+    FROM api_keys k JOIN api_keys t ON t.key_hash = k.key_hash COLLATE BINARY
+    WHERE k.id = ?1 COLLATE BINARY AND t.id <> ?1 COLLATE BINARY
+      AND t.is_active IS NOT NULL AND t.is_active IS NOT 0
+    ORDER BY t.id LIMIT 100);
+
+-- scraper: lock_keys (PostgreSQL)
+WITH locked AS MATERIALIZED (
+    SELECT id, key_hash, is_active FROM api_keys
+    WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT 1 FROM locked
+WHERE is_active IS DISTINCT FROM false
+  AND (id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024) IS NOT TRUE;
+
+-- scraper: lock_keys (SQLite)
+SELECT 1 FROM api_keys
+WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND (id IS NULL OR key_hash IS NULL);
+
+-- scraper: revoke_all (PostgreSQL)
+UPDATE api_keys SET is_active = false
+WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+  AND is_active IS DISTINCT FROM false
+RETURNING 1;
+
+-- scraper: revoke_all (SQLite)
+UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 RETURNING 1;
+
+-- scraper: remaining (PostgreSQL)
+SELECT coalesce(k.id::text, 'NULL') AS id FROM api_keys k
+WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
+  AND k.is_active AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
+ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
+
+-- scraper: remaining (SQLite)
+SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_keys k
+WHERE k.client_id = ?1 COLLATE BINARY AND k.is_active IS NOT NULL AND k.is_active IS NOT 0
+  AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
+ORDER BY k.id COLLATE BINARY LIMIT 100;
+
 -- scraper: record_all_revocations, step 1 (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
-FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
-      ORDER BY id FOR NO KEY UPDATE) k
+SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
+WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+  AND is_active IS DISTINCT FROM false
+  AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
 -- scraper: record_all_revocations, step 1 (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
+SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
+WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND id IS NOT NULL AND key_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
 -- scraper: record_all_revocations, step 2 (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
-FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 ORDER BY id FOR NO KEY UPDATE) k
+SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
+WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+  AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
 -- scraper: record_all_revocations, step 2 (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1
+SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
+WHERE client_id = ?1 COLLATE BINARY AND id IS NOT NULL AND key_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
 -- mesh: find (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+       NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
+
+-- mesh: find (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+       NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
+
+-- mesh: find, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
        NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
 WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
 
--- mesh: find (SQLite)
+-- mesh: find, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
        NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
@@ -661,7 +840,8 @@ FROM api_key k
 WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
 
 -- mesh: get (PostgreSQL)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
@@ -672,7 +852,8 @@ LEFT JOIN keyward.rotations t
 WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: get (SQLite)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
@@ -697,7 +878,8 @@ FROM api_key k
 WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: list (PostgreSQL)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id, false AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM mesh.api_key k
@@ -715,7 +897,8 @@ WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: list (SQLite)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id, 0 AS tenant_disabled,
        k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
 FROM api_key k
@@ -755,6 +938,35 @@ WHERE k.mesh_id = ?1 COLLATE BINARY
 ORDER BY k.created_at DESC, k.id DESC LIMIT ?3;
 
 -- mesh: strict find (PostgreSQL)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+LEFT JOIN mesh.member i
+  ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
+
+-- mesh: strict find (SQLite)
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+       NULL AS reason, NULL AS successor_id,
+       (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+        AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+       k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+LEFT JOIN mesh m ON m.id = k.mesh_id
+LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
+
+-- mesh: strict find, without side tables (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
        NULL AS reason, NULL AS successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
@@ -766,7 +978,7 @@ LEFT JOIN mesh.member i
   ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
 WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id;
 
--- mesh: strict find (SQLite)
+-- mesh: strict find, without side tables (SQLite)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
        NULL AS reason, NULL AS successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
@@ -778,7 +990,8 @@ LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
 WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id;
 
 -- mesh: strict get (PostgreSQL)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
         AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -794,7 +1007,8 @@ LEFT JOIN mesh.member i
 WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text;
 
 -- mesh: strict get (SQLite)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
         AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -832,7 +1046,8 @@ LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
 WHERE k.id = ?1 COLLATE BINARY;
 
 -- mesh: strict list (PostgreSQL)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
         AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -855,7 +1070,8 @@ WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1
 ORDER BY k.created_at DESC, k.id DESC LIMIT $3;
 
 -- mesh: strict list (SQLite)
-SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
        r.reason, t.successor_id,
        (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
         AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -925,59 +1141,36 @@ RETURNING 1;
 
 -- mesh: touch (PostgreSQL)
 WITH used AS (
-    SELECT u ->> 0 AS id, u ->> 1 AS secret_hash, (u ->> 2)::timestamp AS at
-    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+    SELECT e.value ->> 0 AS id, e.value ->> 1 AS secret_hash,
+           pg_catalog.max((e.value ->> 2)::timestamp) AS at, pg_catalog.max(e.place) AS place
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) WITH ORDINALITY e (value, place)
+    GROUP BY 1, 2
 ), due AS (
-    SELECT k.id, used.at FROM mesh.api_key k JOIN used ON used.id = k.id AND used.secret_hash = k.secret_hash
-    WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
-    ORDER BY k.id FOR NO KEY UPDATE OF k
+    SELECT k.id::text AS id, used.at, used.place
+    FROM used JOIN mesh.api_key k ON k.id::text = used.id AND k.secret_hash::text = used.secret_hash
+    WHERE k.id::text COLLATE pg_catalog."C" = used.id
+      AND (k.last_used_at IS NULL OR k.last_used_at < used.at
+           OR k.last_used_at > used.at + '24 hours'::interval)
+), locked AS (
+    SELECT k.id::text AS id, due.at, due.place FROM due JOIN mesh.api_key k ON k.id::text = due.id
+    WHERE k.last_used_at IS NULL OR k.last_used_at < due.at
+       OR k.last_used_at > due.at + '24 hours'::interval
+    ORDER BY k.id FOR NO KEY UPDATE OF k SKIP LOCKED
+), written AS (
+    UPDATE mesh.api_key k SET last_used_at = locked.at FROM locked WHERE k.id::text = locked.id RETURNING 1
 )
-UPDATE mesh.api_key k SET last_used_at = due.at FROM due WHERE k.id = due.id;
+SELECT NULL::bigint AS busy FROM written
+UNION ALL
+SELECT due.place FROM due WHERE due.place NOT IN (SELECT locked.place FROM locked);
 
 -- mesh: touch (SQLite)
 UPDATE api_key SET last_used_at = used.at
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS secret_hash, value ->> 2 AS at FROM json_each(?1)) AS used
-WHERE api_key.id = used.id AND api_key.secret_hash = used.secret_hash
-  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
-
--- mesh: revoke (PostgreSQL)
-UPDATE mesh.api_key SET revoked_at = $4::timestamp
-WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
-  AND revoked_at IS NULL
-RETURNING 1;
-
--- mesh: revoke (SQLite)
-UPDATE api_key SET revoked_at = ?4
-WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
-  AND revoked_at IS NULL
-RETURNING 1;
-
--- mesh: revoke_all (PostgreSQL)
-WITH due AS (
-    SELECT id FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE
-)
-UPDATE mesh.api_key k SET revoked_at = $2::timestamp FROM due WHERE k.id = due.id RETURNING 1;
-
--- mesh: revoke_all (SQLite)
-UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 AND revoked_at IS NULL RETURNING 1;
-
--- mesh: record_revocation (PostgreSQL)
-INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'mesh', k.id, k.secret_hash, $4::timestamp, $5::text
-FROM (SELECT id, secret_hash FROM mesh.api_key
-      WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
-        AND revoked_at IS NULL
-      FOR NO KEY UPDATE) k
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
-
--- mesh: record_revocation (SQLite)
-INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'mesh', id, secret_hash, ?4, ?5 FROM api_key
-WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
-  AND revoked_at IS NULL
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS secret_hash, max(value ->> 2) AS at
+      FROM json_each(?1) GROUP BY 1, 2) AS used
+WHERE api_key.id = used.id COLLATE BINARY AND api_key.secret_hash = used.secret_hash COLLATE BINARY
+  AND (coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)
+       OR strftime('%Y-%m-%d %H:%M:%f', last_used_at) > strftime('%Y-%m-%d %H:%M:%f', used.at, '+1 day'))
+RETURNING NULL AS busy;
 
 -- mesh: owner (PostgreSQL)
 SELECT 1 FROM mesh.mesh WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text;
@@ -1077,34 +1270,185 @@ LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
 WHERE k.id = ?1 COLLATE BINARY
   AND (k.issued_by_member_id IS NULL OR i.id IS NOT NULL AND (?2 = 0 OR i.revoked_at IS NULL));
 
+-- mesh: revoke (PostgreSQL)
+UPDATE mesh.api_key SET revoked_at = $4::timestamp
+WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR secret_hash::text = $2::text)
+  AND ($3::text IS NULL OR mesh_id::text COLLATE pg_catalog."C" = $3::text)
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- mesh: revoke (SQLite)
+UPDATE api_key SET revoked_at = ?4
+WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR secret_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR mesh_id = ?3 COLLATE BINARY) AND revoked_at IS NULL
+RETURNING 1;
+
+-- mesh: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', k.id::text, k.secret_hash::text, $4::timestamp, $5::text
+FROM (SELECT id, secret_hash FROM mesh.api_key
+      WHERE id::text = $1::text AND id::text COLLATE pg_catalog."C" = $1::text
+        AND ($2::text IS NULL OR secret_hash::text = $2::text)
+        AND ($3::text IS NULL OR mesh_id::text COLLATE pg_catalog."C" = $3::text)
+        AND revoked_at IS NULL
+      FOR NO KEY UPDATE) k
+WHERE pg_catalog.octet_length(k.id::text) <= 1024 AND pg_catalog.octet_length(k.secret_hash::text) <= 1024
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'mesh', id, secret_hash, ?4, ?5 FROM api_key
+WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR secret_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR mesh_id = ?3 COLLATE BINARY) AND revoked_at IS NULL
+  AND id IS NOT NULL AND secret_hash IS NOT NULL
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: revoked (PostgreSQL)
+SELECT k.id::text AS id, true AS is_meant, k.revoked_at IS NULL AS is_live,
+       r.revoked_at IS NOT NULL AS is_recorded, coalesce(r.revoked_at, k.revoked_at) AS revoked_at, r.reason
+FROM mesh.api_key k
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR k.secret_hash::text = $2::text)
+  AND ($3::text IS NULL OR k.mesh_id::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.id::text, false, true, false, NULL, NULL
+ FROM mesh.api_key k
+ JOIN mesh.api_key t
+   ON t.secret_prefix::text = k.secret_prefix::text AND t.secret_hash::text = k.secret_hash::text
+ WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+   AND t.id::text COLLATE pg_catalog."C" <> $1::text AND t.revoked_at IS NULL
+ ORDER BY t.id LIMIT 100);
+
+-- mesh: revoked (SQLite)
+SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, r.revoked_at IS NOT NULL AS is_recorded,
+       coalesce(r.revoked_at, k.revoked_at) AS revoked_at, r.reason
+FROM api_key k
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+WHERE k.id = ?1 COLLATE BINARY AND (?2 IS NULL OR k.secret_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR k.mesh_id = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.id, 0, 1, 0, NULL, NULL
+    FROM api_key k
+    JOIN api_key t ON t.secret_prefix = k.secret_prefix AND t.secret_hash = k.secret_hash COLLATE BINARY
+    WHERE k.id = ?1 COLLATE BINARY AND t.id <> ?1 COLLATE BINARY AND t.revoked_at IS NULL
+    ORDER BY t.id LIMIT 100);
+
+-- mesh: revoked, without side tables (PostgreSQL)
+SELECT k.id::text AS id, true AS is_meant, k.revoked_at IS NULL AS is_live, false AS is_recorded,
+       k.revoked_at, NULL AS reason
+FROM mesh.api_key k
+WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+  AND ($2::text IS NULL OR k.secret_hash::text = $2::text)
+  AND ($3::text IS NULL OR k.mesh_id::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.id::text, false, true, false, NULL, NULL
+ FROM mesh.api_key k
+ JOIN mesh.api_key t
+   ON t.secret_prefix::text = k.secret_prefix::text AND t.secret_hash::text = k.secret_hash::text
+ WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog."C" = $1::text
+   AND t.id::text COLLATE pg_catalog."C" <> $1::text AND t.revoked_at IS NULL
+ ORDER BY t.id LIMIT 100);
+
+-- mesh: revoked, without side tables (SQLite)
+SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, 0 AS is_recorded, k.revoked_at, NULL AS reason
+FROM api_key k
+WHERE k.id = ?1 COLLATE BINARY AND (?2 IS NULL OR k.secret_hash = ?2 COLLATE BINARY)
+  AND (?3 IS NULL OR k.mesh_id = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.id, 0, 1, 0, NULL, NULL
+    FROM api_key k
+    JOIN api_key t ON t.secret_prefix = k.secret_prefix AND t.secret_hash = k.secret_hash COLLATE BINARY
+    WHERE k.id = ?1 COLLATE BINARY AND t.id <> ?1 COLLATE BINARY AND t.revoked_at IS NULL
+    ORDER BY t.id LIMIT 100);
+
+-- mesh: lock_keys (PostgreSQL)
+WITH locked AS MATERIALIZED (
+    SELECT id, secret_hash FROM mesh.api_key
+    WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+      AND revoked_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT 1 FROM locked
+WHERE (pg_catalog.octet_length(id::text) <= 1024
+       AND pg_catalog.octet_length(secret_hash::text) <= 1024) IS NOT TRUE;
+
+-- mesh: lock_keys (SQLite)
+SELECT 1 FROM api_key
+WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL AND (id IS NULL OR secret_hash IS NULL);
+
+-- mesh: revoke_all (PostgreSQL)
+UPDATE mesh.api_key SET revoked_at = $2::timestamp
+WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- mesh: revoke_all (SQLite)
+UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL RETURNING 1;
+
+-- mesh: remaining (PostgreSQL)
+SELECT coalesce(k.id::text, 'NULL') AS id FROM mesh.api_key k
+WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
+ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
+
+-- mesh: remaining (SQLite)
+SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_key k
+WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
+ORDER BY k.id COLLATE BINARY LIMIT 100;
+
 -- mesh: record_all_revocations, step 1 (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'mesh', k.id, k.secret_hash, $2::timestamp, $3::text
-FROM (SELECT id, secret_hash FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL
-      ORDER BY id FOR NO KEY UPDATE) k
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+SELECT 'mesh', id::text, secret_hash::text, $2::timestamp, $3::text FROM mesh.api_key
+WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+  AND revoked_at IS NULL
+  AND pg_catalog.octet_length(id::text) <= 1024 AND pg_catalog.octet_length(secret_hash::text) <= 1024
+ON CONFLICT DO NOTHING RETURNING 1;
 
 -- mesh: record_all_revocations, step 1 (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key WHERE mesh_id = ?1 AND revoked_at IS NULL
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key
+WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL AND id IS NOT NULL AND secret_hash IS NOT NULL
+ON CONFLICT DO NOTHING RETURNING 1;
 
 -- aggregator: find (PostgreSQL)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+WHERE a.api_key_hash::text = $1::text;
+
+-- aggregator: find (SQLite)
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
+       NULL AS reason
+FROM aggregators a
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.api_key_hash = ?1;
+
+-- aggregator: find, without side tables (PostgreSQL)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
 WHERE a.api_key_hash::text = $1::text;
 
--- aggregator: find (SQLite)
+-- aggregator: find, without side tables (SQLite)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
        NULL AS reason
 FROM aggregators a
 WHERE a.api_key_hash = ?1;
 
 -- aggregator: get (PostgreSQL)
-SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
        r.reason
 FROM aggregators a
 LEFT JOIN keyward.revocations r
@@ -1112,7 +1456,8 @@ LEFT JOIN keyward.revocations r
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: get (SQLite)
-SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
        r.reason
 FROM aggregators a
 LEFT JOIN keyward_revocations r
@@ -1132,7 +1477,8 @@ FROM aggregators a
 WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL;
 
 -- aggregator: list (PostgreSQL)
-SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
        r.reason
 FROM aggregators a
 LEFT JOIN keyward.revocations r
@@ -1145,7 +1491,8 @@ WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
 LIMIT $3;
 
 -- aggregator: list (SQLite)
-SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+       coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
        r.reason
 FROM aggregators a
 LEFT JOIN keyward_revocations r
@@ -1189,61 +1536,43 @@ RETURNING 1;
 
 -- aggregator: touch (PostgreSQL)
 WITH used AS (
-    SELECT u ->> 0 AS did, u ->> 1 AS api_key_hash, (u ->> 2)::timestamp AT TIME ZONE 'UTC' AS at
-    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
+    SELECT e.value ->> 0 AS did, e.value ->> 1 AS api_key_hash,
+           pg_catalog.max((e.value ->> 2)::timestamp) AT TIME ZONE 'UTC' AS at,
+           pg_catalog.max(e.place) AS place
+    FROM pg_catalog.jsonb_array_elements($1::text::jsonb) WITH ORDINALITY e (value, place)
+    GROUP BY 1, 2
 ), due AS (
-    SELECT a.did, used.at
-    FROM aggregators a JOIN used ON used.did = a.did AND used.api_key_hash = a.api_key_hash
-    WHERE a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < used.at
-    ORDER BY a.did FOR NO KEY UPDATE OF a
+    SELECT a.did::text AS did, used.at, used.place
+    FROM used JOIN aggregators a
+      ON a.did::text = used.did AND a.api_key_hash::text = used.api_key_hash
+    WHERE a.did::text COLLATE pg_catalog."C" = used.did
+      AND (a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < used.at
+           OR a.api_key_last_used_at > used.at + '24 hours'::interval)
+), locked AS (
+    SELECT a.did::text AS did, due.at, due.place FROM due JOIN aggregators a ON a.did::text = due.did
+    WHERE a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < due.at
+       OR a.api_key_last_used_at > due.at + '24 hours'::interval
+    ORDER BY a.did FOR NO KEY UPDATE OF a SKIP LOCKED
+), written AS (
+    UPDATE aggregators a SET api_key_last_used_at = locked.at
+    FROM locked WHERE a.did::text = locked.did
+    RETURNING 1
 )
-UPDATE aggregators a SET api_key_last_used_at = due.at FROM due WHERE a.did = due.did;
+SELECT NULL::bigint AS busy FROM written
+UNION ALL
+SELECT due.place FROM due WHERE due.place NOT IN (SELECT locked.place FROM locked);
 
 -- aggregator: touch (SQLite)
 UPDATE aggregators SET api_key_last_used_at = used.at
-FROM (SELECT value ->> 0 AS did, value ->> 1 AS api_key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
-WHERE aggregators.did = used.did AND aggregators.api_key_hash = used.api_key_hash
-  AND coalesce(strftime('%Y-%m-%d %H:%M:%f', api_key_last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at);
-
--- aggregator: revoke (PostgreSQL)
-UPDATE aggregators SET api_key_revoked_at = $4::timestamp AT TIME ZONE 'UTC'
-WHERE did = $1 AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash = $2)
-  AND ($3::text IS NULL OR did = $3) AND api_key_revoked_at IS NULL
-RETURNING 1;
-
--- aggregator: revoke (SQLite)
-UPDATE aggregators SET api_key_revoked_at = ?4
-WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2)
-  AND (?3 IS NULL OR did = ?3) AND api_key_revoked_at IS NULL
-RETURNING 1;
-
--- aggregator: revoke_all (PostgreSQL)
-UPDATE aggregators SET api_key_revoked_at = $2::timestamp AT TIME ZONE 'UTC'
-WHERE did = $1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
-RETURNING 1;
-
--- aggregator: revoke_all (SQLite)
-UPDATE aggregators SET api_key_revoked_at = ?2
-WHERE did = ?1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
-RETURNING 1;
-
--- aggregator: record_revocation (PostgreSQL)
-INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'aggregator', a.did, a.api_key_hash, $4::timestamp, $5::text
-FROM (SELECT did, api_key_hash FROM aggregators
-      WHERE did = $1 AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash = $2)
-        AND ($3::text IS NULL OR did = $3) AND api_key_revoked_at IS NULL
-      FOR NO KEY UPDATE) a
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
-
--- aggregator: record_revocation (SQLite)
-INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'aggregator', did, api_key_hash, ?4, ?5 FROM aggregators
-WHERE did = ?1 AND api_key_hash IS NOT NULL AND (?2 IS NULL OR api_key_hash = ?2)
-  AND (?3 IS NULL OR did = ?3) AND api_key_revoked_at IS NULL
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+FROM (SELECT value ->> 0 AS did, value ->> 1 AS api_key_hash, max(value ->> 2) AS at
+      FROM json_each(?1) GROUP BY 1, 2) AS used
+WHERE aggregators.did = used.did COLLATE BINARY
+  AND aggregators.api_key_hash = used.api_key_hash COLLATE BINARY
+  AND (coalesce(strftime('%Y-%m-%d %H:%M:%f', api_key_last_used_at), '')
+           < strftime('%Y-%m-%d %H:%M:%f', used.at)
+       OR strftime('%Y-%m-%d %H:%M:%f', api_key_last_used_at)
+           > strftime('%Y-%m-%d %H:%M:%f', used.at, '+1 day'))
+RETURNING NULL AS busy;
 
 -- aggregator: owner (PostgreSQL)
 SELECT 1 FROM aggregators WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text;
@@ -1297,17 +1626,148 @@ WHERE did = ?1 COLLATE BINARY
   AND (?6 = 0 OR api_key_revoked_at IS NULL)
 RETURNING 1;
 
+-- aggregator: revoke (PostgreSQL)
+UPDATE aggregators SET api_key_revoked_at = $4::timestamp AT TIME ZONE 'UTC'
+WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+  AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash::text = $2::text)
+  AND ($3::text IS NULL OR did::text COLLATE pg_catalog."C" = $3::text) AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: revoke (SQLite)
+UPDATE aggregators SET api_key_revoked_at = ?4
+WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL
+  AND (?2 IS NULL OR api_key_hash = ?2 COLLATE BINARY) AND (?3 IS NULL OR did = ?3 COLLATE BINARY)
+  AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: record_revocation (PostgreSQL)
+INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', a.did::text, a.api_key_hash::text, $4::timestamp, $5::text
+FROM (SELECT did, api_key_hash FROM aggregators
+      WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+        AND api_key_hash IS NOT NULL AND ($2::text IS NULL OR api_key_hash::text = $2::text)
+        AND ($3::text IS NULL OR did::text COLLATE pg_catalog."C" = $3::text)
+        AND api_key_revoked_at IS NULL
+      FOR NO KEY UPDATE) a
+WHERE pg_catalog.octet_length(a.did::text) <= 1024 AND pg_catalog.octet_length(a.api_key_hash::text) <= 1024
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- aggregator: record_revocation (SQLite)
+INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+SELECT 'aggregator', did, api_key_hash, ?4, ?5 FROM aggregators
+WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL
+  AND (?2 IS NULL OR api_key_hash = ?2 COLLATE BINARY) AND (?3 IS NULL OR did = ?3 COLLATE BINARY)
+  AND api_key_revoked_at IS NULL
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- aggregator: revoked (PostgreSQL)
+SELECT a.did::text AS id, true AS is_meant, a.api_key_revoked_at IS NULL AS is_live,
+       r.revoked_at IS NOT NULL AS is_recorded,
+       coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS revoked_at, r.reason
+FROM aggregators a
+LEFT JOIN keyward.revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+  AND a.api_key_hash IS NOT NULL AND ($2::text IS NULL OR a.api_key_hash::text = $2::text)
+  AND ($3::text IS NULL OR a.did::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.did::text, false, true, false, NULL, NULL
+ FROM aggregators a JOIN aggregators t ON t.api_key_hash::text = a.api_key_hash::text
+ WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+   AND t.did::text COLLATE pg_catalog."C" <> $1::text AND t.api_key_revoked_at IS NULL
+ ORDER BY t.did LIMIT 100);
+
+-- aggregator: revoked (SQLite)
+SELECT a.did AS id, 1 AS is_meant, a.api_key_revoked_at IS NULL AS is_live,
+       r.revoked_at IS NOT NULL AS is_recorded, coalesce(r.revoked_at, a.api_key_revoked_at) AS revoked_at,
+       r.reason
+FROM aggregators a
+LEFT JOIN keyward_revocations r
+  ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL
+  AND (?2 IS NULL OR a.api_key_hash = ?2 COLLATE BINARY) AND (?3 IS NULL OR a.did = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.did, 0, 1, 0, NULL, NULL
+    FROM aggregators a JOIN aggregators t ON t.api_key_hash = a.api_key_hash COLLATE BINARY
+    WHERE a.did = ?1 COLLATE BINARY AND t.did <> ?1 COLLATE BINARY AND t.api_key_revoked_at IS NULL
+    ORDER BY t.did LIMIT 100);
+
+-- aggregator: revoked, without side tables (PostgreSQL)
+SELECT a.did::text AS id, true AS is_meant, a.api_key_revoked_at IS NULL AS is_live, false AS is_recorded,
+       a.api_key_revoked_at AS revoked_at, NULL AS reason
+FROM aggregators a
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+  AND a.api_key_hash IS NOT NULL AND ($2::text IS NULL OR a.api_key_hash::text = $2::text)
+  AND ($3::text IS NULL OR a.did::text COLLATE pg_catalog."C" = $3::text)
+UNION ALL
+(SELECT t.did::text, false, true, false, NULL, NULL
+ FROM aggregators a JOIN aggregators t ON t.api_key_hash::text = a.api_key_hash::text
+ WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+   AND t.did::text COLLATE pg_catalog."C" <> $1::text AND t.api_key_revoked_at IS NULL
+ ORDER BY t.did LIMIT 100);
+
+-- aggregator: revoked, without side tables (SQLite)
+SELECT a.did AS id, 1 AS is_meant, a.api_key_revoked_at IS NULL AS is_live, 0 AS is_recorded,
+       a.api_key_revoked_at AS revoked_at, NULL AS reason
+FROM aggregators a
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL
+  AND (?2 IS NULL OR a.api_key_hash = ?2 COLLATE BINARY) AND (?3 IS NULL OR a.did = ?3 COLLATE BINARY)
+UNION ALL
+SELECT * FROM (
+    SELECT t.did, 0, 1, 0, NULL, NULL
+    FROM aggregators a JOIN aggregators t ON t.api_key_hash = a.api_key_hash COLLATE BINARY
+    WHERE a.did = ?1 COLLATE BINARY AND t.did <> ?1 COLLATE BINARY AND t.api_key_revoked_at IS NULL
+    ORDER BY t.did LIMIT 100);
+
+-- aggregator: lock_keys (PostgreSQL)
+WITH locked AS MATERIALIZED (
+    SELECT did, api_key_hash FROM aggregators
+    WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+      AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+    ORDER BY did FOR NO KEY UPDATE
+)
+SELECT 1 FROM locked
+WHERE (pg_catalog.octet_length(did::text) <= 1024
+       AND pg_catalog.octet_length(api_key_hash::text) <= 1024) IS NOT TRUE;
+
+-- aggregator: lock_keys (SQLite)
+SELECT 1 FROM aggregators WHERE did = ?1 COLLATE BINARY AND false;
+
+-- aggregator: revoke_all (PostgreSQL)
+UPDATE aggregators SET api_key_revoked_at = $2::timestamp AT TIME ZONE 'UTC'
+WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+  AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: revoke_all (SQLite)
+UPDATE aggregators SET api_key_revoked_at = ?2
+WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+RETURNING 1;
+
+-- aggregator: remaining (PostgreSQL)
+SELECT a.did::text AS id FROM aggregators a
+WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
+  AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
+  AND ($2::text IS NULL OR a.did::text COLLATE pg_catalog."C" > $2::text)
+LIMIT 100;
+
+-- aggregator: remaining (SQLite)
+SELECT a.did AS id FROM aggregators a
+WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
+  AND (?2 IS NULL OR a.did > ?2 COLLATE BINARY)
+LIMIT 100;
+
 -- aggregator: record_all_revocations, step 1 (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-SELECT 'aggregator', a.did, a.api_key_hash, $2::timestamp, $3::text
-FROM (SELECT did, api_key_hash FROM aggregators
-      WHERE did = $1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL FOR NO KEY UPDATE) a
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+SELECT 'aggregator', did::text, api_key_hash::text, $2::timestamp, $3::text FROM aggregators
+WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
+  AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+  AND pg_catalog.octet_length(did::text) <= 1024 AND pg_catalog.octet_length(api_key_hash::text) <= 1024
+ON CONFLICT DO NOTHING RETURNING 1;
 
 -- aggregator: record_all_revocations, step 1 (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'aggregator', did, api_key_hash, ?2, ?3 FROM aggregators
-WHERE did = ?1 AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
-ON CONFLICT (schema, key_id, key_hash)
-  DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1;
+WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
+ON CONFLICT DO NOTHING RETURNING 1;

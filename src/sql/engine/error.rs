@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::visible::Visible;
+
 /// The database did not do what it was asked. Nothing in it repeats a stored value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
@@ -20,6 +22,14 @@ pub(crate) enum EngineError {
     /// The caller's own connection or transaction is not one in which this can be done.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The role lacks a right.
+    #[error("{backend} denied the statement")]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has no rights to lack"))]
+    Denied {
+        backend: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// An error that the same call will meet again, such as a missing table.
     #[error("{backend} refused the statement")]
     Failed {
@@ -41,7 +51,7 @@ pub(crate) struct Violation {
 }
 
 fn named(constraint: Option<&str>) -> String {
-    constraint.map(|name| format!(" ({name})")).unwrap_or_default()
+    constraint.map(|name| format!(" ({})", Visible(name))).unwrap_or_default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

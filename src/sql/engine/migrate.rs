@@ -144,7 +144,7 @@ impl From<EngineError> for MigrateError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Unavailable { backend, source } => Self::Unavailable { backend, source },
-            EngineError::Failed { source, .. } => Self::Failed { source },
+            EngineError::Failed { source, .. } | EngineError::Denied { source, .. } => Self::Failed { source },
             EngineError::Violation(_) | EngineError::Unsupported(_) => Self::Failed { source: error.into() },
         }
     }
@@ -186,7 +186,7 @@ impl Engine {
                         return Err(MigrateError::Failed { source: "other processes migrate all the time".into() });
                     }
                     // What is there needs no rights; that it cannot be recorded changes nothing.
-                    Err(ScriptError::Engine(error)) if work.batches.is_empty() && is_denied(&error) => break false,
+                    Err(ScriptError::Engine(EngineError::Denied { .. })) if work.batches.is_empty() => break false,
                     Err(ScriptError::Engine(error)) => return Err(error.into()),
                 }
                 ledger = self.ledger(schema, migrations).await?;
@@ -283,16 +283,4 @@ struct Work {
     /// Each returns a row once another process has done this work.
     guards: Vec<Statement>,
     batches: Vec<Sql>,
-}
-
-/// Whether the role lacks a right.
-#[cfg(feature = "postgres")]
-fn is_denied(error: &EngineError) -> bool {
-    matches!(error, EngineError::Failed { source, .. } if super::postgres::is_denied(source.as_ref()))
-}
-
-/// SQLite has no rights to lack.
-#[cfg(not(feature = "postgres"))]
-const fn is_denied(_: &EngineError) -> bool {
-    false
 }

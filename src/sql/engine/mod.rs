@@ -112,6 +112,7 @@ impl Engine {
     }
 
     /// Runs one statement, in a transaction of its own, and says how many rows it wrote.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests make a change of one statement"))]
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, EngineError> {
         match self {
             #[cfg(feature = "sqlite")]

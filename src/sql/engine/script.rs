@@ -24,12 +24,19 @@ pub(crate) enum End<E> {
 }
 
 impl<E> End<E> {
-    /// The error that ends the script after `returned` rows.
-    pub(super) fn after(self, returned: u64) -> Result<(), E> {
-        match self {
-            Self::WithoutRow(error) if returned == 0 => Err(error),
-            Self::WithRow(error) if returned > 0 => Err(error),
-            Self::Never | Self::WithoutRow(_) | Self::WithRow(_) => Ok(()),
+    /// The error that ends the script after `returned` rows. It can be had once; until then, the step can be repeated.
+    pub(super) fn after(&mut self, returned: u64) -> Result<(), E> {
+        let is_end = match self {
+            Self::Never => false,
+            Self::WithoutRow(_) => returned == 0,
+            Self::WithRow(_) => returned > 0,
+        };
+        if !is_end {
+            return Ok(());
+        }
+        match std::mem::replace(self, Self::Never) {
+            Self::WithoutRow(error) | Self::WithRow(error) => Err(error),
+            Self::Never => Ok(()),
         }
     }
 }

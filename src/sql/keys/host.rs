@@ -6,12 +6,12 @@ use crate::key::{
 };
 use crate::sql::engine::check::{Column as TableColumn, Table, TableName};
 use crate::sql::engine::migrate::{Change, Migration};
-use crate::sql::engine::timestamp::stored_timestamp;
 use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value, Violation, ViolationKind};
+use crate::sql::keys::revocation::Revocations;
 use crate::sql::keys::schema::Asked;
 use crate::sql::keys::{KeyTables, RowReader, rotation};
 use crate::store::{
-    Abilities, KeyLookup, KeyUse, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
+    Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
 use crate::time::Timestamp;
 
@@ -23,7 +23,7 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    const fn form(&self, side_tables: bool) -> &'static Query {
+    pub(super) const fn form(&self, side_tables: bool) -> &'static Query {
         if side_tables { self.with_side_tables } else { self.bare }
     }
 }
@@ -45,21 +45,9 @@ pub(crate) struct Reads {
 pub(crate) struct Changes {
     /// The arguments of [`HostTable::columns`]; returns a row if the key was added.
     pub(crate) insert: Sql,
-    /// `$1` the uses, see [`key_uses`].
-    pub(crate) touch: Sql,
-    /// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` the owner or NULL, and `$4` when if the table
-    /// keeps the time; returns a row if this call revoked the key.
-    pub(crate) revoke: Sql,
-    /// `$1` owner, and `$2` when if the table keeps the time; returns a row for every key that it revoked.
-    pub(crate) revoke_all: Sql,
-    /// Into the side table; returns a row if this is the first revocation: `$1` identity, `$2` the digest that the
-    /// caller saw or NULL, `$3` the owner or NULL, `$4` when, `$5` why.
-    pub(crate) record: Sql,
-    /// Into the side table, one after the other, for all keys of an owner: `$1` owner, `$2` when, `$3` why. The first
-    /// returns a row for every key that is revoked for the first time.
-    pub(crate) record_all: &'static [Sql],
-    /// Whether the host's own table keeps the time of a revocation.
-    pub(crate) keeps_time: bool,
+    /// See [`KeyTables::touch`].
+    pub(crate) touch: &'static Query,
+    pub(crate) revocations: Revocations,
 }
 
 /// A schema on a host's table.
@@ -67,7 +55,7 @@ pub(crate) trait HostTable: Schema {
     const TABLE: &'static str;
     const TABLES: &'static [&'static Table];
     const MIGRATIONS: &'static [Migration];
-    const CHANGES: Changes;
+    const CHANGES: &'static Changes;
     /// `$1` owner; returns a row when it exists. `None` where owners are plain names.
     const OWNER: Option<&'static Query>;
 
@@ -114,20 +102,13 @@ impl<S: HostTable> KeyTables for S {
                 }
             }
         }
-        let Changes { insert, touch, revoke, revoke_all, record, record_all, .. } = &S::CHANGES;
-        let mut named = vec![
-            ("insert", *insert),
-            ("touch", *touch),
-            ("revoke", *revoke),
-            ("revoke_all", *revoke_all),
-            ("record_revocation", *record),
-        ];
+        let Changes { insert, touch, revocations } = S::CHANGES;
+        let mut named = vec![("insert", *insert), ("touch", touch.sql())];
         named.extend(S::OWNER.map(|query| ("owner", query.sql())));
         named.extend(rotation::STATEMENTS);
         named.extend(S::further_statements());
         all.extend(named.into_iter().map(|(name, sql)| (name.to_owned(), sql)));
-        let step = |(position, sql): (usize, &Sql)| (format!("record_all_revocations, step {}", position + 1), *sql);
-        all.extend(record_all.iter().enumerate().map(step));
+        all.extend(revocations.statements());
         all
     }
 
@@ -186,40 +167,27 @@ impl<S: HostTable> KeyTables for S {
     }
 
     fn revoke(&self, request: &RevokeRequest, side_tables: bool) -> Script<StoreError> {
-        let owner = Value::from(request.owner.as_ref().map(|owner| owner.as_str().to_owned()));
-        let mut revoke = vec![text(&request.id), digest(request.digest.as_ref()), owner];
-        let mut record = revoke.clone();
-        record.extend([request.at.into(), reason(request.reason.as_ref())]);
-        if S::CHANGES.keeps_time {
-            revoke.push(request.at.into());
-        }
-        let mut steps = Vec::with_capacity(2);
-        if side_tables {
-            steps.push(Step::run(Statement::new(S::CHANGES.record, record)));
-        }
-        steps.push(Step::run(Statement::new(S::CHANGES.revoke, revoke)));
-        Script::new(steps)
+        S::CHANGES.revocations.revoke(request, side_tables)
+    }
+
+    fn revoked(request: &RevokeRequest, side_tables: bool) -> Asked {
+        S::CHANGES.revocations.revoked(request, side_tables)
     }
 
     fn revoke_all(&self, request: &RevokeAllRequest, side_tables: bool) -> Script<StoreError> {
-        let owner = Value::from(request.owner.as_str().to_owned());
-        let mut revoke = vec![owner.clone()];
-        if S::CHANGES.keeps_time {
-            revoke.push(request.at.into());
-        }
-        let mut steps = Vec::with_capacity(3);
-        if side_tables {
-            for record in S::CHANGES.record_all {
-                let arguments = [owner.clone(), request.at.into(), reason(request.reason.as_ref())];
-                steps.push(Step::run(Statement::new(*record, arguments)));
-            }
-        }
-        steps.push(Step::run(Statement::new(S::CHANGES.revoke_all, revoke)));
-        Script::locked(owner_lock::<S>(&request.owner), steps)
+        S::CHANGES.revocations.revoke_all::<S>(request, side_tables)
     }
 
-    fn touch(uses: &[KeyUse]) -> Statement {
-        Statement::new(S::CHANGES.touch, [key_uses(uses).into()])
+    fn count_revoked(counts: &[u64], side_tables: bool) -> u64 {
+        Revocations::count(counts, side_tables)
+    }
+
+    fn remaining() -> &'static Query {
+        S::CHANGES.revocations.remaining
+    }
+
+    fn touch() -> &'static Query {
+        S::CHANGES.touch
     }
 
     fn history(_id: &KeyId) -> Result<Asked, StoreError> {
@@ -248,7 +216,7 @@ impl<S: HostTable> KeyTables for S {
 
 /// Issuing, rotating and revoking all keys of one owner happen one after the other, so that no key slips through.
 pub(crate) fn owner_lock<S: Schema>(owner: &OwnerId) -> String {
-    format!("{}:{owner}", S::NAME)
+    format!("{}:{}", S::NAME, owner.as_str())
 }
 
 pub(crate) fn text(id: &KeyId) -> Value<'static> {
@@ -262,14 +230,6 @@ pub(crate) fn digest(digest: Option<&KeyDigest>) -> Value<'static> {
 
 pub(crate) fn reason(reason: Option<&Reason>) -> Value<'static> {
     reason.map(|reason| reason.as_str().to_owned()).into()
-}
-
-/// Uses of keys as one argument: a JSON array of `[id, digest, instant]`.
-fn key_uses(uses: &[KeyUse]) -> String {
-    let rows = uses.iter().map(|KeyUse { id, digest, at }| {
-        serde_json::json!([id.as_str(), digest.to_hex().as_str(), &*stored_timestamp(*at)])
-    });
-    serde_json::Value::Array(rows.collect()).to_string()
 }
 
 /// The status of a key that has a revocation in the side table, or else a flag.

@@ -2,7 +2,9 @@
 
 pub(crate) mod host;
 pub(crate) mod json;
+mod last_use;
 mod reader;
+pub(crate) mod revocation;
 pub(crate) mod rotation;
 mod schema;
 mod store;

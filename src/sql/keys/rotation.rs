@@ -76,7 +76,7 @@ pub(crate) fn rotate<S: HostTable>(
     let owner = predecessor.owner.as_str().to_owned().into();
     let retire = [id.clone(), hash.clone(), owner, predecessor.expires_at.into(), retire_at.into(), revoked_at.into()];
     let mut steps = vec![Step::require(Statement::new(succession.retire, retire), StoreError::Conflict)];
-    if side_tables && !S::CHANGES.keeps_time {
+    if side_tables {
         let revoked = Statement::new(REVOKED, [schema(), id.clone(), hash.clone()]);
         steps.push(Step::refuse(revoked, StoreError::Conflict));
     }

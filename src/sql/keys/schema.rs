@@ -5,10 +5,10 @@ use std::fmt;
 use crate::key::{HexDigest, HistoryEntry, KeyChange, KeyId, KeyRecord, Rotation, Schema};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
-use crate::sql::engine::{Query, Script, Sql, Statement, Value, Violation, ViolationKind};
+use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
 use crate::store::{
-    Abilities, KeyLookup, KeyUse, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
+    Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
 
 /// A schema whose keys can be kept in SQL tables. It is sealed: the statements behind it are no public interface.
@@ -82,11 +82,20 @@ pub(crate) trait KeyTables: Schema {
     fn insert(&self, key: &KeyRecord<Self>) -> Result<Script<StoreError>, StoreError>;
     fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError>;
     fn change(&self, change: &KeyChange<Self>) -> Result<Script<StoreError>, StoreError>;
-    /// The first step returns a row if this call revokes the key.
+    /// The first step returns a row if this call revokes the key; where the key's revocation is not recorded, the last
+    /// one does.
     fn revoke(&self, request: &RevokeRequest, side_tables: bool) -> Script<StoreError>;
-    /// The first step returns a row for every key that this call revokes.
+    /// What a revocation left behind: the key that was meant, and other keys with its digest that are live.
+    fn revoked(request: &RevokeRequest, side_tables: bool) -> Asked;
     fn revoke_all(&self, request: &RevokeAllRequest, side_tables: bool) -> Script<StoreError>;
-    fn touch(uses: &[KeyUse]) -> Statement;
+    /// How many keys the steps of [`revoke_all`](Self::revoke_all) have revoked that returned so many rows.
+    fn count_revoked(counts: &[u64], side_tables: bool) -> u64;
+    /// The first 100 keys of an owner that are live by the table itself, in the order of their identities: `$1` the
+    /// owner, `$2` the identity behind which to begin or NULL. Returns a name for each.
+    fn remaining() -> &'static Query;
+    /// `$1` the uses, a JSON array of `[identity, digest, instant]`. Returns a NULL for each row that was written, and
+    /// for each use whose row somebody else holds its place among the uses, from 1.
+    fn touch() -> &'static Query;
     fn history(id: &KeyId) -> Result<Asked, StoreError>;
     fn decode_history(row: RowReader<'_>) -> Option<HistoryEntry>;
     /// The first step returns a row for every key that it removes.

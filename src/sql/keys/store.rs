@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use crate::key::{
-    HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revocation, Revoked, RevokedAll, Rotation, Status,
-};
+use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll, Rotation};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Sql, Value};
-use crate::sql::keys::{KeyTables, RowReader, SqlSchema};
+use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use, revocation};
 use crate::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
     Touched,
 };
 use crate::time::Timestamp;
+use crate::visible::visible_error;
 
 /// The keys of one schema in one engine. Clones share it, and stores on the same engine share its connections.
 ///
@@ -150,28 +149,6 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     pub(super) fn read_successor(mut found: Vec<KeyRecord<S>>) -> Result<KeyRecord<S>, StoreError> {
         found.pop().ok_or(StoreError::Suppressed { table: S::TABLE })
     }
-
-    pub(super) fn read_revoked(
-        request: &RevokeRequest,
-        counts: &[u64],
-        mut found: Vec<KeyRecord<S>>,
-    ) -> Option<Revoked> {
-        let key = found.pop()?;
-        let is_meant = (request.digest.is_none() || key.head.digest == request.digest)
-            && request.owner.as_ref().is_none_or(|owner| key.head.owner == *owner);
-        if !is_meant {
-            return None;
-        }
-        let revoked_now = counts.first().is_some_and(|rows| *rows > 0);
-        let revocation = match key.head.status {
-            Status::Revoked(revocation) => revocation,
-            // Where the schema has a flag alone, it says nothing more.
-            _ if revoked_now => Revocation::new(Some(request.at), request.reason.clone()),
-            _ => Revocation::default(),
-        };
-        let outcome = if revoked_now { Revoked::now } else { Revoked::before };
-        Some(outcome(key.head.id, revocation))
-    }
 }
 
 /// The first cell, as a number.
@@ -185,10 +162,13 @@ fn integer(row: &Row<'_>) -> i64 {
 /// What the store reports of an error of the engine.
 pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
     match error {
-        EngineError::Unavailable { backend, source } => StoreError::Unavailable { backend, source },
+        EngineError::Unavailable { backend, source } => {
+            StoreError::Unavailable { backend, source: visible_error(source) }
+        }
         EngineError::Violation(violation) => S::interpret(&violation),
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
-        EngineError::Failed { backend, source } => StoreError::Backend { backend, source },
+        EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
+        EngineError::Failed { backend, source } => StoreError::Backend { backend, source: visible_error(source) },
     }
 }
 
@@ -269,23 +249,21 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let script = self.shared.schema.revoke(request, self.has_side_tables());
-        let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
-        let id = vec![request.id.as_str().to_owned().into()];
-        let done = self.shared.engine.run_and_read(script, query, id, self.decoder()).await;
+        let side_tables = self.has_side_tables();
+        let script = self.shared.schema.revoke(request, side_tables);
+        let (query, named) = S::revoked(request, side_tables);
+        let done = self.shared.engine.run_and_read(script, query, named, revocation::found::<S>).await;
         let (counts, found) = done.map_err(interpret_script::<S>)?;
-        Ok(Self::read_revoked(request, &counts, found))
+        revocation::outcome::<S>(request, &counts, found)
     }
 
     async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
         self.accept_reason(request.reason.as_ref())?;
-        let script = self.shared.schema.revoke_all(request, self.has_side_tables());
-        let counts = self.shared.engine.run(script).await.map_err(interpret_script::<S>)?;
-        Ok(RevokedAll::new(request.owner.clone(), counts.first().copied().unwrap_or_default()))
+        self.revoke_every_key(request).await
     }
 
     async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
-        self.shared.engine.execute(S::touch(uses)).await.map(Touched::rows).map_err(interpret::<S>)
+        last_use::write::<S>(&self.shared.engine, uses).await.map_err(interpret::<S>)
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

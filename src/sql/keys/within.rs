@@ -41,7 +41,7 @@ mod postgres {
     use crate::key::{Changed, Issued, KeyChange, Prepared, PreparedRotation, Receipt, Revoked, RevokedAll, Rotated};
     use crate::sql::engine::{Engine, Postgres, Reading, Script};
     use crate::sql::keys::store::{interpret, interpret_script};
-    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema};
+    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema, revocation};
     use crate::store::{RevokeAllRequest, RevokeRequest, StoreError};
 
     /// Changes keys inside the host's own PostgreSQL transaction, from [`SqlKeyStore::within`].
@@ -120,14 +120,12 @@ mod postgres {
             self.store.accept_reason(request.reason.as_ref())?;
             let side_tables = self.store.has_side_tables();
             let script = self.store.shared.schema.revoke(request, side_tables);
-            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
-            let id = request.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store.decoder());
+            let (query, named) = S::revoked(request, side_tables);
             self.require_read_committed().await?;
-            let engine = self.engine()?;
-            let done = engine.run_within(self.connection, script, Some(reading)).await;
+            let reading = Reading::new(query, named, revocation::found::<S>);
+            let done = self.engine()?.run_within(self.connection, script, Some(reading)).await;
             let (counts, found) = done.map_err(interpret_script::<S>)?;
-            Ok(SqlKeyStore::read_revoked(request, &counts, found).map(Revoked::stored))
+            Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
         }
 
         /// Revokes all keys of an owner.
@@ -136,10 +134,14 @@ mod postgres {
         /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`revoke`](Self::revoke).
         pub async fn revoke_all(&mut self, request: &RevokeAllRequest) -> Result<Receipt<RevokedAll>, StoreError> {
             self.store.accept_reason(request.reason.as_ref())?;
-            let script = self.store.shared.schema.revoke_all(request, self.store.has_side_tables());
+            let side_tables = self.store.has_side_tables();
+            let script = self.store.shared.schema.revoke_all(request, side_tables);
             self.require_read_committed().await?;
-            let counts = self.run(script).await?;
-            Ok(RevokedAll::new(request.owner.clone(), counts.first().copied().unwrap_or_default()).stored())
+            let reading = revocation::remaining::<S>(&request.owner);
+            let done = self.engine()?.run_within(self.connection, script, Some(reading)).await;
+            let (counts, remaining) = done.map_err(interpret_script::<S>)?;
+            let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
+            Ok(revoked.with_remaining(remaining).stored())
         }
 
         async fn run(&mut self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {
@@ -173,7 +175,7 @@ mod sqlite {
     use crate::key::{Changed, Issued, KeyChange, Prepared, PreparedRotation, Receipt, Revoked, RevokedAll, Rotated};
     use crate::sql::engine::{Engine, Reading, Script, Sqlite};
     use crate::sql::keys::store::interpret_script;
-    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema};
+    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema, revocation};
     use crate::store::{RevokeAllRequest, RevokeRequest, StoreError};
 
     /// Changes keys inside the host's own SQLite transaction on the same file, from [`SqlKeyStore::within`].
@@ -237,12 +239,11 @@ mod sqlite {
             self.store.accept_reason(request.reason.as_ref())?;
             let side_tables = self.store.has_side_tables();
             let script = self.store.shared.schema.revoke(request, side_tables);
-            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
-            let id = request.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store.decoder());
+            let (query, named) = S::revoked(request, side_tables);
+            let reading = Reading::new(query, named, revocation::found::<S>);
             let done = self.engine()?.run_within(self.transaction, script, Some(reading));
             let (counts, found) = done.map_err(interpret_script::<S>)?;
-            Ok(SqlKeyStore::read_revoked(request, &counts, found).map(Revoked::stored))
+            Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
         }
 
         /// Revokes all keys of an owner.
@@ -251,8 +252,13 @@ mod sqlite {
         /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`issue`](Self::issue).
         pub fn revoke_all(&self, request: &RevokeAllRequest) -> Result<Receipt<RevokedAll>, StoreError> {
             self.store.accept_reason(request.reason.as_ref())?;
-            let counts = self.run(self.store.shared.schema.revoke_all(request, self.store.has_side_tables()))?;
-            Ok(RevokedAll::new(request.owner.clone(), counts.first().copied().unwrap_or_default()).stored())
+            let side_tables = self.store.has_side_tables();
+            let script = self.store.shared.schema.revoke_all(request, side_tables);
+            let reading = revocation::remaining::<S>(&request.owner);
+            let done = self.engine()?.run_within(self.transaction, script, Some(reading));
+            let (counts, remaining) = done.map_err(interpret_script::<S>)?;
+            let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
+            Ok(revoked.with_remaining(remaining).stored())
         }
 
         fn run(&self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {

@@ -233,13 +233,15 @@ mod postgres {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_an_engine_and_its_store_print_shows_no_password() {
-        let (_database, url) = url().await;
+        let (database, url) = url().await;
         let (_, rest) = url.split_once('@').unwrap();
-        // The server trusts whoever comes and does not ask for it.
-        let engine = Engine::connect(&format!("postgres://postgres:s3cr3t@{rest}")).await.unwrap();
+        let role = format!("ada_{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
+        database.run(&format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 's3cr3t'")).await;
+        let engine = Engine::connect(&format!("postgres://{role}:s3cr3t@{rest}")).await.unwrap();
         let store = SqlKeyStore::open(&engine, Standard::new("acme").unwrap()).await.unwrap();
         for shown in [format!("{engine:?}"), format!("{store:?}"), format!("{store:#?}")] {
             assert!(!shown.contains("s3cr3t"), "{shown}");
         }
+        database.run(&format!("DROP ROLE {role}")).await;
     }
 }

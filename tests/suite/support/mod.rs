@@ -9,6 +9,7 @@
 //! - `every_engine`: both engines, with the side tables
 //! - `every_bare_table`: both engines, on the host's table alone
 //! - `every_empty_database`: both engines, without any table
+//! - `on_postgres`: PostgreSQL, with the side tables
 
 #![allow(
     dead_code,
@@ -281,6 +282,9 @@ macro_rules! each_place {
     };
     (every_engine, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: sqlite if "sqlite", postgres if "postgres");
+    };
+    (on_postgres, $schema:ident, $test:ident) => {
+        $crate::support::places!($schema, $test: postgres if "postgres");
     };
     (every_bare_table, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: bare_sqlite if "sqlite", bare_postgres if "postgres");

@@ -1,9 +1,15 @@
-//! PostgreSQL for tests: one server for the whole process, and a database of its own for each test.
+//! PostgreSQL for tests: one server for the whole process, a database of its own for each test, and a pooler in front of
+//! it where a test wants one.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -42,6 +48,11 @@ impl Database {
             Box::pin(async move { connection.execute(statement).await.map(|_| ()) })
         });
         self.connect(options).await
+    }
+
+    /// A new pool of at most `most` connections, which waits for one as long as sqlx does unless it is told otherwise.
+    pub(crate) async fn small_pool(&self, most: u32) -> PgPool {
+        PgPoolOptions::new().max_connections(most).connect_with(self.options.as_ref().clone()).await.unwrap()
     }
 
     async fn connect(&self, options: PgPoolOptions) -> PgPool {
@@ -116,4 +127,107 @@ fn start() -> Result<(String, Child), String> {
         return Err(complaint);
     }
     Ok((url, child))
+}
+
+/// Who owns nothing, by the number that is the same everywhere.
+const NOBODY: u32 = 65_534;
+
+/// A pgbouncer of a test's own that hands the server's sessions from transaction to transaction.
+#[derive(Debug)]
+pub(crate) struct Pooler {
+    directory: tempfile::TempDir,
+    /// It refuses to run as root.
+    is_root: bool,
+    process: Option<Child>,
+    options: PgConnectOptions,
+}
+
+impl Pooler {
+    /// One with at most `sessions` on the server.
+    pub(crate) fn start(database: &Database, sessions: u32) -> Self {
+        // A port that was free a moment ago.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let server = server();
+        let url = server.to_url_lossy();
+        let (user, password) = (url.username(), url.password().unwrap_or_default());
+        let settings = format!(
+            "[databases]
+             * = host={host} port={server_port}
+             [pgbouncer]
+             listen_addr = 127.0.0.1
+             listen_port = {port}
+             unix_socket_dir =
+             auth_type = {auth}
+             auth_file = {users}
+             pool_mode = transaction
+             default_pool_size = {sessions}
+             max_client_conn = 200
+             ignore_startup_parameters = extra_float_digits
+             logfile = {log}",
+            host = server.get_host(),
+            server_port = server.get_port(),
+            auth = if password.is_empty() { "trust" } else { "md5" },
+            users = directory.path().join("users.txt").display(),
+            log = directory.path().join("log").display(),
+        );
+        let settings = settings.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+        std::fs::write(directory.path().join("pgbouncer.ini"), settings).unwrap();
+        std::fs::write(directory.path().join("users.txt"), format!("\"{user}\" \"{password}\"\n")).unwrap();
+        let options = database.options.as_ref().clone().host("127.0.0.1").port(port);
+        let is_root = std::fs::metadata(directory.path()).unwrap().uid() == 0;
+        if is_root {
+            for path in [directory.path().to_owned(), directory.path().join("users.txt")] {
+                chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let mut pooler = Self { directory, is_root, process: None, options };
+        pooler.restart();
+        pooler
+    }
+
+    /// Kills it, if it runs, and starts it again at the same place.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let installed = Path::new("/usr/sbin/pgbouncer");
+        let program = if installed.exists() { installed } else { Path::new("pgbouncer") };
+        let mut command = Command::new(program);
+        command.arg("-q").arg(self.directory.path().join("pgbouncer.ini")).stdout(Stdio::null()).stderr(Stdio::null());
+        if self.is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        self.process = Some(command.spawn().expect("pgbouncer is missing: `tests/postgres --install` installs it"));
+        for _ in 0..600 {
+            if TcpStream::connect(("127.0.0.1", self.options.get_port())).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        panic!("pgbouncer does not start: {log}");
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops it in its tracks, with every connection open, or lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// A new pool of at most `most` connections to it.
+    pub(crate) async fn pool(&self, most: u32) -> PgPool {
+        PgPoolOptions::new().max_connections(most).connect_with(self.options.clone()).await.unwrap()
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }

@@ -1,7 +1,9 @@
 //! The schema `aggregator` in SQL: the columns of a key in the host's table, their statements, and the one function that
 //! reads a row.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -34,7 +36,7 @@ impl HostTable for Aggregator {
     const TABLES: &'static [&'static Table] = &[&table::AGGREGATORS, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "aggregators", Change::Adopt(&table::AGGREGATORS)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = Some(&statements::AGGREGATOR);
 
     fn reads(&self) -> &'static Reads {

@@ -1,5 +1,8 @@
 //! The reads of the schema `aggregator` in both dialects, with the side tables and without them. A lookup needs no
 //! reason of a revocation.
+//!
+//! With the side table of revocations, a revocation is final even where the host has cleared its column, and its first
+//! time is the one that is shown.
 
 use crate::schemas::aggregator::sql::Column;
 use crate::sql::engine::{Query, Sql};
@@ -7,13 +10,36 @@ use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(super) static READS: Reads = Reads {
-    find: Read { with_side_tables: &FIND, bare: &FIND },
+    find: Read { with_side_tables: &FIND, bare: &FIND_BARE },
     get: Read { with_side_tables: &GET, bare: &GET_BARE },
     list: Read { with_side_tables: &LIST, bare: &LIST_BARE },
 };
 
 /// `$1` the digest.
 static FIND: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
+                   NULL AS reason
+            FROM aggregators a
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
+            WHERE a.api_key_hash::text = $1::text",
+        sqlite: "
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
+                   NULL AS reason
+            FROM aggregators a
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'aggregator' AND r.key_id = a.did AND r.key_hash = a.api_key_hash
+            WHERE a.api_key_hash = ?1",
+    },
+    Column::NAMES,
+);
+
+/// `$1` the digest.
+static FIND_BARE: Query = Query::new(
     Sql {
         postgres: "
             SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
@@ -33,14 +59,16 @@ static FIND: Query = Query::new(
 static GET: Query = Query::new(
     Sql {
         postgres: "
-            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward.revocations r
               ON r.schema = 'aggregator' AND r.key_id = a.did::text AND r.key_hash = a.api_key_hash::text
             WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text AND a.api_key_hash IS NOT NULL",
         sqlite: "
-            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward_revocations r
@@ -72,7 +100,8 @@ static GET_BARE: Query = Query::new(
 static LIST: Query = Query::new(
     Sql {
         postgres: "
-            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS api_key_revoked_at,
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward.revocations r
@@ -84,7 +113,8 @@ static LIST: Query = Query::new(
                    OR pg_catalog.starts_with(a.api_key_prefix::text, $4::text))
             LIMIT $3",
         sqlite: "
-            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at, a.api_key_revoked_at,
+            SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
+                   coalesce(r.revoked_at, a.api_key_revoked_at) AS api_key_revoked_at,
                    r.reason
             FROM aggregators a
             LEFT JOIN keyward_revocations r

@@ -1,6 +1,8 @@
 //! The schema `mesh` in SQL: its table, its statements, and the one function that reads its rows.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -42,7 +44,7 @@ impl HostTable for Mesh {
         &[&table::API_KEY, &table::MESH, &table::MEMBER, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_key", Change::Adopt(&table::API_KEY)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = Some(&statements::MESH);
 
     fn reads(&self) -> &'static Reads {
@@ -81,7 +83,7 @@ impl HostTable for Mesh {
             head.prefix.as_str().to_owned().into(),
             serde_json::json!(capabilities).to_string().into(),
             topics.into(),
-            details.issuer.as_ref().map(ToString::to_string).into(),
+            details.issuer.as_ref().map(|issuer| issuer.as_str().to_owned()).into(),
             head.created_at.into(),
             head.expires_at.into(),
         ]

@@ -1,5 +1,7 @@
 //! The changes of the schema `mesh` in both dialects.
 
+use crate::schemas::mesh::sql::last_use;
+use crate::schemas::mesh::sql::revocations::REVOCATIONS;
 use crate::sql::engine::{Query, Sql};
 use crate::sql::keys::host::Changes;
 use crate::sql::keys::rotation::Succession;
@@ -110,80 +112,4 @@ pub(super) const SUCCESSION: Succession = Succession {
     },
 };
 
-pub(super) const CHANGES: Changes = Changes {
-    insert: INSERT,
-    touch: TOUCH,
-    revoke: Sql {
-        postgres: "
-            UPDATE mesh.api_key SET revoked_at = $4::timestamp
-            WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
-              AND revoked_at IS NULL
-            RETURNING 1",
-        sqlite: "
-            UPDATE api_key SET revoked_at = ?4
-            WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
-              AND revoked_at IS NULL
-            RETURNING 1",
-    },
-    revoke_all: Sql {
-        postgres: "
-            WITH due AS (
-                SELECT id FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE
-            )
-            UPDATE mesh.api_key k SET revoked_at = $2::timestamp FROM due WHERE k.id = due.id RETURNING 1",
-        sqlite: "UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 AND revoked_at IS NULL RETURNING 1",
-    },
-    record: Sql {
-        postgres: "
-            INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-            SELECT 'mesh', k.id, k.secret_hash, $4::timestamp, $5::text
-            FROM (SELECT id, secret_hash FROM mesh.api_key
-                  WHERE id = $1 AND ($2::text IS NULL OR secret_hash = $2) AND ($3::text IS NULL OR mesh_id = $3)
-                    AND revoked_at IS NULL
-                  FOR NO KEY UPDATE) k
-            ON CONFLICT (schema, key_id, key_hash)
-              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
-        sqlite: "
-            INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-            SELECT 'mesh', id, secret_hash, ?4, ?5 FROM api_key
-            WHERE id = ?1 AND (?2 IS NULL OR secret_hash = ?2) AND (?3 IS NULL OR mesh_id = ?3)
-              AND revoked_at IS NULL
-            ON CONFLICT (schema, key_id, key_hash)
-              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
-    },
-    record_all: &[Sql {
-        postgres: "
-            INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-            SELECT 'mesh', k.id, k.secret_hash, $2::timestamp, $3::text
-            FROM (SELECT id, secret_hash FROM mesh.api_key WHERE mesh_id = $1 AND revoked_at IS NULL
-                  ORDER BY id FOR NO KEY UPDATE) k
-            ON CONFLICT (schema, key_id, key_hash)
-              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
-        sqlite: "
-            INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-            SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key WHERE mesh_id = ?1 AND revoked_at IS NULL
-            ON CONFLICT (schema, key_id, key_hash)
-              DO UPDATE SET revoked_at = excluded.revoked_at, reason = excluded.reason RETURNING 1",
-    }],
-    keeps_time: true,
-};
-
-/// `$1` a JSON array of `[identity, digest, instant]`. PostgreSQL locks the rows in one order first, so that two
-/// processes that flush at once wait for each other instead of deadlocking.
-const TOUCH: Sql = Sql {
-    postgres: "
-        WITH used AS (
-            SELECT u ->> 0 AS id, u ->> 1 AS secret_hash, (u ->> 2)::timestamp AS at
-            FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
-        ), due AS (
-            SELECT k.id, used.at FROM mesh.api_key k JOIN used ON used.id = k.id AND used.secret_hash = k.secret_hash
-            WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
-            ORDER BY k.id FOR NO KEY UPDATE OF k
-        )
-        UPDATE mesh.api_key k SET last_used_at = due.at FROM due WHERE k.id = due.id",
-    sqlite: "
-        UPDATE api_key SET last_used_at = used.at
-        FROM (SELECT value ->> 0 AS id, value ->> 1 AS secret_hash, value ->> 2 AS at FROM json_each(?1)) AS used
-        WHERE api_key.id = used.id AND api_key.secret_hash = used.secret_hash
-          AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)",
-};
+pub(super) static CHANGES: Changes = Changes { insert: INSERT, touch: &last_use::TOUCH, revocations: REVOCATIONS };

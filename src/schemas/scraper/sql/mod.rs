@@ -1,6 +1,8 @@
 //! The schema `scraper` in SQL: its table, its statements, and the one function that reads its rows.
 
+mod last_use;
 mod reads;
+mod revocations;
 mod statements;
 mod table;
 
@@ -43,7 +45,7 @@ impl HostTable for Scraper {
     const TABLES: &'static [&'static Table] = &[&table::API_KEYS, &REVOCATIONS, &ROTATIONS];
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_keys", Change::Adopt(&table::API_KEYS)), SIDE_TABLES];
-    const CHANGES: Changes = statements::CHANGES;
+    const CHANGES: &'static Changes = &statements::CHANGES;
     const OWNER: Option<&'static Query> = None;
 
     fn reads(&self) -> &'static Reads {

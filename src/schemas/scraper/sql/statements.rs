@@ -1,18 +1,12 @@
 //! The changes of the schema `scraper` in both dialects.
 
+use crate::schemas::scraper::sql::last_use;
+use crate::schemas::scraper::sql::revocations::REVOCATIONS;
 use crate::sql::engine::Sql;
 use crate::sql::keys::host::Changes;
 use crate::sql::keys::rotation::Succession;
 
-pub(super) const CHANGES: Changes = Changes {
-    insert: INSERT,
-    touch: TOUCH,
-    revoke: DEACTIVATE,
-    revoke_all: DEACTIVATE_ALL,
-    record: RECORD_REVOCATION,
-    record_all: &[RECORD_ALL_REVOCATIONS, RECORD_INACTIVE_KEYS],
-    keeps_time: false,
-};
+pub(super) static CHANGES: Changes = Changes { insert: INSERT, touch: &last_use::TOUCH, revocations: REVOCATIONS };
 
 /// `$1` identity, `$2` digest, `$3` display prefix, `$4` name, `$5` owner, `$6` scopes as JSON, `$7` rate limit,
 /// `$8` created, `$9` expiry, `$10` metadata.
@@ -69,96 +63,4 @@ pub(super) const SUCCESSION: Succession = Succession {
             WHERE k.id = ?1 COLLATE BINARY
             RETURNING 1",
     },
-};
-
-/// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` owner or NULL, `$4` when, `$5` why. A key whose flag
-/// is not set is recorded too: setting the flag again must not bring back what was revoked. Locks the key's row first,
-/// in the order in which everything else does.
-const RECORD_REVOCATION: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', k.id::text, k.key_hash, $4::timestamp, $5::text
-        FROM (SELECT id, key_hash FROM api_keys
-              WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
-                AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
-              FOR NO KEY UPDATE) k
-        ON CONFLICT DO NOTHING RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', id, key_hash, ?4, ?5 FROM api_keys
-        WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3)
-        ON CONFLICT DO NOTHING RETURNING 1",
-};
-
-/// `$1` identity, `$2` the digest that the caller saw or NULL, `$3` owner or NULL.
-const DEACTIVATE: Sql = Sql {
-    postgres: "
-        UPDATE api_keys SET is_active = false
-        WHERE id = CASE WHEN $1::text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ($1::text)::uuid END
-          AND ($2::text IS NULL OR key_hash = $2) AND ($3::text IS NULL OR client_id = $3)
-          AND is_active IS DISTINCT FROM false
-        RETURNING 1",
-    sqlite: "
-        UPDATE api_keys SET is_active = FALSE
-        WHERE id = ?1 AND (?2 IS NULL OR key_hash = ?2) AND (?3 IS NULL OR client_id = ?3) AND is_active IS NOT 0
-        RETURNING 1",
-};
-
-/// `$1` owner, `$2` when, `$3` why.
-const RECORD_ALL_REVOCATIONS: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
-        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
-              ORDER BY id FOR NO KEY UPDATE) k
-        ON CONFLICT DO NOTHING RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1 AND is_active IS NOT 0
-        ON CONFLICT DO NOTHING RETURNING 1",
-};
-
-/// `$1` owner, `$2` when, `$3` why: the keys whose flag was not set, which must not come back when somebody sets it.
-const RECORD_INACTIVE_KEYS: Sql = Sql {
-    postgres: "
-        INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', k.id::text, k.key_hash, $2::timestamp, $3::text
-        FROM (SELECT id, key_hash FROM api_keys WHERE client_id = $1 ORDER BY id FOR NO KEY UPDATE) k
-        ON CONFLICT DO NOTHING RETURNING 1",
-    sqlite: "
-        INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-        SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys WHERE client_id = ?1
-        ON CONFLICT DO NOTHING RETURNING 1",
-};
-
-/// `$1` owner. Locks the rows in the order in which everything else does.
-const DEACTIVATE_ALL: Sql = Sql {
-    postgres: "
-        WITH due AS (
-            SELECT id FROM api_keys WHERE client_id = $1 AND is_active IS DISTINCT FROM false
-            ORDER BY id FOR NO KEY UPDATE
-        )
-        UPDATE api_keys k SET is_active = false FROM due WHERE k.id = due.id RETURNING 1",
-    sqlite: "UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 AND is_active IS NOT 0 RETURNING 1",
-};
-
-/// `$1` a JSON array of `[identity, digest, instant]`. PostgreSQL locks the rows in one order first, so that two
-/// processes that flush at once wait for each other instead of deadlocking.
-const TOUCH: Sql = Sql {
-    postgres: "
-        WITH used AS (
-            SELECT CASE WHEN u ->> 0 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (u ->> 0)::uuid END AS id,
-                   u ->> 1 AS key_hash, (u ->> 2)::timestamp AS at
-            FROM pg_catalog.jsonb_array_elements($1::text::jsonb) u
-        ), due AS (
-            SELECT k.id, used.at FROM api_keys k JOIN used ON used.id = k.id AND used.key_hash = k.key_hash
-            WHERE k.last_used_at IS NULL OR k.last_used_at < used.at
-            ORDER BY k.id FOR NO KEY UPDATE OF k
-        )
-        UPDATE api_keys k SET last_used_at = due.at FROM due WHERE k.id = due.id",
-    sqlite: "
-        UPDATE api_keys SET last_used_at = used.at
-        FROM (SELECT value ->> 0 AS id, value ->> 1 AS key_hash, value ->> 2 AS at FROM json_each(?1)) AS used
-        WHERE api_keys.id = used.id AND api_keys.key_hash = used.key_hash
-          AND coalesce(strftime('%Y-%m-%d %H:%M:%f', last_used_at), '') < strftime('%Y-%m-%d %H:%M:%f', used.at)",
 };

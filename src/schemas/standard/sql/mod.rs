@@ -2,7 +2,9 @@
 
 mod changes;
 mod history;
+mod last_use;
 mod reads;
+mod revocations;
 mod scripts;
 mod search;
 mod tables;
@@ -16,11 +18,9 @@ use crate::key::{
 use crate::schemas::standard::{FormatName, Standard, StandardDetails};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
-use crate::sql::engine::{Cell, Query, Script, Sql, Statement, Value, Violation, ViolationKind};
+use crate::sql::engine::{Cell, Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::{Asked, KeyTables, RowReader, columns};
-use crate::store::{
-    Abilities, KeyLookup, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
-};
+use crate::store::{Abilities, KeyLookup, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError};
 
 columns! {
     /// What every read of keys returns.
@@ -91,11 +91,13 @@ impl KeyTables for Standard {
             ("retire", changes::RETIRE),
             ("succeed", changes::SUCCEED),
             ("change", changes::CHANGE),
-            ("revoke", changes::REVOKE),
-            ("append_revocation", changes::APPEND_REVOCATION),
-            ("revoke_all", changes::REVOKE_ALL),
-            ("append_revocations", changes::APPEND_REVOCATIONS),
-            ("touch", changes::TOUCH),
+            ("revoke", revocations::REVOKE),
+            ("append_revocation", revocations::APPEND_REVOCATION),
+            ("outcome_of_revocation", revocations::REVOKED.sql()),
+            ("revoke_all", revocations::REVOKE_ALL),
+            ("append_revocations", revocations::APPEND_REVOCATIONS),
+            ("remaining_keys", revocations::REMAINING.sql()),
+            ("touch", last_use::TOUCH.sql()),
             ("purge", changes::PURGE),
         ];
         named.map(|(name, sql)| (name.to_owned(), sql)).into()
@@ -177,8 +179,21 @@ impl KeyTables for Standard {
         scripts::revoke_all(request)
     }
 
-    fn touch(uses: &[KeyUse]) -> Statement {
-        scripts::touch(uses)
+    fn revoked(request: &RevokeRequest, _side_tables: bool) -> Asked {
+        (&revocations::REVOKED, scripts::named(request).into())
+    }
+
+    /// The first step revokes.
+    fn count_revoked(counts: &[u64], _side_tables: bool) -> u64 {
+        counts.first().copied().unwrap_or_default()
+    }
+
+    fn remaining() -> &'static Query {
+        &revocations::REMAINING
+    }
+
+    fn touch() -> &'static Query {
+        &last_use::TOUCH
     }
 
     fn history(id: &KeyId) -> Result<Asked, StoreError> {

@@ -5,12 +5,11 @@ use crate::key::{
     Reason, Rotation, Schema, Status,
 };
 use crate::schemas::standard::sql::history::stored_changes;
-use crate::schemas::standard::sql::{changes, text};
+use crate::schemas::standard::sql::{changes, revocations, text};
 use crate::schemas::standard::{FormatName, Standard, StandardDetails};
-use crate::sql::engine::timestamp::stored_timestamp;
 use crate::sql::engine::{Script, Statement, Step, Value};
 use crate::sql::keys::host::owner_lock;
-use crate::store::{KeyUse, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError};
+use crate::store::{PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
 pub(super) fn insert(key: &KeyRecord<Standard>) -> Result<Script<StoreError>, StoreError> {
@@ -62,7 +61,7 @@ pub(super) fn change(change: &KeyChange<Standard>) -> Result<Script<StoreError>,
         version(*seen_version),
         text(Some(details.name.as_str())),
         text(details.description.as_ref().map(Description::as_str)),
-        details.scopes.to_string().into(),
+        details.scopes.joined().into(),
         text(details.metadata.as_ref().map(Metadata::as_str)),
         details.rate_limit.to_stored().into(),
         head.expires_at.into(),
@@ -75,15 +74,21 @@ pub(super) fn change(change: &KeyChange<Standard>) -> Result<Script<StoreError>,
 }
 
 pub(super) fn revoke(request: &RevokeRequest) -> Script<StoreError> {
-    let RevokeRequest { id, owner, digest, at, reason, by } = request;
-    let (id, reason) = (text(Some(id.as_str())), text(reason.as_ref().map(Reason::as_str)));
-    let owner = text(owner.as_ref().map(OwnerId::as_str));
-    let revoke = [id.clone(), bytes(digest.as_ref()), owner, (*at).into(), reason.clone()];
+    let RevokeRequest { at, reason, by, .. } = request;
+    let reason = text(reason.as_ref().map(Reason::as_str));
+    let [id, digest, owner] = named(request);
+    let revoke = [id.clone(), digest, owner, (*at).into(), reason.clone()];
     let history = [id, (*at).into(), text(by.as_ref().map(Actor::as_str)), reason];
     Script::new([
-        Step::run(Statement::new(changes::REVOKE, revoke)),
-        Step::run(Statement::new(changes::APPEND_REVOCATION, history)),
+        Step::run(Statement::new(revocations::REVOKE, revoke)),
+        Step::run(Statement::new(revocations::APPEND_REVOCATION, history)),
     ])
+}
+
+/// Which key is meant: its identity, its digest and its owner.
+pub(super) fn named(request: &RevokeRequest) -> [Value<'static>; 3] {
+    let RevokeRequest { id, digest, owner, .. } = request;
+    [text(Some(id.as_str())), bytes(digest.as_ref()), text(owner.as_ref().map(OwnerId::as_str))]
 }
 
 pub(super) fn revoke_all(request: &RevokeAllRequest) -> Script<StoreError> {
@@ -93,17 +98,10 @@ pub(super) fn revoke_all(request: &RevokeAllRequest) -> Script<StoreError> {
     let revoke = [owner.clone(), (*at).into(), reason.clone()];
     let history = [owner, (*at).into(), text(by.as_ref().map(Actor::as_str)), reason];
     let steps = [
-        Step::run(Statement::new(changes::REVOKE_ALL, revoke)),
-        Step::run(Statement::new(changes::APPEND_REVOCATIONS, history)),
+        Step::run(Statement::new(revocations::REVOKE_ALL, revoke)),
+        Step::run(Statement::new(revocations::APPEND_REVOCATIONS, history)),
     ];
     Script::locked(lock, steps)
-}
-
-pub(super) fn touch(uses: &[KeyUse]) -> Statement {
-    let uses = uses.iter().map(|KeyUse { id, digest, at }| {
-        serde_json::json!([id.as_str(), digest.to_hex().as_str(), &*stored_timestamp(*at)])
-    });
-    Statement::new(changes::TOUCH, [serde_json::Value::Array(uses.collect()).to_string().into()])
 }
 
 pub(super) fn purge(request: &PurgeRequest) -> Script<StoreError> {
@@ -143,7 +141,7 @@ pub(super) fn columns(key: &KeyRecord<Standard>) -> Vec<Value<'static>> {
         text(details.description.as_ref().map(Description::as_str)),
         text(Some(head.prefix.as_str())),
         bytes(head.digest.as_ref()),
-        details.scopes.to_string().into(),
+        details.scopes.joined().into(),
         text(details.metadata.as_ref().map(Metadata::as_str)),
         details.rate_limit.to_stored().into(),
         head.created_at.into(),

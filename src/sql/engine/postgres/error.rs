@@ -5,7 +5,8 @@ use std::fmt;
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::sql::engine::{EngineError, Violation, ViolationKind};
+use crate::sql::engine::{EngineError, ScriptError, Violation, ViolationKind};
+use crate::visible::Visible;
 
 pub(super) const BACKEND: &str = "PostgreSQL";
 
@@ -33,10 +34,12 @@ fn classify_answer(error: &PgDatabaseError) -> EngineError {
         "23514" => ViolationKind::Check,
         code => {
             let source = ServerError { code: code.to_owned(), message: error.message().to_owned() }.into();
-            return if is_transient(code) {
-                EngineError::Unavailable { backend: BACKEND, source }
-            } else {
-                EngineError::Failed { backend: BACKEND, source }
+            return match code {
+                "42501" => EngineError::Denied { backend: BACKEND, source },
+                // Ours ends with its first error: it can only be the host's.
+                "25P02" => EngineError::Unsupported("the transaction has failed before: roll it back"),
+                code if is_transient(code) => EngineError::Unavailable { backend: BACKEND, source },
+                _ => EngineError::Failed { backend: BACKEND, source },
             };
         }
     };
@@ -45,17 +48,37 @@ fn classify_answer(error: &PgDatabaseError) -> EngineError {
     EngineError::Violation(Violation { backend: BACKEND, kind, constraint })
 }
 
-/// Connection failure, serialization failure or deadlock, lack of resources, lock not available, shutdown, I/O error,
-/// a server that only reads after a failover, and authentication, which an operator can repair without touching the
-/// caller.
+/// Connection failure, serialization failure or deadlock, lack of resources, lock not available, a server process that
+/// was ended, I/O error, a transaction that was ended for its duration, a server that only reads after a failover, and
+/// authentication, which an operator can repair without touching the caller.
 fn is_transient(code: &str) -> bool {
     matches!(code.get(..2), Some("08" | "28" | "40" | "53" | "57" | "58"))
-        || matches!(code, "55P03" | "3D000" | "25006")
+        || matches!(code, "55P03" | "3D000" | "25006" | "25P03" | "25P04")
 }
 
-/// Whether the server refused because the role lacks a right.
-pub(in crate::sql::engine) fn is_denied(source: &(dyn Error + Send + Sync + 'static)) -> bool {
-    source.downcast_ref::<ServerError>().is_some_and(|error| error.code == "42501")
+/// Why a statement that was prepared can no longer be run, although the same text can be prepared anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stale {
+    /// Its table has changed: "cached plan must not change result type".
+    Outdated,
+    /// The session does not know it, or knows another one of its name.
+    Lost,
+}
+
+impl Stale {
+    pub(super) fn of(error: &EngineError) -> Option<Self> {
+        let EngineError::Failed { source, .. } = error else { return None };
+        match source.downcast_ref::<ServerError>()?.code.as_str() {
+            "0A000" => Some(Self::Outdated),
+            "26000" | "42P05" => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a script failed for no other reason than a statement that has to be prepared anew.
+pub(super) fn is_stale<E>(error: &ScriptError<E>) -> bool {
+    matches!(error, ScriptError::Engine(error) if Stale::of(error).is_some())
 }
 
 /// What a PostgreSQL server reported: the code and the message, without the detail that may show stored values.
@@ -67,7 +90,7 @@ struct ServerError {
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+        write!(f, "{} (SQLSTATE {})", Visible(&self.message), self.code)
     }
 }
 

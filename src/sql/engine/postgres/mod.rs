@@ -1,40 +1,48 @@
 //! The PostgreSQL engine: the host's pool through sqlx, and the host's own transaction.
 
+mod caution;
 mod connection;
 mod error;
 mod held;
+mod host;
+mod limits;
+mod sessions;
+mod text;
 mod value;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::sql::engine::schema_name::{self, InvalidSchemaName, SchemaName};
-use crate::sql::engine::{ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value};
-pub(super) use error::is_denied;
-use error::{BACKEND, classify};
+use crate::sql::engine::{ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
+use caution::Caution;
+use connection::RETRIES;
+use error::{BACKEND, Stale, classify};
 use held::Held;
+use limits::{Limits, given_up_after};
+use sessions::Sessions;
+use text::{Prepared, Texts};
 pub(super) use value::cell;
 
 /// How long a server may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// PostgreSQL, reached through the host's pool. Clones share it.
+///
+/// Nothing waits without a limit, see [`lock_timeout`](Self::lock_timeout) and [`read_timeout`](Self::read_timeout), and
+/// nothing of keyward's lives in a database session: a transaction pooler such as pgbouncer may stand in between, see
+/// [`prepared_statements`](Self::prepared_statements).
 #[derive(Clone)]
 pub struct Postgres {
     pool: PgPool,
-    /// The schema of our own tables where it has another name than the statements in the source say.
-    renamed: Option<Arc<Renamed>>,
-}
-
-struct Renamed {
-    name: SchemaName,
-    /// The statements with the name in it, by where their text in the source stands and how long it is.
-    texts: RwLock<HashMap<(usize, usize), Arc<str>>>,
+    texts: Arc<Texts>,
+    limits: Limits,
+    sessions: Arc<Sessions>,
+    caution: Arc<Caution>,
 }
 
 impl fmt::Debug for Postgres {
@@ -45,13 +53,25 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
+    /// How long a change waits for one lock unless [`lock_timeout`](Self::lock_timeout) says otherwise: 2 seconds.
+    pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// How long a read may take unless [`read_timeout`](Self::read_timeout) says otherwise: 2 seconds.
+    pub const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(2);
+
     /// PostgreSQL through the host's `pool`. Nothing is asked of the server yet.
     ///
     /// keyward's own tables live in the schema `keyward`, see [`own_tables_in`](Self::own_tables_in); the host's are
     /// found by the `search_path` of the pool's connections.
     #[must_use]
-    pub const fn new(pool: PgPool) -> Self {
-        Self { pool, renamed: None }
+    pub fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            texts: Arc::default(),
+            limits: Limits::new(Self::DEFAULT_LOCK_TIMEOUT, Self::DEFAULT_READ_TIMEOUT),
+            sessions: Arc::default(),
+            caution: Arc::default(),
+        }
     }
 
     /// Keeps keyward's own tables in the schema `schema` instead of `keyward`.
@@ -60,8 +80,41 @@ impl Postgres {
     /// [`InvalidSchemaName`] unless it has 1 to 63 of `a-z`, `0-9` and `_`, starts with no digit, and not with `pg_`.
     pub fn own_tables_in(self, schema: &str) -> Result<Self, InvalidSchemaName> {
         let name = SchemaName::parse(schema)?;
-        let renamed = (schema != schema_name::DEFAULT).then(|| Arc::new(Renamed { name, texts: RwLock::default() }));
-        Ok(Self { renamed, ..self })
+        let name = (schema != schema_name::DEFAULT).then_some(name);
+        Ok(Self { texts: Arc::new(Texts::with_schema(name)), ..self })
+    }
+
+    /// How long a change waits for a lock that somebody else holds, such as the row lock of a forgotten transaction. Then
+    /// the server ends the change, and the caller learns that the store is unavailable. Migrations, and what is done in
+    /// a transaction of the host's, have the same limit; a lower one that the host has set itself is kept.
+    ///
+    /// A change as a whole is given up 8 seconds after this, if it is no migration. One that was given up while it was
+    /// being committed may have been made.
+    ///
+    /// At least 1 millisecond and at most 24 days, as a lock timeout of PostgreSQL's.
+    #[must_use]
+    pub fn lock_timeout(self, timeout: Duration) -> Self {
+        Self { limits: self.limits.with_lock(timeout), ..self }
+    }
+
+    /// How long a read, such as that of a verification, may take with its wait for a connection, whatever the acquire
+    /// timeout of the pool; and how long a change waits for a connection. Then the store is unavailable.
+    ///
+    /// At least 1 millisecond and at most 24 days.
+    #[must_use]
+    pub fn read_timeout(self, timeout: Duration) -> Self {
+        Self { limits: self.limits.with_read(timeout), ..self }
+    }
+
+    /// Whether statements may be prepared under a name, which is right unless a transaction pooler hands the server's
+    /// sessions around (pgbouncer with `pool_mode = transaction`, also one that knows of prepared statements).
+    ///
+    /// Without this, the first call finds it out: it opens a second connection for a moment and looks whether both keep
+    /// their sessions. Without names, a read takes four round trips instead of one.
+    #[must_use]
+    pub fn prepared_statements(self, are_named: bool) -> Self {
+        let prepared = if are_named { Prepared::Named } else { Prepared::Unnamed };
+        Self { sessions: Arc::new(Sessions::declared(prepared)), ..self }
     }
 
     pub(super) async fn connect(url: &str) -> Result<Self, ConnectError> {
@@ -93,63 +146,151 @@ impl Postgres {
 
     /// The schema of our own tables.
     pub(crate) fn own_schema(&self) -> &str {
-        self.renamed.as_ref().map_or(schema_name::DEFAULT, |renamed| renamed.name.as_str())
-    }
-
-    /// A statement of the source, with the right schema in it. Each text is rewritten once.
-    fn text(&self, text: &'static str) -> SqlStr {
-        let Some(renamed) = &self.renamed else { return text.into_sql_str() };
-        let place = (text.as_ptr().addr(), text.len());
-        let known = renamed.texts.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
-        let rewritten = known.unwrap_or_else(|| {
-            let rewritten = Arc::from(renamed.name.renamed(text));
-            let mut texts = renamed.texts.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(texts.entry(place).or_insert(rewritten))
-        });
-        // The name in it has no character that ends a quoted identifier.
-        AssertSqlSafe(rewritten).into_sql_str()
+        self.texts.schema().map_or(schema_name::DEFAULT, SchemaName::as_str)
     }
 
     pub(super) async fn read<T: Send>(
         &self,
         query: &'static Query,
         arguments: &[Value<'_>],
-        decode: impl FnMut(&Row<'_>) -> T + Send,
+        mut decode: impl FnMut(&Row<'_>) -> T + Send,
     ) -> Result<Vec<T>, EngineError> {
-        let statement = value::bound(self.text(query.sql().postgres), arguments);
-        connection::rows(&self.pool, statement, query, decode).await
+        let read = async {
+            let mut held = self.hold().await?;
+            let found = self.read_on(&mut held, query, arguments, &mut decode).await;
+            held.finish();
+            found
+        };
+        given_up_after(self.limits.read(), read).await
+    }
+
+    async fn read_on<T: Send>(
+        &self,
+        held: &mut Held<'_>,
+        query: &'static Query,
+        arguments: &[Value<'_>],
+        decode: &mut (impl FnMut(&Row<'_>) -> T + Send),
+    ) -> Result<Vec<T>, EngineError> {
+        let mut prepared = self.prepared(held).await?;
+        if self.caution.is_raised() {
+            prepared = Prepared::Unnamed;
+        }
+        let mut retries = RETRIES;
+        loop {
+            let found = match prepared {
+                Prepared::Named => connection::read(self, held, prepared, query, arguments, &mut *decode).await,
+                Prepared::Unnamed => connection::read_in_transaction(self, held, query, arguments, &mut *decode).await,
+            };
+            match &found {
+                Ok(_) if prepared == Prepared::Unnamed => self.caution.lower(),
+                Err(EngineError::Unavailable { .. }) => self.caution.raise(),
+                Err(error) if retries > 0 => {
+                    if let Some(stale) = Stale::of(error) {
+                        self.renew(held, stale, &mut prepared).await?;
+                        retries -= 1;
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            return found;
+        }
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<u64, EngineError> {
-        let bound = value::bound(self.text(statement.sql.postgres), &statement.arguments);
-        Ok(bound.execute(&self.pool).await.map_err(classify)?.rows_affected())
+        let execute = async {
+            let (mut held, mut prepared) = self.hold_for_change().await?;
+            let mut retries = RETRIES;
+            let done = loop {
+                let done = connection::execute(self, &mut held, prepared, &statement).await;
+                match done.as_ref().err().and_then(Stale::of) {
+                    Some(stale) if retries > 0 => self.renew(&mut held, stale, &mut prepared).await?,
+                    _ => break done,
+                }
+                retries -= 1;
+            };
+            held.finish();
+            done
+        };
+        given_up_after(self.limits.change(), execute).await
     }
 
     pub(super) async fn run<E: Send, T: Send>(
         &self,
-        script: Script<E>,
-        reading: Option<Reading<T>>,
+        mut script: Script<E>,
+        mut reading: Option<Reading<T>>,
     ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        let mut held = Held::new(self.pool.acquire().await.map_err(classify)?);
-        let done = connection::run(self, &mut held, script, reading).await;
-        held.finish();
-        done
+        let makes_tables = script.steps.iter().any(|step| matches!(step, Step::Batch(_)));
+        let run = async {
+            let (mut held, mut prepared) = self.hold_for_change().await?;
+            let mut retries = RETRIES;
+            let done = loop {
+                let done = connection::run(self, &mut held, prepared, &mut script, reading.as_mut()).await;
+                match &done {
+                    Err(ScriptError::Engine(error)) if retries > 0 => match Stale::of(error) {
+                        Some(stale) => self.renew(&mut held, stale, &mut prepared).await?,
+                        None => break done,
+                    },
+                    _ => break done,
+                }
+                retries -= 1;
+            };
+            held.finish();
+            done
+        };
+        if makes_tables {
+            // A large table takes as long to alter as it takes.
+            return run.await;
+        }
+        given_up_after(self.limits.change(), run).await
     }
 
     /// Runs a script inside the host's own transaction, in a savepoint: when this fails, the transaction is as it was
-    /// before. When the future is dropped, nothing is known of the transaction any more. A connection that is not in a transaction begun through sqlx is refused.
+    /// before. A connection that is not in a transaction begun through sqlx is refused.
     pub(crate) async fn run_within<E: Send, T: Send>(
         &self,
         connection: &mut PgConnection,
-        script: Script<E>,
+        mut script: Script<E>,
         reading: Option<Reading<T>>,
     ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        connection::require_transaction(connection)?;
-        connection::run(self, connection, script, reading).await
+        host::run(self, connection, &mut script, reading).await
     }
 
     /// Refuses a connection whose transaction keeps one snapshot, in which what was committed since is not seen.
     pub(crate) async fn require_read_committed(connection: &mut PgConnection) -> Result<(), EngineError> {
-        connection::require_read_committed(connection).await
+        host::require_read_committed(connection).await
+    }
+
+    async fn hold(&self) -> Result<Held<'_>, EngineError> {
+        Ok(Held::new(self.pool.acquire().await.map_err(classify)?, &self.caution))
+    }
+
+    async fn hold_for_change(&self) -> Result<(Held<'_>, Prepared), EngineError> {
+        let hold = async {
+            let mut held = self.hold().await?;
+            let prepared = self.prepared(&mut held).await?;
+            Ok((held, prepared))
+        };
+        given_up_after(self.limits.read(), hold).await
+    }
+
+    async fn prepared(&self, connection: &mut PgConnection) -> Result<Prepared, EngineError> {
+        self.sessions.prepared(connection, &self.pool.connect_options()).await.map_err(classify)
+    }
+
+    /// After a statement that can no longer be run, the same is done once more with unnamed ones.
+    async fn renew(&self, held: &mut Held<'_>, stale: Stale, prepared: &mut Prepared) -> Result<(), EngineError> {
+        if *prepared == Prepared::Named {
+            *prepared = Prepared::Unnamed;
+            match stale {
+                Stale::Outdated => held.clear_cached_statements().await.map_err(classify)?,
+                // Behind a pooler, to close what sqlx believes to have prepared might hit another client's.
+                Stale::Lost => {
+                    self.sessions.lost();
+                    held.close_afterwards();
+                }
+            }
+        }
+        Ok(())
     }
 }

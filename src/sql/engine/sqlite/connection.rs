@@ -177,7 +177,7 @@ fn steps<E, T>(
     for step in script.steps {
         match step {
             Step::Batch(sql) => connection.execute_batch(sql.sqlite).map_err(classify)?,
-            Step::Statement { statement, end } => {
+            Step::Statement { statement, mut end } => {
                 let count = returned(connection, &statement).map_err(classify)?;
                 end.after(count).map_err(ScriptError::Refused)?;
                 counts.push(count);

@@ -121,12 +121,12 @@ async fn a_role_without_rights_passes_where_all_is_there() {
         let role = format!("reader_{}", url.rsplit('/').next().unwrap());
         let mut admin = PgConnection::connect(&url).await.unwrap();
         let grant = format!(
-            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA keyward TO {role};
+            "CREATE ROLE {role} LOGIN PASSWORD 'guest'; GRANT USAGE ON SCHEMA keyward TO {role};
              GRANT SELECT ON keyward.migrations TO {role}"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&mut admin).await.unwrap();
         let (_, address) = url.split_once('@').unwrap();
-        let guest = Engine::connect(&format!("postgres://{role}@{address}")).await.unwrap();
+        let guest = Engine::connect(&format!("postgres://{role}:guest@{address}")).await.unwrap();
         assert_eq!(guest.migrate("test", &migrations, Timestamp::MIN).await.unwrap(), []);
         // There, though not under this name: it cannot be recorded, and need not be.
         assert_eq!(guest.migrate("other", &migrations, Timestamp::MIN).await.unwrap(), []);

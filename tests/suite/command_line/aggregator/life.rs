@@ -113,7 +113,7 @@ fn a_key_that_the_service_made_itself_is_accepted_and_revoked() {
         terminal.verify(key, &[]).is_refused("revoked");
 
         terminal.sql(&set("api_key_revoked_at = NULL, api_key_prefix = NULL"));
-        terminal.verify(key, &[]).is_refused("unusable");
+        terminal.verify(key, &[]).is_refused("revoked");
         assert_eq!(info(terminal)["defect"], "aggregators.api_key_prefix");
         terminal.sql(&set(&format!("api_key_prefix = 'ckapi_000102', api_key_hash = '{}'", hash.to_uppercase())));
         terminal.verify(key, &[]).is_refused("unknown");

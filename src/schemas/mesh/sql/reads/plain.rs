@@ -1,4 +1,7 @@
-//! The reads of the schema `mesh` as the service itself reads: the key's own row alone.
+//! The reads of the schema `mesh` as the service itself reads: the key's own row alone, and whether it was revoked before.
+//!
+//! With the side table of revocations, a revocation is final even where the host has cleared its column, and its first
+//! time is the one that is shown.
 
 use crate::schemas::mesh::sql::Column;
 use crate::sql::engine::{Query, Sql};
@@ -6,13 +9,38 @@ use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
-    find: Read { with_side_tables: &FIND, bare: &FIND },
+    find: Read { with_side_tables: &FIND, bare: &FIND_BARE },
     get: Read { with_side_tables: &GET, bare: &GET_BARE },
     list: Read { with_side_tables: &LIST, bare: &LIST_BARE },
 };
 
 /// `$1` the display prefix, which several keys may share, `$2` the digest.
 static FIND: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id, false AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+            WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id, 0 AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id",
+    },
+    Column::NAMES,
+);
+
+/// `$1` the display prefix, which several keys may share, `$2` the digest.
+static FIND_BARE: Query = Query::new(
     Sql {
         postgres: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
@@ -34,7 +62,8 @@ static FIND: Query = Query::new(
 static GET: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id, false AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
@@ -44,7 +73,8 @@ static GET: Query = Query::new(
               ON t.schema = 'mesh' AND t.key_id = k.id::text AND t.key_hash = k.secret_hash::text
             WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog.\"C\" = $1::text",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id, 0 AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k
@@ -80,7 +110,8 @@ static GET_BARE: Query = Query::new(
 static LIST: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id, false AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM mesh.api_key k
@@ -97,7 +128,8 @@ static LIST: Query = Query::new(
                    OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
             ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id, 0 AS tenant_disabled,
                    k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
             FROM api_key k

@@ -1,4 +1,4 @@
-//! The reads of the schema `mesh` with the state of the mesh and of the issuer.
+//! The reads of the schema `mesh` with the state of the mesh and of the issuer. Revocations are as in `plain.rs`.
 
 use crate::schemas::mesh::sql::Column;
 use crate::sql::engine::{Query, Sql};
@@ -6,13 +6,47 @@ use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
-    find: Read { with_side_tables: &FIND, bare: &FIND },
+    find: Read { with_side_tables: &FIND, bare: &FIND_BARE },
     get: Read { with_side_tables: &GET, bare: &GET_BARE },
     list: Read { with_side_tables: &LIST, bare: &LIST_BARE },
 };
 
 /// `$1` the display prefix, which several keys may share, `$2` the digest.
 static FIND: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM mesh.api_key k
+            LEFT JOIN keyward.revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text
+            LEFT JOIN mesh.mesh m ON m.id::text = k.mesh_id::text
+            LEFT JOIN mesh.member i
+              ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
+            WHERE k.secret_prefix::text = $1::text AND k.secret_hash::text = $2::text ORDER BY k.id",
+        sqlite: "
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
+                   NULL AS reason, NULL AS successor_id,
+                   (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
+                    AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
+                   k.label, k.capabilities, k.topic_scopes, k.issued_by_member_id
+            FROM api_key k
+            LEFT JOIN keyward_revocations r
+              ON r.schema = 'mesh' AND r.key_id = k.id AND r.key_hash = k.secret_hash
+            LEFT JOIN mesh m ON m.id = k.mesh_id
+            LEFT JOIN member i ON i.id = k.issued_by_member_id AND i.mesh_id = k.mesh_id
+            WHERE k.secret_prefix = ?1 AND k.secret_hash = ?2 ORDER BY k.id",
+    },
+    Column::NAMES,
+);
+
+/// `$1` the display prefix, which several keys may share, `$2` the digest.
+static FIND_BARE: Query = Query::new(
     Sql {
         postgres: "
             SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
@@ -43,7 +77,8 @@ static FIND: Query = Query::new(
 static GET: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id,
                    (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
                     AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -58,7 +93,8 @@ static GET: Query = Query::new(
               ON i.id::text = k.issued_by_member_id::text AND i.mesh_id::text = k.mesh_id::text
             WHERE k.id::text = $1::text AND k.id::text COLLATE pg_catalog.\"C\" = $1::text",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id,
                    (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
                     AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -107,7 +143,8 @@ static GET_BARE: Query = Query::new(
 static LIST: Query = Query::new(
     Sql {
         postgres: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id,
                    (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
                     AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,
@@ -129,7 +166,8 @@ static LIST: Query = Query::new(
                    OR pg_catalog.starts_with(k.secret_prefix::text, $4::text))
             ORDER BY k.created_at DESC, k.id DESC LIMIT $3",
         sqlite: "
-            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+            SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
+                   coalesce(r.revoked_at, k.revoked_at) AS revoked_at,
                    r.reason, t.successor_id,
                    (m.id IS NULL OR m.archived_at IS NOT NULL OR k.issued_by_member_id IS NOT NULL
                     AND (i.id IS NULL OR i.revoked_at IS NOT NULL)) AS tenant_disabled,

@@ -1,0 +1,99 @@
+//! Whether a connection has a session of the server for itself, or a transaction pooler hands sessions around.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::sql::engine::Cell;
+use crate::sql::engine::postgres::text::Prepared;
+use crate::sql::engine::postgres::value::cell;
+
+/// Sent without preparing it, which would need to know the answer.
+const SESSION: &str = "SELECT pg_catalog.pg_backend_pid()::text";
+
+/// How often both connections are asked. A busy pooler with two sessions gives two connections the same ones as if they
+/// were their own once in 2^18 times; one with more sessions hardly ever.
+const ROUNDS: u32 = 10;
+
+/// How often statements may get lost until none is prepared under a name any more.
+const LOSSES: u32 = 8;
+
+const UNKNOWN: u8 = 0;
+const OWN: u8 = 1;
+const SHARED: u8 = 2;
+
+/// What is known of the sessions behind a pool.
+///
+/// In a pooler, the name of a statement may be another client's for another statement, which would then be run with our
+/// arguments. So nothing is prepared under a name before it is known that sessions are not shared.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    kind: AtomicU8,
+    is_declared: bool,
+    losses: AtomicU32,
+}
+
+impl Sessions {
+    /// As the host says.
+    pub(super) fn declared(prepared: Prepared) -> Self {
+        let kind = if prepared == Prepared::Named { OWN } else { SHARED };
+        Self { kind: kind.into(), is_declared: true, losses: AtomicU32::new(0) }
+    }
+
+    /// How statements are to be prepared on `connection`, which is one of those that `options` make.
+    pub(super) async fn prepared(
+        &self,
+        connection: &mut PgConnection,
+        options: &PgConnectOptions,
+    ) -> Result<Prepared, sqlx::Error> {
+        match self.kind.load(Ordering::Relaxed) {
+            OWN => return Ok(Prepared::Named),
+            SHARED => return Ok(Prepared::Unnamed),
+            _ => {}
+        }
+        let Ok(mut other) = options.connect().await else {
+            // No room for another connection, which is no reason to do without this one.
+            self.lost();
+            return Ok(Prepared::Unnamed);
+        };
+        let kind = if are_shared(connection, &mut other).await? { SHARED } else { OWN };
+        // It has told what it was asked; how it ends tells nothing more.
+        let _ = other.close().await;
+        let _ = self.kind.compare_exchange(UNKNOWN, kind, Ordering::Relaxed, Ordering::Relaxed);
+        Ok(if kind == OWN { Prepared::Named } else { Prepared::Unnamed })
+    }
+
+    /// The server did not know a statement, or knew another one of its name: the host has discarded them, or there is a
+    /// pooler now.
+    pub(super) fn lost(&self) {
+        if self.losses.fetch_add(1, Ordering::Relaxed) >= LOSSES {
+            self.kind.store(SHARED, Ordering::Relaxed);
+        } else if !self.is_declared {
+            self.kind.store(UNKNOWN, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether one of the two connections is ever answered by a session that was the other's, or by a second one.
+async fn are_shared(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let (first, second) = (session(one).await?, session(other).await?);
+    if first == second {
+        return Ok(true);
+    }
+    for _ in 1..ROUNDS {
+        // The other one first, as a pooler that hands its sessions out in turn would otherwise go undetected.
+        if session(other).await? != second || session(one).await? != first {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn session(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let row = sqlx::raw_sql(SESSION).fetch_one(connection).await?;
+    Ok(match cell(&row, 0) {
+        Cell::Text(process) => Some(process.to_owned()),
+        _ => None,
+    })
+}

@@ -1,0 +1,76 @@
+//! The texts of the source as they are sent: with the right schema, and prepared under a name or not.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use crate::sql::engine::Value;
+use crate::sql::engine::postgres::value::bound;
+use crate::sql::engine::schema_name::SchemaName;
+
+/// How statements are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Prepared {
+    /// Under a name, once for each session of the server's, where the session is the connection's own.
+    Named,
+    /// Each time anew. The server forgets them with the next one, so that a transaction has to hold the session meanwhile;
+    /// it also holds the tables as they are.
+    Unnamed,
+}
+
+/// The statements of the source, with the name of the schema of our own tables in them.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// Unless it is the one that stands in the source.
+    schema: Option<SchemaName>,
+    /// By where the text in the source stands, how long it is, and how it is prepared.
+    rewritten: RwLock<HashMap<(usize, usize, Prepared), Arc<str>>>,
+}
+
+impl Texts {
+    pub(super) fn with_schema(schema: Option<SchemaName>) -> Self {
+        Self { schema, rewritten: RwLock::default() }
+    }
+
+    pub(super) const fn schema(&self) -> Option<&SchemaName> {
+        self.schema.as_ref()
+    }
+
+    /// A text of the source. Each is rewritten once.
+    pub(super) fn get(&self, text: &'static str, prepared: Prepared) -> SqlStr {
+        if self.schema.is_none() && prepared == Prepared::Named {
+            return text.into_sql_str();
+        }
+        let place = (text.as_ptr().addr(), text.len(), prepared);
+        let known = self.rewritten.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        let rewritten = known.unwrap_or_else(|| {
+            let rewritten = Arc::from(self.rewrite(text, prepared));
+            let mut texts = self.rewritten.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(texts.entry(place).or_insert(rewritten))
+        });
+        // The name in it has no character that ends a quoted identifier.
+        AssertSqlSafe(rewritten).into_sql_str()
+    }
+
+    fn rewrite(&self, text: &'static str, prepared: Prepared) -> String {
+        let mut rewritten = self.schema.as_ref().map_or_else(|| text.to_owned(), |schema| schema.renamed(text));
+        if prepared == Prepared::Unnamed {
+            // sqlx looks among its named statements even where none is wanted, by the text.
+            rewritten.push('\n');
+        }
+        rewritten
+    }
+
+    /// A statement with its arguments, which are copied into the message to the server here.
+    pub(super) fn bound(
+        &self,
+        text: &'static str,
+        arguments: &[Value<'_>],
+        prepared: Prepared,
+    ) -> Query<'static, sqlx::Postgres, PgArguments> {
+        bound(self.get(text, prepared), arguments).persistent(prepared == Prepared::Named)
+    }
+}
