@@ -70,6 +70,7 @@
 //! - [Threat model](docs::threat_model): what is protected from whom, and what is left to you.
 //! - [Schemas](docs::schemas): the tables, column by column.
 //! - [Operating](docs::operating): the command line, events, metrics, a leaked key.
+//! - [Trouble](docs::trouble): what production does to it, how that looks in the log, and what to do.
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
@@ -83,6 +84,7 @@ pub mod service;
 pub mod sql;
 pub mod store;
 mod time;
+mod visible;
 
 pub use random::RandomUnavailable;
 /// The driver whose connections and transactions the SQLite engine takes, in the version that it takes.
@@ -107,3 +109,4 @@ pub use sql::{Engine, SqlKeyStore};
 #[doc(no_inline)]
 pub use sqlx;
 pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};
+pub use visible::Visible;

@@ -1,4 +1,4 @@
-//! Chapters about the whole: design, threat model, tables and operation. There is no code here.
+//! Chapters about the whole: design, threat model, tables, operation and trouble. There is no code here.
 
 #[doc = include_str!("design.md")]
 pub mod design {}
@@ -11,6 +11,9 @@ pub mod schemas {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("trouble.md")]
+pub mod trouble {}
 
 /// Compiles the code of the README.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testkit"))]

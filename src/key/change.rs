@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::key::{Actor, Defect, Disabling, KeyId, KeyRecord, Reason, Receipt, Schema, Status};
 use crate::time::Timestamp;
+use crate::visible::Visible;
 
 /// New values for some fields of a key of the schema `S`.
 pub trait Update<S: Schema> {
@@ -191,7 +192,7 @@ impl FieldChange {
 impl fmt::Debug for FieldChange {
     /// Without the values, which may be metadata of the host.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FieldChange({})", self.field)
+        write!(f, "FieldChange({})", Visible(&self.field))
     }
 }
 

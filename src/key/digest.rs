@@ -141,6 +141,39 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_survives_the_way_through_hexadecimal() {
+        for byte in 0..=u8::MAX {
+            let mut bytes = [byte; 32];
+            bytes[31] = !byte;
+            let hex = KeyDigest::from_bytes(bytes).to_hex();
+            let expected = format!("{}{:02x}", format!("{byte:02x}").repeat(31), !byte);
+            assert_eq!(hex.as_str(), expected);
+            assert_eq!(KeyDigest::from_hex(&expected).map(|digest| *digest.as_bytes()), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn one_foreign_character_in_any_place_spoils_a_digest() {
+        let good = KeyDigest::of("x").to_hex();
+        for place in 0..64 {
+            for foreign in ["g", "A", "/", ":", "`", " "] {
+                let (before, behind) = (&good.as_str()[..place], &good.as_str()[place + 1..]);
+                assert!(KeyDigest::from_hex(&format!("{before}{foreign}{behind}")).is_none(), "{foreign} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn different_digests_have_different_hashes() {
+        use std::hash::{BuildHasher as _, RandomState};
+
+        let hasher = RandomState::new();
+        let hash = |key| hasher.hash_one(KeyDigest::of(key));
+        assert_eq!(hash("x"), hash("x"));
+        assert_ne!(hash("x"), hash("y"));
+    }
+
+    #[test]
     fn debug_shows_eight_characters() {
         let digest = KeyDigest::of("x");
         assert_eq!(format!("{digest:?}"), format!("KeyDigest({}…)", &digest.to_hex().as_str()[..8]));

@@ -177,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn each_alphabet_has_its_own_characters_and_no_other() {
+        let alphabet = |encoding: Encoding| {
+            let contained = (0..=u8::MAX).filter(|byte| encoding.contains(*byte));
+            contained.map(char::from).collect::<String>()
+        };
+        let (digits, upper, lower) = ("0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz");
+        assert_eq!(alphabet(Encoding::Hex), "0123456789abcdef");
+        assert_eq!(alphabet(Encoding::Base64Url), format!("-{digits}{upper}_{lower}"));
+        assert_eq!(alphabet(Encoding::Base62Checked), format!("{digits}{upper}{lower}"));
+        let classes = [Encoding::Hex, Encoding::Base64Url, Encoding::Base62Checked].map(Encoding::character_class);
+        assert_eq!(classes, ["[0-9a-f]", "[A-Za-z0-9_-]", "[0-9A-Za-z]"]);
+    }
+
+    #[test]
     fn base62_is_a_plain_number_with_leading_zeros() {
         let mut text = String::new();
         let mut bytes = [0; 16];

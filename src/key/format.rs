@@ -397,6 +397,21 @@ mod tests {
     }
 
     #[test]
+    fn a_parsed_key_shows_its_display_prefix_and_never_the_whole_key() {
+        let key = format!("ckapi_{}", "0a".repeat(32));
+        assert_eq!(format!("{:?}", KeyFormat::AGGREGATOR.parse(&key).unwrap()), "ParsedKey(ckapi_0a0a0a…)");
+        assert_eq!(format!("{:?}", ParsedKey::new("riq_x", 8)), "ParsedKey(…)");
+        assert_eq!(format!("{:?}", ParsedKey::new("riq_0123", 8)), "ParsedKey(…)");
+        assert_eq!(format!("{:?}", KeyFormat::AGGREGATOR.prefix()), "KeyPrefix(ckapi_)");
+    }
+
+    #[test]
+    fn a_scanner_looks_for_the_prefix_and_a_whole_body() {
+        assert_eq!(KeyFormat::AGGREGATOR.scanner_regex(), r"\bckapi_[0-9a-f]{64}\b");
+        assert_eq!(KeyFormat::MESH.scanner_regex(), r"\bcm_[A-Za-z0-9_-]{43}");
+    }
+
+    #[test]
     fn unsound_formats_are_refused() {
         let new = |prefix, bytes, shown| KeyFormat::new(prefix, bytes, Encoding::Hex, shown).unwrap_err();
         assert_eq!(new("x", 32, 8), InvalidFormat::Prefix);

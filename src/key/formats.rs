@@ -239,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn a_foreign_format_takes_its_shortest_and_its_longest_key_and_says_what_is_wrong_with_others() {
+        let format = ForeignFormat::new("sk_", 20..=30).unwrap();
+        assert_eq!(format.prefix(), "sk_");
+        let error = |text: &str| format.parse(text).unwrap_err();
+        let key = |length: usize| format!("sk_{}", "x".repeat(length - 3));
+        assert!(format.parse(&key(20)).is_ok() && format.parse(&key(30)).is_ok());
+        assert_eq!(error(&key(19)), MalformedKey::WrongLength { expected: 20, found: 19 });
+        assert_eq!(error(&key(31)), MalformedKey::TooLong { limit: 30 });
+        assert_eq!(error(&format!("{} {}", key(20), key(5))), MalformedKey::ForeignCharacter { position: 20 });
+        assert_eq!(error("pk_0123456789abcdefghij"), MalformedKey::OtherPrefix);
+
+        let anything = ForeignFormat::anything_behind(&KeyFormat::SCRAPER);
+        assert!(anything.parse("riq_").is_err());
+        assert!(anything.parse("riq_x").is_ok());
+        assert_eq!(anything.parse("riq_0123456789").unwrap().display_prefix(), "riq_0123");
+    }
+
+    #[test]
     fn foreign_formats_that_accept_almost_anything_are_refused() {
         assert_eq!(ForeignFormat::new("", 4..=64), Err(InvalidFormat::Lengths));
         assert_eq!(ForeignFormat::new("sk_", 10..=64), Err(InvalidFormat::Lengths));

@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_the_keys_own_or_else_the_services() {
+        let service = NonZeroU32::new(60).unwrap();
+        let limits = [RateLimit::ServiceDefault, RateLimit::per_minute(7).unwrap(), RateLimit::DenyAll];
+        assert_eq!(limits.map(|limit| limit.requests_per_minute(service)), [60, 7, 0]);
+        assert_eq!(limits.map(RateLimit::to_stored), [None, Some(7), Some(0)]);
+    }
+
+    #[test]
     fn limits_that_no_table_holds_are_refused() {
         assert_eq!(RateLimit::per_minute(0), Err(InvalidRateLimit));
         assert_eq!(RateLimit::per_minute(RateLimit::MAX + 1), Err(InvalidRateLimit));

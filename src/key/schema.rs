@@ -127,3 +127,54 @@ fn uuid(mut bytes: [u8; 16], version: u8) -> String {
     let text = hex::encode(bytes);
     [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use rand::TryRng;
+
+    use super::*;
+
+    /// A generator that counts, from a byte on.
+    struct Counting(u8);
+
+    impl TryRng for Counting {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            Ok(u32::from(self.0))
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            Ok(u64::from(self.0))
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+            for byte in bytes {
+                *byte = self.0;
+                self.0 = self.0.wrapping_add(1);
+            }
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Counting {}
+
+    fn assigned(scheme: IdScheme, first: u8) -> String {
+        let owner = OwnerId::new("acme").unwrap();
+        // 0x017f22e279b0 milliseconds, the example of RFC 9562, and a little more.
+        let now = Timestamp::from_micros(1_645_557_742_000_999);
+        scheme.assign(&owner, &mut Counting(first), now).unwrap().to_string()
+    }
+
+    #[test]
+    fn identities_are_uuids_with_their_version_and_variant_or_plain_letters() {
+        assert_eq!(assigned(IdScheme::Uuid, 0x00), "00010203-0405-4607-8809-0a0b0c0d0e0f");
+        assert_eq!(assigned(IdScheme::Uuid, 0xf0), "f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff");
+        assert_eq!(assigned(IdScheme::TimeOrderedUuid, 0xf7), "017f22e2-79b0-77f8-b9fa-fbfcfdfeff00");
+        assert_eq!(assigned(IdScheme::Alphanumeric, 0), "0123456789ABCDEFGHIJKLMNOPQRSTUV");
+        assert_eq!(assigned(IdScheme::Alphanumeric, 60), "yz0123456789ABCDEFGHIJKLMNOPQRST");
+        assert_eq!(assigned(IdScheme::Owner, 0), "acme");
+    }
+}

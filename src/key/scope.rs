@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::visible::Visible;
+
 /// A permission, an opaque string such as `jobs:read`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
@@ -103,6 +105,11 @@ impl Scopes {
         self.0.split(SEPARATOR).filter(|scope| !scope.is_empty())
     }
 
+    /// Letter for letter, with spaces between them: as tables hold them.
+    pub(crate) fn joined(&self) -> String {
+        self.iter().collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -139,11 +146,12 @@ impl Extend<Scope> for Scopes {
     }
 }
 
-/// With spaces between them, as RFC 6749 section 3.3 writes them.
+/// With spaces between them, as RFC 6749 section 3.3 writes them. Stored scopes may be of any characters: they are
+/// shown as [`Visible`].
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, scope) in self.iter().enumerate() {
-            write!(f, "{}{scope}", if position == 0 { "" } else { " " })?;
+            write!(f, "{}{}", if position == 0 { "" } else { " " }, Visible(scope))?;
         }
         Ok(())
     }
@@ -151,7 +159,7 @@ impl fmt::Display for Scopes {
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
+        f.debug_set().entries(self.iter().map(Visible)).finish()
     }
 }
 
@@ -214,6 +222,15 @@ mod tests {
             assert!(!check(other), "{other}");
         }
         assert!(!scopes(&[]).contains(""));
+    }
+
+    #[test]
+    fn scopes_print_as_they_are_written() {
+        assert_eq!(scopes(&["b", "a"]).to_string(), "b a");
+        assert_eq!(format!("{:?}", scopes(&["b", "a"])), r#"{"b", "a"}"#);
+        assert_eq!(Scope::new("a").unwrap().to_string(), "a");
+        assert_eq!(format!("{:?}", Scope::new("a").unwrap()), r#"Scope("a")"#);
+        assert!(scopes(&[]).is_empty() && !scopes(&["a"]).is_empty());
     }
 
     #[test]

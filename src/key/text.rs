@@ -1,11 +1,12 @@
 //! Texts that name things: identities, owners, names and reasons, each a type of its own.
 
-/// Declares a text newtype that is checked on the way in and printed as it is.
+/// Declares a text newtype that is checked on the way in, kept as it is, and printed with every character visible.
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, at most $limit:literal) => {
         $(#[$doc])*
         ///
-        #[doc = concat!("1 to ", $limit, " characters, none of them a control character.")]
+        #[doc = concat!("1 to ", $limit, " characters, none of them a control character. What is printed is")]
+        /// [`Visible`]($crate::Visible); compare and store [`as_str`](Self::as_str).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
         pub struct $name(String);
@@ -21,7 +22,7 @@ macro_rules! text {
                 Ok(Self(text))
             }
 
-            /// The text.
+            /// The text, letter for letter.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -44,13 +45,13 @@ macro_rules! text {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
+                std::fmt::Display::fmt(&$crate::visible::Visible(&self.0), f)
             }
         }
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), self.0)
+                write!(f, concat!(stringify!($name), "({:?})"), $crate::visible::Visible(&self.0))
             }
         }
     };

@@ -12,6 +12,8 @@ use std::time::Duration;
 use crate::key::{KeyDigest, KeyHead, KeyId, Schema};
 use crate::store::{KeyStore, KeyUse, StoreError, Touched};
 use crate::time::Timestamp;
+#[cfg(feature = "tokio")]
+use crate::visible::Causes;
 
 /// How often last use is written unless the host says otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
@@ -165,7 +167,9 @@ impl LastUsed {
             }
             failures = self.flush_and_log(store, failures).await;
         }
-        self.flush_and_log(store, failures).await;
+        if !self.pending().is_empty() {
+            self.flush_and_log(store, failures).await;
+        }
     }
 
     /// Logs the first failure of several, and the end of them; returns how many there were in a row.
@@ -180,13 +184,12 @@ impl LastUsed {
             Err(error) => {
                 if failures == 0 {
                     let LastUsedMetrics { pending, dropped, refused, .. } = self.metrics();
-                    let error: &(dyn std::error::Error + 'static) = &error;
                     tracing::warn!(
                         event = "last_used.unwritten",
                         pending,
                         dropped,
                         refused,
-                        error,
+                        error = %Causes(&error),
                         "said once until it is over"
                     );
                 }

@@ -4,6 +4,9 @@
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod conformance;
 mod error;
+#[cfg(feature = "testkit")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
+pub mod faulty;
 mod memory;
 mod requests;
 

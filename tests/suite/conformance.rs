@@ -1,10 +1,17 @@
 //! The public conformance suite over every schema and every store.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
 use async_trait::async_trait;
 use keyward::key::OwnerId;
 use keyward::schemas::mesh::Mesh;
 use keyward::store::KeyStore;
 use keyward::store::conformance::{self, Subject};
+use tokio::runtime::Handle;
 
 use crate::support::{Fixture, Store, TestSchema, over, over_every_schema};
 
@@ -15,6 +22,13 @@ over![everywhere of Mesh: a_store_of_strict_keys_passes_the_conformance_suite];
 struct Owners<S: TestSchema> {
     fixture: Fixture<S>,
     store: Store<S>,
+    runtime: Handle,
+}
+
+impl<S: TestSchema> Owners<S> {
+    fn new(fixture: Fixture<S>, store: Store<S>) -> Self {
+        Self { fixture, store, runtime: Handle::current() }
+    }
 }
 
 #[async_trait]
@@ -32,15 +46,47 @@ impl<S: TestSchema> Subject for Owners<S> {
     fn details(&self) -> Vec<S::Details> {
         S::samples()
     }
+
+    /// What another process has over the same database; what is in memory only is gone with its process.
+    async fn reopen(&self) -> Option<Store<S>> {
+        let keys = self.fixture.another_process().await;
+        self.fixture.has_database().then(|| Arc::clone(keys.store()))
+    }
+
+    fn enter(&self, work: &mut dyn FnMut()) {
+        let _entered = self.runtime.enter();
+        work();
+    }
 }
 
 async fn the_store_passes_the_conformance_suite<S: TestSchema>(fixture: Fixture<S>) {
     let store = fixture.store().clone();
-    conformance::run(&Owners { fixture, store }).await;
+    keeps_every_promise(Owners::new(fixture, store)).await;
 }
 
 async fn a_store_of_strict_keys_passes_the_conformance_suite(fixture: Fixture<Mesh>) {
     let store = fixture.another_process_with(Mesh::new().strict()).await.store().clone();
     assert_eq!(store.schema().is_strict(), fixture.has_database(), "memory keeps its own schema");
-    conformance::run(&Owners { fixture, store }).await;
+    keeps_every_promise(Owners::new(fixture, store)).await;
+}
+
+/// As [`conformance::run`], but all broken promises are named, and not the first alone.
+async fn keeps_every_promise(subject: impl Subject) {
+    let mut broken = Vec::new();
+    for promise in conformance::PROMISES {
+        broken.extend(complaint(&subject, promise).await);
+    }
+    assert!(broken.is_empty(), "{} promises are broken:\n{}", broken.len(), broken.join("\n"));
+}
+
+/// What the suite says about one promise of a store; `None` when it is kept.
+pub(crate) async fn complaint(subject: &impl Subject, promise: &str) -> Option<String> {
+    let mut check = pin!(conformance::check(subject, promise));
+    let checked = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| check.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(())) => Poll::Ready(None),
+        Err(panic) => Poll::Ready(Some(panic)),
+    });
+    let panic = checked.await?;
+    Some(panic.downcast_ref::<String>().map_or_else(|| "a panic without a message".to_owned(), Clone::clone))
 }

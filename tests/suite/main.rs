@@ -11,6 +11,8 @@ mod conformance;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod engines;
+#[cfg(feature = "testkit")]
+mod faulty_stores;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
@@ -28,6 +30,8 @@ mod migrations;
 mod races;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
+#[cfg(feature = "testkit")]
+mod service_under_faults;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod standard;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
@@ -36,5 +40,7 @@ mod statements;
 mod support;
 #[cfg(feature = "testkit")]
 mod tasks;
-#[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(feature = "testkit")]
 mod trouble;
+#[cfg(feature = "testkit")]
+mod values;

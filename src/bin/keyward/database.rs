@@ -1,4 +1,6 @@
-//! Reaching the database that `--db` names.
+//! Reaching the database that `--db` names, and waiting for it no longer than `--timeout`.
+
+use std::time::Duration;
 
 use keyward::Engine;
 use keyward::sql::ConnectError;
@@ -6,16 +8,30 @@ use keyward::sql::ConnectError;
 use crate::arguments::DatabaseArguments;
 use crate::failure::Failure;
 
+/// Waits for what is asked of the database, and gives it up after `limit`.
+pub(crate) async fn within<T, E: Into<Failure>>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, asking).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(Failure::too_slow(limit)),
+    }
+}
+
 /// Opens the database. A SQLite file that is missing is made only when `create` says so.
 pub(crate) async fn connect(arguments: &DatabaseArguments, create: bool) -> Result<Engine, Failure> {
     let url = arguments.url.as_deref();
     let url = url.ok_or_else(|| Failure::usage("--db is required: sqlite:PATH or postgres://…"))?;
-    let connected = if create { Engine::connect(&creating(url)?).await } else { Engine::connect(on_disk(url)?).await };
-    let engine = connected.map_err(|error| match error {
-        // Unless the URL says how the file is opened, `migrate` makes it.
-        ConnectError::MissingFile { path } if !create && !url.contains("mode=") => Failure::no_database(&path),
-        error => error.into(),
-    })?;
+    let opened = if create { creating(url)? } else { on_disk(url)?.to_owned() };
+    let connecting = async {
+        Engine::connect(&opened).await.map_err(|error| match error {
+            // Unless the URL says how the file is opened, `migrate` makes it.
+            ConnectError::MissingFile { path } if !create && !url.contains("mode=") => Failure::no_database(&path),
+            error => error.into(),
+        })
+    };
+    let engine = within(arguments.timeout, connecting).await?;
     own_tables_in(arguments.postgres_schema.as_deref(), engine)
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use keyward::KeysError;
 use keyward::key::{ChangeError, PrepareError};
@@ -42,6 +43,13 @@ impl Failure {
 
     pub(crate) fn unavailable(error: &(dyn Error + 'static)) -> Self {
         Self { kind: Kind::Unavailable, message: chain(error) }
+    }
+
+    /// The database was given up.
+    pub(crate) fn too_slow(limit: Duration) -> Self {
+        let limit = humantime::format_duration(limit);
+        let message = format!("the database did not answer within {limit}; a change may have been made all the same");
+        Self { kind: Kind::Unavailable, message }
     }
 
     /// A SQLite file that is missing.
@@ -89,13 +97,28 @@ impl From<StoreError> for Failure {
             _ => Kind::Unavailable,
         };
         let failure = Self { kind, message: chain(&error) };
-        let lacks_a_table = ["no such table", "no such column", "does not exist"];
-        if matches!(error, StoreError::Backend { .. })
-            && lacks_a_table.iter().any(|sign| failure.message.contains(sign))
-        {
-            return failure.after("`keyward check` names what is missing, `keyward migrate` makes it");
+        match hint(&error, &failure.message) {
+            Some(hint) => failure.after(hint),
+            None => failure,
         }
-        failure
+    }
+}
+
+/// What to do, where the error alone does not say it.
+fn hint(error: &StoreError, message: &str) -> Option<&'static str> {
+    let says = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
+    match error {
+        StoreError::Backend { .. } if says(&["no such table", "no such column", "does not exist"]) => {
+            Some("`keyward check` names what is missing, `keyward migrate` makes it")
+        }
+        StoreError::Unavailable { .. } if says(&["55P03", "is locked"]) => {
+            Some("somebody else holds a lock on it: nothing was changed, try again, or look for who holds it")
+        }
+        StoreError::Suppressed { .. } => Some("nothing was changed: remove the trigger or the rule, and try again"),
+        StoreError::Denied { .. } => {
+            Some("`keyward check` names the rights that are missing, `keyward grants` prints the statements")
+        }
+        _ => None,
     }
 }
 
@@ -147,4 +170,33 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(error: StoreError) -> (Kind, String) {
+        let Failure { kind, message } = error.into();
+        (kind, message)
+    }
+
+    #[test]
+    fn what_an_operator_can_do_follows_the_error() {
+        let (backend, table) = ("PostgreSQL", "api_keys");
+        let locked = StoreError::Unavailable { backend, source: "canceling (SQLSTATE 55P03)".into() };
+        for (error, said) in [
+            (StoreError::Suppressed { table }, "kept the key in api_keys as it was; nothing was changed"),
+            (StoreError::Denied { backend, source: "no (SQLSTATE 42501)".into() }, "42501); `keyward check` names"),
+            (locked, "55P03); somebody else holds a lock on it"),
+            (StoreError::Unavailable { backend: "SQLite", source: "database is locked".into() }, "locked; somebody"),
+            (StoreError::Backend { backend, source: "relation does not exist".into() }, "exist; `keyward check`"),
+        ] {
+            let (kind, message) = failure(error);
+            assert_eq!(kind, Kind::Unavailable, "{message}");
+            assert!(message.contains(said), "{message}");
+        }
+        let (_, plain) = failure(StoreError::Unavailable { backend, source: "refused".into() });
+        assert_eq!(plain, "PostgreSQL is unavailable: refused");
+    }
 }

@@ -25,7 +25,10 @@ fn main() -> ExitCode {
     let done = arguments::parse(&words).and_then(|(schema, matches)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failure::Failure::unavailable(&error))?;
-        runtime.block_on((schema.run)(&matches))
+        let done = runtime.block_on((schema.run)(&matches));
+        // Whatever still waits, such as for the address of a server, is not waited for.
+        runtime.shutdown_background();
+        done
     });
     done.unwrap_or_else(|failure| failure.report(json))
 }

@@ -1,10 +1,11 @@
 //! How results are printed: one JSON document, or text for people.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use keyward::Secret;
 use keyward::key::KeyId;
+use keyward::{Secret, Visible};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -14,13 +15,15 @@ use crate::failure::Failure;
 pub(crate) struct Document {
     pub(crate) json: Value,
     pub(crate) text: Text,
+    /// What is not as it should be although the command was carried out, for standard error in both forms.
+    pub(crate) warnings: Vec<String>,
     pub(crate) accepted: bool,
 }
 
 /// What people see.
 pub(crate) enum Text {
     /// The plaintext key alone on standard output, so that it can be piped, and the rest beside it.
-    Secret { id: KeyId, secret: Secret, remarks: Vec<String> },
+    Secret { secret: Secret, remarks: Vec<String>, lost: Lost },
     /// One thing, a field a line.
     Fields(Fields),
     /// Several things, one a line.
@@ -33,12 +36,19 @@ pub(crate) enum Text {
     Refusal(String),
 }
 
+/// A key that was made, in case that its plaintext does not reach anybody.
+pub(crate) struct Lost {
+    pub(crate) id: KeyId,
+    /// The command that revokes it.
+    pub(crate) revoke: String,
+}
+
 /// Named values in the order in which people read them.
 pub(crate) type Fields = Vec<(&'static str, Value)>;
 
 impl Document {
     pub(crate) fn new(json: Value, text: Text) -> Self {
-        Self { json, text, accepted: true }
+        Self { json, text, warnings: Vec::new(), accepted: true }
     }
 
     pub(crate) fn lines(json: Value, lines: impl Into<Vec<String>>) -> Self {
@@ -50,7 +60,7 @@ impl Document {
     }
 
     pub(crate) fn refused(json: Value, reason: impl Into<String>) -> Self {
-        Self { json, text: Text::Refusal(reason.into()), accepted: false }
+        Self { accepted: false, ..Self::new(json, Text::Refusal(reason.into())) }
     }
 }
 
@@ -66,9 +76,10 @@ pub(crate) fn print(document: &Document, json: bool) -> Result<ExitCode, Failure
     };
     match (printed, &document.text) {
         (Ok(()), _) => {}
-        (Err(error), Text::Secret { id, .. }) => {
-            let message = format!("the key {id} exists, but it could not be shown: {error}; revoke it");
-            return Err(Failure::refused(message));
+        (Err(error), Text::Secret { lost: Lost { id, revoke }, .. }) => {
+            return Err(Failure::refused(format!(
+                "the key {id} was made, but could not be written out: {error}; nobody has it: `{revoke}` stops it"
+            )));
         }
         // A reader who has seen enough, such as `head`, is no failure.
         (Err(error), _) if error.kind() == ErrorKind::BrokenPipe => {}
@@ -77,16 +88,34 @@ pub(crate) fn print(document: &Document, json: bool) -> Result<ExitCode, Failure
     if let Text::Refusal(reason) = &document.text {
         remark(reason);
     }
+    remark_all(&document.warnings);
     Ok(if document.accepted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 pub(crate) fn print_json(document: &Value) -> io::Result<()> {
-    print_lines([document.to_string()])
+    print_lines([exactly(document)])
+}
+
+/// The document with `\u202e` for what nobody sees, which reads back as the same text.
+fn exactly(document: &Value) -> String {
+    let mut json = String::new();
+    // Such characters stand within texts alone.
+    for character in document.to_string().chars() {
+        if Visible::hides(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a text does not fail.
+                let _ = write!(json, "\\u{unit:04x}");
+            }
+        } else {
+            json.push(character);
+        }
+    }
+    json
 }
 
 /// The document with the plaintext as its last field, which is nowhere else.
 fn print_with_secret(document: &Value, secret: &Secret) -> io::Result<()> {
-    let document = document.to_string();
+    let document = exactly(document);
     let fields = document.strip_suffix('}').unwrap_or(&document);
     // A key is of letters, digits, `_` and `-`, so that no character of it has to be escaped.
     print_lines([Zeroizing::new(format!(r#"{fields},"secret":"{}"}}"#, secret.expose_secret()))].map(Line))
@@ -117,7 +146,7 @@ fn print_text(text: &Text) -> io::Result<()> {
             remark_all(remarks);
             Ok(())
         }
-        Text::Lines(lines) => print_lines(lines.iter().map(|line| harmless(line))),
+        Text::Lines(lines) => print_lines(lines.iter().map(|line| Visible(line).to_string())),
         Text::File(content) => {
             let mut output = io::stdout().lock();
             output.write_all(content.as_bytes())?;
@@ -152,21 +181,8 @@ fn plain(value: &Value) -> String {
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    harmless(&text)
-}
-
-/// What is stored must not be able to steer the reader's terminal, nor to look like something else.
-fn harmless(text: &str) -> String {
-    text.replace(|character: char| character.is_control() || is_invisible(character), "\u{fffd}")
-}
-
-/// Characters that change the order in which text is shown, that break lines, or that nobody sees.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+    // What is stored must not be able to steer the reader's terminal, nor to look like something else.
+    Visible(&text).to_string()
 }
 
 /// `{"keys": […], "next": …}`, and the same as a table.
@@ -192,7 +208,7 @@ fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<(
 
 /// For people beside the output. Whoever closed standard error does not want to know.
 pub(crate) fn remark(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", harmless(line));
+    let _ = writeln!(io::stderr(), "{}", Visible(line));
 }
 
 fn remark_all(lines: &[String]) {
@@ -206,15 +222,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_can_neither_steer_the_terminal_nor_hide() {
-        let odd = "a\u{1b}[31mb\u{202e}c\u{2066}d\u{200f}e\u{200b}f\u{feff}g\n";
-        assert_eq!(harmless(odd), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}");
-        assert_eq!(harmless("données – 鍵 🔑"), "données – 鍵 🔑");
+    fn a_document_is_exact_and_shows_what_nobody_sees() {
+        let odd: String = ('\0'..=char::MAX).filter(|one| Visible::hides(*one)).collect();
+        let document = Document::fields(vec![("name", json!(odd)), ("plain", json!("données – 鍵 🔑"))]);
+        let printed = exactly(&document.json);
+        assert!(!printed.contains(Visible::hides));
+        assert!(
+            printed.contains("\\u202e") && printed.contains("\\udb40\\udc01") && printed.contains("données – 鍵 🔑")
+        );
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), document.json);
     }
 
     #[test]
-    fn a_document_is_exact() {
-        let document = Document::fields(vec![("name", json!("a\u{202e}b"))]);
-        assert_eq!(document.json.to_string(), "{\"name\":\"a\u{202e}b\"}");
+    fn what_people_see_can_neither_steer_the_terminal_nor_hide() {
+        assert_eq!(plain(&json!(["a\u{1b}[31mb", "c\u{202e}d\n"])), r"a\u{1b}[31mb c\u{202e}d\u{a}");
+        assert_eq!(plain(&json!({ "n\u{200b}": "é" })), "{\"n\\u{200b}\":\"é\"}");
     }
 }

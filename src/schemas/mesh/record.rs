@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::key::{Draft, InvalidText, OwnerId, check_text, text};
 use crate::schemas::mesh::Mesh;
 use crate::time::Timestamp;
+use crate::visible::Visible;
 
 /// What only the schema `mesh` records about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,13 +137,13 @@ impl TopicName {
 
 impl fmt::Display for TopicName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(&Visible(&self.0), f)
     }
 }
 
 impl fmt::Debug for TopicName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TopicName({:?})", self.0)
+        write!(f, "TopicName({:?})", Visible(&self.0))
     }
 }
 

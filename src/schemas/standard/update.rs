@@ -89,11 +89,11 @@ impl Update<Standard> for StandardUpdate {
     fn apply(self, key: &mut KeyRecord<Standard>, _at: Timestamp) -> Result<Vec<FieldChange>, ChangeError> {
         let KeyRecord { head, details } = key;
         let changes = [
-            self.name.apply("name", &mut details.name, |name| Some(name.to_string())),
+            self.name.apply("name", &mut details.name, |name| Some(name.as_str().to_owned())),
             self.description.apply("description", &mut details.description, |description| {
-                description.as_ref().map(Description::to_string)
+                description.as_ref().map(|description| description.as_str().to_owned())
             }),
-            self.scopes.apply("scopes", &mut details.scopes, |scopes| Some(scopes.to_string())),
+            self.scopes.apply("scopes", &mut details.scopes, |scopes| Some(scopes.joined())),
             self.rate_limit.apply("requests_per_minute", &mut details.rate_limit, |limit| {
                 limit.to_stored().map(|requests| requests.to_string())
             }),

@@ -6,6 +6,7 @@ use std::future::Future;
 use crate::key::{Authenticated, Refusal, RefusalReason, Schema, decide};
 use crate::service::{Keys, LastUsedMetrics};
 use crate::store::{KeyLookup, StoreError};
+use crate::visible::Causes;
 
 impl<S: Schema> Keys<S> {
     /// Accepts or refuses a presented key. Its form is checked before anything is hashed or asked of the store, and
@@ -35,7 +36,7 @@ impl<S: Schema> Keys<S> {
             tracing::error!(
                 event = "key.unverified",
                 reason = "store_unavailable",
-                error = &error as &dyn std::error::Error
+                error = %Causes(&error)
             );
             Refusal::unavailable(error)
         })?;

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::visible::Visible;
+
 /// The database did not do what it was asked. Nothing in it repeats a stored value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
@@ -49,7 +51,7 @@ pub(crate) struct Violation {
 }
 
 fn named(constraint: Option<&str>) -> String {
-    constraint.map(|name| format!(" ({name})")).unwrap_or_default()
+    constraint.map(|name| format!(" ({})", Visible(name))).unwrap_or_default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

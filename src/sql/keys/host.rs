@@ -216,7 +216,7 @@ impl<S: HostTable> KeyTables for S {
 
 /// Issuing, rotating and revoking all keys of one owner happen one after the other, so that no key slips through.
 pub(crate) fn owner_lock<S: Schema>(owner: &OwnerId) -> String {
-    format!("{}:{owner}", S::NAME)
+    format!("{}:{}", S::NAME, owner.as_str())
 }
 
 pub(crate) fn text(id: &KeyId) -> Value<'static> {

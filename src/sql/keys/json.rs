@@ -23,6 +23,14 @@ pub(crate) fn entries<T>(json: &str, read: impl FnOnce(&[Entry<'_>]) -> T) -> Op
     Some(read(&entries))
 }
 
+/// The texts among the entries.
+pub(crate) fn texts<'e>(entries: &'e [Entry<'_>]) -> impl Iterator<Item = &'e str> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Text(text) => Some(&**text),
+        Entry::Null | Entry::Other => None,
+    })
+}
+
 struct Entries<'t>(Vec<Entry<'t>>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {

@@ -16,6 +16,7 @@ use crate::store::{
     Touched,
 };
 use crate::time::Timestamp;
+use crate::visible::visible_error;
 
 /// The keys of one schema in one engine. Clones share it, and stores on the same engine share its connections.
 ///
@@ -161,12 +162,13 @@ fn integer(row: &Row<'_>) -> i64 {
 /// What the store reports of an error of the engine.
 pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
     match error {
-        EngineError::Unavailable { backend, source } => StoreError::Unavailable { backend, source },
+        EngineError::Unavailable { backend, source } => {
+            StoreError::Unavailable { backend, source: visible_error(source) }
+        }
         EngineError::Violation(violation) => S::interpret(&violation),
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
-        EngineError::Denied { backend, source } | EngineError::Failed { backend, source } => {
-            StoreError::Backend { backend, source }
-        }
+        EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
+        EngineError::Failed { backend, source } => StoreError::Backend { backend, source: visible_error(source) },
     }
 }
 

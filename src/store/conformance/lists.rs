@@ -1,5 +1,7 @@
 //! Lists of an owner's keys, which every store has.
 
+use std::collections::HashSet;
+
 use crate::key::{KeyId, OwnerId, Schema as _};
 use crate::store::conformance::{Maker, Record, Subject};
 use crate::store::{KeyFilter, ListRequest, StoreError};
@@ -68,9 +70,9 @@ pub async fn the_start_of_an_identity_or_prefix_finds_keys<S: Subject>(subject: 
             make.same(&found, &vec![key.clone()], format_args!("{start} finds the key that starts like this"));
         }
         let wildcards = [format!("{whole}%"), whole.replace(|character: char| character.is_ascii_alphanumeric(), "_")];
-        for start in wildcards.iter().map(String::as_str).chain(["%", "\\", "\\%", "_%"]) {
+        for start in wildcards.iter().map(String::as_str).chain(["%", "\\", "\\%", "_%", &whole[1..]]) {
             let found = starting_with(&make, owner, start).await;
-            make.same(&found, &Vec::new(), format_args!("no character of {start} is a wildcard"));
+            make.same(&found, &Vec::new(), format_args!("{start} is no start, and no character of it is a wildcard"));
         }
     }
     let found = starting_with(&make, owner, stranger.head.id.as_str()).await;
@@ -87,6 +89,54 @@ pub async fn the_start_of_an_identity_or_prefix_finds_keys<S: Subject>(subject: 
     }
 }
 
+/// The start of an identity or of a display prefix finds no key whose letters are of the other case.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn the_start_is_compared_letter_for_letter<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "the_start_is_compared_letter_for_letter");
+    let key = make.stored().await;
+    for whole in [key.head.id.as_str(), key.head.prefix.as_str()] {
+        let other = swapped_case(whole);
+        if other != whole && !key.head.id.as_str().starts_with(&other) && !key.head.prefix.as_str().starts_with(&other)
+        {
+            let found = starting_with(&make, &key.head.owner, &other).await;
+            make.same(&found, &Vec::new(), format_args!("{other} does not find the key that starts like {whole}"));
+        }
+    }
+}
+
+/// Keys that are added under one owner are listed, found and counted under that owner and under no other.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn keys_of_one_owner_never_show_under_another<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "keys_of_one_owner_never_show_under_another");
+    let keys_of_each = if make.abilities().several_keys_per_owner { 3 } else { 1 };
+    let owners = [make.owner().await, make.owner().await];
+    let mut keys: [Vec<Record<S>>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..keys_of_each {
+        // In turns, so that the keys of both are mixed in every order that a store may have.
+        for (owner, keys) in owners.iter().zip(&mut keys) {
+            let key = make.key(owner);
+            make.insert(&key).await;
+            keys.insert(0, key);
+        }
+    }
+    let start = make.store().schema().formats().issued().prefix().as_str();
+    for (owner, keys) in owners.iter().zip(&keys) {
+        let of_owner = KeyFilter::new().of(owner.clone());
+        make.same(&pages(&make, &of_owner).await, keys, "an owner's keys, and no others, are listed under its name");
+        let found = pages(&make, &of_owner.clone().starting_with(start)).await;
+        make.same(&found, keys, "an owner's keys, and no others, are found by their start");
+        if make.abilities().search {
+            let request = ListRequest::new(of_owner, 1, make.now());
+            let count = make.answer(make.store().count(&request).await, "an owner's keys are counted");
+            make.same(&count, &(keys.len() as u64), "an owner's keys, and no others, are counted");
+        }
+    }
+}
+
 async fn starting_with<S: Subject>(make: &Maker<'_, S>, owner: &OwnerId, start: &str) -> Vec<Record<S>> {
     pages(make, &KeyFilter::new().of(owner.clone()).starting_with(start)).await
 }
@@ -94,17 +144,35 @@ async fn starting_with<S: Subject>(make: &Maker<'_, S>, owner: &OwnerId, start: 
 /// All keys that meet the filter, page by page.
 pub(super) async fn pages<S: Subject>(make: &Maker<'_, S>, filter: &KeyFilter) -> Vec<Record<S>> {
     const LIMIT: u32 = 2;
+    /// More than any store that is tested holds: what has no end by then invents keys.
+    const MOST_PAGES: usize = 50_000;
 
     let mut listed: Vec<Record<S>> = Vec::new();
+    let mut seen = HashSet::new();
     let mut after = None;
-    loop {
+    for _ in 0..MOST_PAGES {
         let request = ListRequest::new(filter.clone(), LIMIT, make.now()).after(after);
         let page = make.answer(make.store().list(&request).await, "keys are listed in pages");
         make.check(page.len() <= 2, "a page has no more keys than asked for");
         let Some(last) = page.last() else { return listed };
-        // A store that does not move on would be asked without end.
-        make.check(listed.iter().all(|other| other.head.id != last.head.id), "pages do not overlap");
         after = Some(last.head.id.clone());
-        listed.extend(page);
+        for key in page {
+            // A store that does not move on behind the cursor would be asked without end.
+            make.check(
+                seen.insert(key.head.id.clone()),
+                "a page starts behind the cursor, so that pages do not overlap",
+            );
+            listed.push(key);
+        }
     }
+    make.check(false, "pages come to an end");
+    listed
+}
+
+/// The same text with small letters for capitals and the reverse.
+pub(super) fn swapped_case(text: &str) -> String {
+    let swap = |letter: char| {
+        if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+    };
+    text.chars().map(swap).collect()
 }

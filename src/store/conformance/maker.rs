@@ -42,6 +42,10 @@ impl<'s, S: Subject> Maker<'s, S> {
         Self { subject, promise, random, start, seconds: AtomicU64::new(0), owners: AtomicU64::new(0) }
     }
 
+    pub(super) const fn subject(&self) -> &'s S {
+        self.subject
+    }
+
     pub(super) fn store(&self) -> &'s dyn KeyStore<Schema = S::Schema> {
         self.subject.store()
     }
@@ -153,19 +157,21 @@ impl<S: Subject> Maker<'_, S> {
     /// Panics unless the promise is kept; `what` says which part of it would be broken.
     #[track_caller]
     pub(super) fn check(&self, kept: bool, what: impl Display) {
-        assert!(kept, "the store breaks its promise `{}`: {what}", self.promise);
+        assert!(kept, "{}", self.broken(what));
     }
 
     #[track_caller]
     pub(super) fn same<T: Debug + PartialEq>(&self, found: &T, promised: &T, what: impl Display) {
-        self.check(found == promised, format_args!("{what}; it says {found:?} instead of {promised:?}"));
+        if found != promised {
+            self.differs(found, format_args!("{promised:?}"), what);
+        }
     }
 
     #[track_caller]
     pub(super) fn answer<T>(&self, answer: Result<T, StoreError>, what: impl Display) -> T {
         match answer {
             Ok(answer) => answer,
-            Err(error) => panic!("the store breaks its promise `{}`: {what}; it says {error:?}", self.promise),
+            Err(error) => self.differs(&error, "an answer", what),
         }
     }
 
@@ -173,7 +179,7 @@ impl<S: Subject> Maker<'_, S> {
     pub(super) fn conflict<T: Debug>(&self, answer: Result<T, StoreError>, what: impl Display) {
         match answer {
             Err(StoreError::Conflict) => {}
-            other => self.check(false, format_args!("{what}; it says {other:?}")),
+            other => self.differs(&other, "Err(Conflict)", what),
         }
     }
 
@@ -181,8 +187,18 @@ impl<S: Subject> Maker<'_, S> {
     pub(super) fn unsupported<T: Debug>(&self, answer: Result<T, StoreError>, what: impl Display) {
         match answer {
             Err(StoreError::Unsupported(_)) => {}
-            other => self.check(false, format_args!("{what}; it says {other:?}")),
+            other => self.differs(&other, "Err(Unsupported)", what),
         }
+    }
+
+    #[track_caller]
+    fn differs(&self, found: &dyn Debug, promised: impl Display, what: impl Display) -> ! {
+        panic!("{}\n  expected: {promised}\n  found:    {found:?}", self.broken(what));
+    }
+
+    /// The promise in words, and which part of it was broken.
+    fn broken(&self, what: impl Display) -> String {
+        format!("the store breaks its promise: {}\n  namely:   {what}", self.promise.replace('_', " "))
     }
 
     pub(super) async fn insert(&self, key: &Record<S>) {

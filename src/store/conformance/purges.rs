@@ -6,6 +6,9 @@ use crate::store::PurgeRequest;
 use crate::store::conformance::{Maker, Record, Subject};
 use crate::time::Timestamp;
 
+/// More than there are keys that were dead in 2001.
+const MOST_PURGES: usize = 1_000;
+
 /// A purge removes keys that were revoked or had expired before an instant, together with their history and at most as
 /// many as it is asked for. All other keys stay as they are.
 ///
@@ -38,7 +41,12 @@ pub async fn only_keys_that_have_been_dead_for_long_are_purged<S: Subject>(subje
         gone += usize::from(make.get(&key.head.id).await.is_none());
     }
     make.check(gone <= 1, "no more keys are removed than the purge says");
-    while purge(2).await > 0 {}
+    for _ in 0..MOST_PURGES {
+        if purge(2).await == 0 {
+            break;
+        }
+    }
+    make.same(&purge(2).await, &0, "a purge that is repeated comes to an end");
 
     for key in &due {
         make.absent(&key.head, "a key that has been dead for long is not found by its digest").await;

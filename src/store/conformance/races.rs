@@ -1,8 +1,11 @@
 //! Of several callers who race for one change, exactly one learns that it made it.
 
 use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::task::Poll;
+use std::sync::Barrier;
+use std::task::{Context, Poll};
+use std::thread;
 
 use crate::key::Status;
 use crate::store::conformance::history::{history, issued};
@@ -18,7 +21,7 @@ const RACERS: usize = 16;
 pub async fn one_of_many_inserts_wins<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "one_of_many_inserts_wins");
     let key = make.key(&make.owner().await);
-    let results = race((0..RACERS).map(|_| make.store().insert(&key))).await;
+    let results = race(&make, (0..RACERS).map(|_| make.store().insert(&key))).await;
     the_winner(&make, results);
     make.stands(&key, "the key is there").await;
 }
@@ -31,7 +34,7 @@ pub async fn one_of_many_revocations_wins<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "one_of_many_revocations_wins");
     let key = make.stored().await;
     let requests: Vec<_> = (0..RACERS).map(|_| make.revocation(&key).seen(key.head.digest)).collect();
-    let outcomes = race(requests.iter().map(|request| make.store().revoke(request))).await;
+    let outcomes = race(&make, requests.iter().map(|request| make.store().revoke(request))).await;
 
     let mut winners = Vec::new();
     let mut reported = Vec::new();
@@ -61,7 +64,7 @@ pub async fn one_of_many_rotations_wins<S: Subject>(subject: &S) {
     let key = make.stored().await;
     let rotations: Vec<_> = (0..RACERS).map(|_| make.rotation(key.clone(), make.grace())).collect();
     let rotate = async |rotation| make.store().rotate(rotation).await.map(|_| ());
-    let results = race(rotations.iter().map(rotate)).await;
+    let results = race(&make, rotations.iter().map(rotate)).await;
     let winner = the_winner(&make, results);
     for (number, rotation) in rotations.iter().enumerate() {
         let is_there = make.find(&rotation.successor.head).await.is_some();
@@ -81,7 +84,7 @@ pub async fn one_of_many_changes_wins<S: Subject>(subject: &S) {
     let key = make.stored().await;
     let change = |number| if number % 2 == 0 { make.change(&key) } else { make.disabling(&key) };
     let changes: Vec<_> = (0..RACERS).map(change).collect();
-    let results = race(changes.iter().map(|change| make.store().change(change))).await;
+    let results = race(&make, changes.iter().map(|change| make.store().change(change))).await;
     let winner = &changes[the_winner(&make, results)];
     make.stands(&winner.key, "the key is as the winner's change left it").await;
     let promised = vec![issued(&make, &key), winner.entry.clone()];
@@ -110,7 +113,7 @@ pub async fn a_change_that_races_with_a_revocation_does_not_undo_it<S: Subject>(
         }
         let revocation = &revocation;
         work.insert(place, Box::pin(async move { store.revoke(revocation).await.map(|revoked| revoked.is_some()) }));
-        let mut results = race(work.into_iter()).await;
+        let mut results = race(&make, work.into_iter()).await;
         let revoked = make.answer(results.remove(place), "a revocation never loses");
         make.check(revoked, "a revocation finds its key");
         let successes = results.iter().filter(|result| result.is_ok()).count();
@@ -145,7 +148,7 @@ pub async fn no_key_slips_through_the_revocation_of_all<S: Subject>(subject: &S)
         let rotate: Work<'_> = Box::pin(async move { store.rotate(rotation).await.map(|_| ()) });
         let revoke: Work<'_> = Box::pin(async move { store.revoke_all(all).await.map(|_| ()) });
         let work = if rotation_first { [rotate, revoke] } else { [revoke, rotate] };
-        for result in race(work.into_iter()).await {
+        for result in race(&make, work.into_iter()).await {
             let is_in_order = matches!(result, Ok(()) | Err(StoreError::Conflict));
             make.check(is_in_order, format_args!("either of them is made, or learns that it lost; it says {result:?}"));
         }
@@ -171,25 +174,54 @@ fn the_winner<S: Subject>(make: &Maker<'_, S>, results: Vec<Result<(), StoreErro
     winners[0]
 }
 
-/// Runs all of them at once and waits for the last.
-async fn race<'f, T: 'f>(racers: impl Iterator<Item = impl Future<Output = T> + Send + 'f>) -> Vec<T> {
-    type Racer<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
-
-    let mut racers: Vec<(Option<Racer<'f, T>>, Option<T>)> =
-        racers.map(|racer| (Some(Box::pin(racer) as Racer<'f, T>), None)).collect();
+/// Runs all of them at once, each on a thread of its own whenever it can go on, and waits for the last: futures that
+/// take turns on one thread never race in a store that blocks.
+async fn race<'f, S: Subject, T: Send + 'f>(
+    make: &Maker<'_, S>,
+    racers: impl Iterator<Item = impl Future<Output = T> + Send + 'f>,
+) -> Vec<T> {
+    let subject = make.subject();
+    let mut racers: Vec<Racer<'f, T>> = racers.map(|racer| Racer::Running(Box::pin(racer))).collect();
     poll_fn(move |context| {
-        for (racer, result) in &mut racers {
-            if let Some(running) = racer
-                && let Poll::Ready(value) = running.as_mut().poll(context)
-            {
-                *racer = None;
-                *result = Some(value);
+        let waker = context.waker();
+        let running: Vec<_> = racers.iter_mut().filter(|racer| matches!(racer, Racer::Running(_))).collect();
+        let start = &Barrier::new(running.len());
+        thread::scope(|scope| {
+            let poll = |racer: &'_ mut Racer<'f, T>| {
+                start.wait();
+                subject.enter(&mut || racer.poll(&mut Context::from_waker(waker)));
+            };
+            let threads: Vec<_> = running.into_iter().map(|racer| scope.spawn(move || poll(racer))).collect();
+            for thread in threads {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
             }
-        }
-        if racers.iter().any(|(racer, _)| racer.is_some()) {
+        });
+        if racers.iter().any(|racer| matches!(racer, Racer::Running(_))) {
             return Poll::Pending;
         }
-        Poll::Ready(racers.drain(..).filter_map(|(_, result)| result).collect())
+        Poll::Ready(racers.drain(..).filter_map(Racer::result).collect())
     })
     .await
+}
+
+enum Racer<'f, T> {
+    Running(Pin<Box<dyn Future<Output = T> + Send + 'f>>),
+    Finished(T),
+}
+
+impl<T> Racer<'_, T> {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Self::Running(running) = self
+            && let Poll::Ready(result) = running.as_mut().poll(context)
+        {
+            *self = Self::Finished(result);
+        }
+    }
+
+    fn result(self) -> Option<T> {
+        match self {
+            Self::Running(_) => None,
+            Self::Finished(result) => Some(result),
+        }
+    }
 }

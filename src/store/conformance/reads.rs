@@ -1,5 +1,7 @@
 //! What is read is what was written, absence is an answer, and so is inability.
 
+use std::time::Duration;
+
 use crate::key::{IdScheme, KeyDigest, KeyId, OwnerId, Schema};
 use crate::store::conformance::maker::use_of;
 use crate::store::conformance::{Maker, Subject};
@@ -19,6 +21,46 @@ pub async fn what_was_inserted_is_found<S: Subject>(subject: &S) {
         let key = make.key_with(&make.owner().await, expires_at, details);
         make.insert(&key).await;
         make.stands(&key, "a key is found as it was inserted").await;
+    }
+}
+
+/// Whatever its state, a key is found and listed: a lookup compares neither the expiry with a clock of its own nor the
+/// status with anything. Whether a key is accepted is decided elsewhere, once for all stores.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn a_lookup_filters_nothing<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "a_lookup_filters_nothing");
+    let abilities = make.abilities();
+    let mut keys = Vec::new();
+    if abilities.expiry {
+        // In the past of every clock, and in the future of every clock.
+        for start in [1_270_000_000_123_456, 7_000_000_000_123_456].map(Timestamp::from_micros) {
+            let mut key = make.key(&make.owner().await);
+            key.head.created_at = Some(start);
+            key.head.expires_at = Some(start.saturating_add(Duration::from_hours(1)));
+            make.insert(&key).await;
+            keys.push((key, "expired"));
+        }
+    }
+    let revoked = make.stored().await;
+    make.revoke(&make.revocation(&revoked)).await;
+    keys.push((revoked, "revoked"));
+    if abilities.changes {
+        let disabled = make.stored().await;
+        make.make_change(&make.disabling(&disabled)).await;
+        keys.push((disabled, "switched off"));
+    }
+    for (key, state) in keys {
+        make.check(make.find(&key.head).await.is_some(), format_args!("a key that is {state} is found by its digest"));
+        make.check(
+            make.get(&key.head.id).await.is_some(),
+            format_args!("a key that is {state} is found by its identity"),
+        );
+        let request = ListRequest::new(KeyFilter::new().of(key.head.owner.clone()), 10, make.now());
+        let listed = make.answer(make.store().list(&request).await, "an owner's keys are listed");
+        let listed: Vec<_> = listed.into_iter().map(|key| key.head.id).collect();
+        make.same(&listed, &vec![key.head.id], format_args!("a key that is {state} is listed"));
     }
 }
 

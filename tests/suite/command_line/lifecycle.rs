@@ -122,7 +122,7 @@ fn revoke_all_counts_and_kills_the_live_keys_of_one_owner() {
         terminal.document(&["revoke", &keys[0].id, "--reason", "earlier"]);
 
         let all = ["revoke-all", "--owner", "acme", "--reason", "contract ended"];
-        assert_eq!(terminal.document(&all), json!({ "owner": "acme", "revoked": 2 }));
+        assert_eq!(terminal.document(&all), json!({ "owner": "acme", "revoked": 2, "remaining": [] }));
         for key in &keys {
             terminal.verify(&key.secret, &[]).is_refused("revoked");
         }

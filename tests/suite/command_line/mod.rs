@@ -18,4 +18,5 @@ mod standard;
 mod tables;
 mod terminal;
 mod transcript;
+mod trouble;
 mod usage;

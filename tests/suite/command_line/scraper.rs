@@ -168,10 +168,10 @@ fn a_list_is_a_table_and_what_is_stored_cannot_steer_the_terminal() {
         terminal.run(&["list", "--owner", "acme"], "").is(
             0,
             "\
-ID                                    PREFIX    NAME       STATE     SCOPES  RATE_LIMIT_RPM  LAST_USED_AT  EXPIRES_AT
-00000000-0000-4000-8000-000000000002  riq_exam  red\u{fffd}[31m\u{fffd}  disabled  none    60              \
+ID                                    PREFIX    NAME                STATE     SCOPES  RATE_LIMIT_RPM  LAST_USED_AT  EXPIRES_AT
+00000000-0000-4000-8000-000000000002  riq_exam  red\\u{1b}[31m\\u{a}  disabled  none    60              \
 -             -
-00000000-0000-4000-8000-000000000001  riq_exam  by hand    active    none    60              -             \
+00000000-0000-4000-8000-000000000001  riq_exam  by hand             active    none    60              -             \
 2099-01-01T00:00:00Z
 ",
             "",

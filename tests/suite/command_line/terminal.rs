@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{ErrorKind, Write as _};
 use std::process::{Child, Command, Stdio};
 
+use keyward::Visible;
 use serde_json::Value;
 
 use super::transcript::{self, Transcript};
@@ -144,6 +145,11 @@ impl Terminal {
         // The test harness shows this for a test that fails.
         println!("$ keyward {}\n{}{}status: {}\n", arguments.join(" "), output.stdout, output.stderr, output.status);
         self.check_secrecy(arguments, stdin.as_ref(), &output);
+        // Scripts for shells and manual pages are files of other programs.
+        if !arguments.iter().any(|word| ["completions", "man"].contains(word)) {
+            let hidden = output.stdout.lines().chain(output.stderr.lines()).find(|line| line.contains(Visible::hides));
+            assert_eq!(hidden, None, "something is printed that nobody sees");
+        }
         assert!((0..=4).contains(&output.status), "{} is no status of keyward", output.status);
         if arguments.contains(&"--json") {
             check_document(&output.json());

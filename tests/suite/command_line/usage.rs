@@ -263,7 +263,7 @@ fn a_secret_that_could_not_be_printed_is_a_failure() {
             assert!(!success);
             assert!(!complaint.contains("panicked"), "{complaint}");
             let newest = terminal.apart().document(&["list", "--owner", "acme"])["keys"][0]["id"].clone();
-            let said = format!("the key {} exists, but it could not be shown", newest.as_str().unwrap());
+            let said = format!("the key {} was made, but could not be written out", newest.as_str().unwrap());
             assert!(complaint.contains(&said), "{complaint}");
         }
     });

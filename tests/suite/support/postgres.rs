@@ -129,10 +129,15 @@ fn start() -> Result<(String, Child), String> {
     Ok((url, child))
 }
 
+/// Who owns nothing, by the number that is the same everywhere.
+const NOBODY: u32 = 65_534;
+
 /// A pgbouncer of a test's own that hands the server's sessions from transaction to transaction.
 #[derive(Debug)]
 pub(crate) struct Pooler {
     directory: tempfile::TempDir,
+    /// It refuses to run as root.
+    is_root: bool,
     process: Option<Child>,
     options: PgConnectOptions,
 }
@@ -170,7 +175,13 @@ impl Pooler {
         std::fs::write(directory.path().join("pgbouncer.ini"), settings).unwrap();
         std::fs::write(directory.path().join("users.txt"), format!("\"{user}\" \"{password}\"\n")).unwrap();
         let options = database.options.as_ref().clone().host("127.0.0.1").port(port);
-        let mut pooler = Self { directory, process: None, options };
+        let is_root = std::fs::metadata(directory.path()).unwrap().uid() == 0;
+        if is_root {
+            for path in [directory.path().to_owned(), directory.path().join("users.txt")] {
+                chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let mut pooler = Self { directory, is_root, process: None, options };
         pooler.restart();
         pooler
     }
@@ -182,12 +193,8 @@ impl Pooler {
         let program = if installed.exists() { installed } else { Path::new("pgbouncer") };
         let mut command = Command::new(program);
         command.arg("-q").arg(self.directory.path().join("pgbouncer.ini")).stdout(Stdio::null()).stderr(Stdio::null());
-        if std::fs::metadata(self.directory.path()).unwrap().uid() == 0 {
-            // It refuses to run as root: let it run as nobody, whose number is the same everywhere.
-            for path in [self.directory.path().to_owned(), self.directory.path().join("users.txt")] {
-                chown(path, Some(65_534), Some(65_534)).unwrap();
-            }
-            command.uid(65_534).gid(65_534);
+        if self.is_root {
+            command.uid(NOBODY).gid(NOBODY);
         }
         self.process = Some(command.spawn().expect("pgbouncer is missing: `tests/postgres --install` installs it"));
         for _ in 0..600 {

@@ -3,7 +3,10 @@
 // Always so; clippy then lets what only helps tests panic as they do.
 #![cfg(test)]
 
+mod front;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod keys;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;

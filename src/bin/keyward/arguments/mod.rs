@@ -48,6 +48,10 @@ pub(crate) struct DatabaseArguments {
     #[arg(long = "db", global = true, env = "KEYWARD_DB", hide_env_values = true, value_name = "URL")]
     pub(crate) url: Option<String>,
 
+    /// How long to wait for the database; `import` and `purge` wait so long for each step, `migrate` for the connection
+    #[arg(long, global = true, value_parser = duration, value_name = "DURATION", default_value = "30s")]
+    pub(crate) timeout: Duration,
+
     /// The PostgreSQL schema of keyward's own tables [default: keyward]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) postgres_schema: Option<String>,

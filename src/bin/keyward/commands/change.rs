@@ -1,7 +1,7 @@
 //! `update`, `disable`, `enable` and `history`.
 
 use keyward::KeysError;
-use keyward::key::{Action, Changed, FieldChange, HistoryEntry, KeyId, Reason};
+use keyward::key::{Action, Actor, Changed, FieldChange, HistoryEntry, KeyId, Reason};
 use serde_json::json;
 
 use crate::commands::Session;
@@ -67,8 +67,8 @@ fn changed_fields(changes: &[FieldChange]) -> serde_json::Value {
 
 fn entry(entry: &HistoryEntry) -> serde_json::Value {
     json!({
-        "at": time(Some(entry.at)), "action": entry.action.as_str(), "by": text(entry.by.as_ref()),
-        "reason": text(entry.reason.as_ref()), "from_version": entry.from_version, "to_version": entry.to_version,
+        "at": time(Some(entry.at)), "action": entry.action.as_str(), "by": text(entry.by.as_ref().map(Actor::as_str)),
+        "reason": text(entry.reason.as_ref().map(Reason::as_str)), "from_version": entry.from_version, "to_version": entry.to_version,
         "changes": changed_fields(&entry.changes),
     })
 }
@@ -81,9 +81,9 @@ fn row(entry: &HistoryEntry) -> Fields {
     vec![
         ("at", time(Some(entry.at))),
         ("action", json!(entry.action.as_str())),
-        ("by", text(entry.by.as_ref())),
+        ("by", text(entry.by.as_ref().map(Actor::as_str))),
         ("version", json!(entry.to_version)),
         ("changes", if changes.is_empty() { serde_json::Value::Null } else { json!(changes.join("; ")) }),
-        ("reason", text(entry.reason.as_ref())),
+        ("reason", text(entry.reason.as_ref().map(Reason::as_str))),
     ]
 }

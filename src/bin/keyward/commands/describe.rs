@@ -1,7 +1,7 @@
 //! A key as fields.
 
 use keyward::Timestamp;
-use keyward::key::{KeyHead, KeyRecord, Status};
+use keyward::key::{Actor, KeyHead, KeyRecord, Reason, Status};
 use serde_json::{Value, json};
 
 use crate::commands::Session;
@@ -23,17 +23,17 @@ impl<S: CommandSchema> Session<S> {
         fields.extend(S::describe(&key.details));
         fields.push(("created_at", time(*created_at)));
         if S::VERSIONED {
-            fields.push(("created_by", text(created_by.as_ref())));
+            fields.push(("created_by", text(created_by.as_ref().map(Actor::as_str))));
         }
         fields.extend([("last_used_at", time(*last_used_at)), ("expires_at", time(*expires_at))]);
         match status {
             Status::Revoked(revocation) => {
                 fields.push(("revoked_at", time(revocation.at)));
-                fields.push(("revocation_reason", text(revocation.reason.as_ref())));
+                fields.push(("revocation_reason", text(revocation.reason.as_ref().map(Reason::as_str))));
             }
             Status::Disabled(disabling) if S::VERSIONED => {
                 fields.push(("disabled_at", time(disabling.at)));
-                fields.push(("disabling_reason", text(disabling.reason.as_ref())));
+                fields.push(("disabling_reason", text(disabling.reason.as_ref().map(Reason::as_str))));
             }
             _ => {}
         }
@@ -57,6 +57,7 @@ pub(super) fn time(at: Option<Timestamp>) -> Value {
     json!(at.map(|at| at.to_string()))
 }
 
-pub(super) fn text<T: ToString>(value: Option<&T>) -> Value {
-    json!(value.map(T::to_string))
+/// A text as it is: what is printed of it may differ.
+pub(super) fn text(value: Option<&str>) -> Value {
+    json!(value)
 }

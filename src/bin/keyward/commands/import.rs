@@ -8,6 +8,7 @@ use keyward::store::StoreError;
 use serde_json::{Map, Value, json};
 
 use crate::commands::Session;
+use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{Document, remark};
 use crate::progress::Progress;
@@ -74,7 +75,8 @@ impl<S: CommandSchema> Session<S> {
             draft.expires_at = Some(expires_at.parse().map_err(|error| format!("expires_at is {error}"))?);
         }
         line.end()?;
-        match self.keys.import(draft, digest, prefix).await {
+        let importing = async { Ok::<_, Failure>(self.keys.import(draft, digest, prefix).await) };
+        match within(self.timeout, importing).await.map_err(Problem::OfDatabase)? {
             Ok(_) => Ok(()),
             Err(KeysError::Store(StoreError::Conflict)) => Err("the key is there already".to_owned().into()),
             Err(error) => {

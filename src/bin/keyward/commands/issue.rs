@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use keyward::KeysError;
-use keyward::key::{Draft, Issued};
+use keyward::key::{Draft, Issued, KeyRecord};
 use serde_json::json;
 
 use crate::arguments::RotateArguments;
 use crate::commands::Session;
 use crate::commands::describe::time;
 use crate::failure::Failure;
-use crate::output::{Document, Fields, Text, object};
+use crate::output::{Document, Fields, Lost, Text, object};
 use crate::schema::CommandSchema;
 
 /// For how long a rotated key stays accepted unless the operator says otherwise.
@@ -20,7 +20,8 @@ impl<S: CommandSchema> Session<S> {
     pub(super) async fn issue(&self, draft: Draft<S>) -> Result<Document, Failure> {
         let issued = if S::ONLY_KEY { self.keys.issue_only(draft).await? } else { self.keys.issue(draft).await? };
         let fields = self.describe(&issued.record);
-        Ok(hand_out(issued, &fields, None))
+        let notes = S::notes(&issued.record).iter().map(|note| (*note).to_owned()).collect();
+        Ok(hand_out(issued, &fields, notes))
     }
 
     pub(super) async fn rotate(&self, arguments: RotateArguments) -> Result<Document, Failure> {
@@ -35,15 +36,29 @@ impl<S: CommandSchema> Session<S> {
         let mut fields = self.describe(&rotated.successor.record);
         fields.retain(|(name, _)| *name != "predecessor");
         fields.splice(0..0, [("predecessor", json!(id.as_str())), ("accepted_until", time(Some(accepted_until)))]);
-        Ok(hand_out(rotated.successor, &fields, Some(remark)))
+        Ok(hand_out(rotated.successor, &fields, vec![remark]))
     }
 }
 
 /// The one place where a plaintext leaves the program.
-fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, remark: Option<String>) -> Document {
+fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, more: Vec<String>) -> Document {
     let Issued { record, secret, .. } = issued;
     let mut remarks = vec![format!("issued {} for {}", record.head.id, record.head.owner)];
-    remarks.extend(remark);
+    remarks.extend(more);
     remarks.push("this is the only time that the key is shown".to_owned());
-    Document::new(object(fields), Text::Secret { id: record.head.id, secret, remarks })
+    let lost = Lost { revoke: revoking(&record), id: record.head.id };
+    Document::new(object(fields), Text::Secret { secret, remarks, lost })
+}
+
+/// The command that revokes this key.
+fn revoking<S: CommandSchema>(key: &KeyRecord<S>) -> String {
+    let (id, owner) = (key.head.id.as_str(), key.head.owner.as_str());
+    let owner = format!(" --owner '{}'", owner.replace('\'', r"'\''"));
+    let id = format!(" {id}");
+    let (id, owner) = match (S::ONLY_KEY, S::REVOKED_WITHIN_OWNER) {
+        (true, _) => ("", owner.as_str()),
+        (false, true) => (id.as_str(), owner.as_str()),
+        (false, false) => (id.as_str(), ""),
+    };
+    format!("keyward --schema {} revoke{id}{owner}", S::NAME)
 }

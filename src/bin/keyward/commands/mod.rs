@@ -12,15 +12,16 @@ mod verify;
 mod without_database;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock};
+use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock, Timestamp};
 
 pub(crate) use import::ImportLine;
 
 use crate::arguments::{Arguments, Command, DatabaseArguments};
-use crate::database::connect;
+use crate::database::{connect, within};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::schema::{CommandSchema, not_for};
 
 /// The keys of a schema in a database, and what was said about the schema.
@@ -28,6 +29,8 @@ struct Session<S: CommandSchema> {
     keys: Keys<S>,
     settings: S::Settings,
     json: bool,
+    /// How long to wait for the database.
+    timeout: Duration,
 }
 
 /// Runs what was typed and prints what it has to say.
@@ -47,35 +50,14 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
     if matches!(command, Command::Import) && schema.formats().foreign().is_empty() {
         return Err(Failure::usage("--foreign-prefix and --foreign-lengths are required: they say what is imported"));
     }
-    let now = SystemClock.now();
+    let (is_named, now) = (named.is_some(), SystemClock.now());
     let closed = Closed { database, schema, settings, json };
     let document = match command {
-        Command::Migrate => tables::migrate(&closed.store(true).await?, now).await?,
-        Command::Check => tables::check(&closed.store(false).await?).await?,
-        Command::Issue(issue) => {
-            let mut draft = S::draft(issue.owner, issue.options)?;
-            draft.expires_at = issue.expires.map(|when| when.ahead(now));
-            closed.open().await?.issue(draft).await?
-        }
+        // It prints before it is done, and it may wait for a person.
         Command::Verify(verify) => return closed.open().await?.verify(&verify).await,
-        Command::Import => closed.open().await?.import().await?,
-        Command::List(list) => closed.open().await?.list(list).await?,
-        Command::Get { id } => closed.open().await?.get(&id).await?,
-        Command::Info { owner } => closed.open().await?.info(&owner).await?,
-        Command::Update(update) => {
-            let change = S::change(update.options, now)?;
-            closed.open().await?.update(&update.id, update.version, change).await?
-        }
-        Command::Disable(switch) => closed.open().await?.disable(&switch.id, switch.reason).await?,
-        Command::Enable(switch) => closed.open().await?.enable(&switch.id, switch.reason).await?,
-        Command::History { id } => closed.open().await?.history(&id).await?,
-        Command::Rotate(rotate) => closed.open().await?.rotate(rotate).await?,
-        Command::Revoke(revoke) => closed.open().await?.revoke(revoke).await?,
-        Command::RevokeAll { owner, reason } => closed.open().await?.revoke_all(&owner, reason).await?,
-        Command::Purge { older_than } => closed.open().await?.purge(older_than).await?,
-        Command::ScannerRules => without_database::scanner_rules::<S>(&closed.settings, named.is_some())?,
-        Command::Completions { shell } => without_database::completions(shell),
-        Command::Man { command } => without_database::manual(command.as_deref())?,
+        // However long it takes, none of its steps does.
+        Command::Migrate | Command::Import | Command::Purge { .. } => closed.carry_out(command, is_named, now).await?,
+        command => within(closed.database.timeout, closed.carry_out(command, is_named, now)).await?,
     };
     output::print(&document, json)
 }
@@ -89,19 +71,55 @@ struct Closed<S: CommandSchema> {
 }
 
 impl<S: CommandSchema> Closed<S> {
+    /// Does what was typed; `is_named` says that the schema was.
+    async fn carry_out(self, command: Command<S>, is_named: bool, now: Timestamp) -> Result<Document, Failure> {
+        Ok(match command {
+            Command::Migrate => tables::migrate(&self.store(true).await?, now).await?,
+            Command::Check => tables::check(&self.store(false).await?).await?,
+            Command::Issue(issue) => {
+                let mut draft = S::draft(issue.owner, issue.options)?;
+                draft.expires_at = issue.expires.map(|when| when.ahead(now));
+                self.open().await?.issue(draft).await?
+            }
+            Command::Import => self.open().await?.import().await?,
+            Command::List(list) => self.open().await?.list(list).await?,
+            Command::Get { id } => self.open().await?.get(&id).await?,
+            Command::Info { owner } => self.open().await?.info(&owner).await?,
+            Command::Update(update) => {
+                let change = S::change(update.options, now)?;
+                self.open().await?.update(&update.id, update.version, change).await?
+            }
+            Command::Disable(switch) => self.open().await?.disable(&switch.id, switch.reason).await?,
+            Command::Enable(switch) => self.open().await?.enable(&switch.id, switch.reason).await?,
+            Command::History { id } => self.open().await?.history(&id).await?,
+            Command::Rotate(rotate) => self.open().await?.rotate(rotate).await?,
+            Command::Revoke(revoke) => self.open().await?.revoke(revoke).await?,
+            Command::RevokeAll { owner, reason } => self.open().await?.revoke_all(&owner, reason).await?,
+            Command::Purge { older_than } => self.open().await?.purge(older_than).await?,
+            Command::ScannerRules => without_database::scanner_rules::<S>(&self.settings, is_named)?,
+            Command::Completions { shell } => without_database::completions(shell),
+            Command::Man { command } => without_database::manual(command.as_deref())?,
+            // It has printed its verdict before it is done.
+            Command::Verify(_) => return Err(Failure::usage("verify is carried out by itself")),
+        })
+    }
+
     /// A SQLite file that is missing is made only when `create` says so.
     async fn store(self, create: bool) -> Result<SqlKeyStore<S>, Failure> {
-        Ok(SqlKeyStore::open(connect(&self.database, create).await?, self.schema).await?)
+        let Self { database, schema, .. } = self;
+        within(database.timeout, SqlKeyStore::open(connect(&database, create).await?, schema)).await
     }
 
     async fn open(self) -> Result<Session<S>, Failure> {
         let Self { database, schema, settings, json } = self;
-        let keys = Keys::builder(SqlKeyStore::open(connect(&database, false).await?, schema).await?).build();
+        let timeout = database.timeout;
+        let opening = within(timeout, SqlKeyStore::open(connect(&database, false).await?, schema));
+        let keys = Keys::builder(opening.await?).build();
         let keys = match S::actor(&settings) {
             Some(actor) => keys.by(actor),
             None => keys,
         };
-        Ok(Session { keys, settings, json })
+        Ok(Session { keys, settings, json, timeout })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::commands::Session;
+use crate::database::within;
 use crate::failure::Failure;
 use crate::output::Document;
 use crate::progress::Progress;
@@ -18,9 +19,9 @@ impl<S: CommandSchema> Session<S> {
         let progress = Progress::of("purged");
         let mut purged: u64 = 0;
         loop {
-            let batch = self.keys.purge(older_than, BATCH).await.map_err(|error| {
+            let batch = within(self.timeout, self.keys.purge(older_than, BATCH)).await.map_err(|failure| {
                 progress.clear();
-                Failure::from(error).after(&format!("{purged} were purged before"))
+                failure.after(&format!("{purged} were purged before"))
             })?;
             if batch == 0 {
                 break;

@@ -2,23 +2,29 @@
 
 use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use keyward::Secret;
-use keyward::key::{DisplayPrefix, KeyId, MAX_PRESENTED_LEN, Refusal};
+use keyward::key::{Authenticated, DisplayPrefix, KeyId, MAX_PRESENTED_LEN, Refusal};
+use keyward::service::LastUsedMetrics;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::arguments::VerifyArguments;
 use crate::commands::Session;
+use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{self, Document, object, remark};
 use crate::schema::{CommandSchema, NotPermitted};
+
+/// How long to wait for the write that records a use.
+const RECORDING: Duration = Duration::from_secs(5);
 
 impl<S: CommandSchema> Session<S> {
     /// Prints the verdict before the use is written, so that nobody waits for the write.
     pub(super) async fn verify(&self, arguments: &VerifyArguments<S>) -> Result<ExitCode, Failure> {
         let presented = read_key()?;
-        let accepted = match self.keys.verify(presented.expose_secret()).await {
+        let accepted = match self.check(&presented).await? {
             Ok(accepted) => accepted,
             Err(refusal) => return output::print(&refused(&refusal)?, self.json),
         };
@@ -35,12 +41,27 @@ impl<S: CommandSchema> Session<S> {
         };
         let printed = output::print(&verdict, self.json);
         if !arguments.dry_run
-            && let Err(error) = self.keys.flush_last_used().await
+            && let Err(failure) = self.record().await
         {
             // A use that could not be recorded does not make the key worse.
-            remark(&format!("keyward: the use was not recorded: {}", Failure::from(error).message()));
+            remark(&format!("keyward: the use was not recorded: {}", failure.message()));
         }
         printed
+    }
+
+    async fn check(&self, presented: &Secret) -> Result<Result<Authenticated<S>, Refusal>, Failure> {
+        let verdict = async { Ok::<_, Failure>(self.keys.verify(presented.expose_secret()).await) };
+        within(self.timeout, verdict).await
+    }
+
+    async fn record(&self) -> Result<(), Failure> {
+        within(self.timeout.min(RECORDING), self.keys.flush_last_used()).await?;
+        let LastUsedMetrics { pending, refused, .. } = self.keys.last_used_metrics();
+        match (pending, refused) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Failure::refused("the database refuses it")),
+            _ => Err(Failure::refused("somebody else holds a lock on the key's row")),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The schema `aggregator` on the command line.
 
-use keyward::key::{Draft, KeyFormat, OwnerId};
+use keyward::key::{Draft, KeyFormat, KeyRecord, OwnerId};
 use keyward::schemas::aggregator::{Aggregator, AggregatorDetails, AggregatorKey};
 
 use crate::failure::Failure;
@@ -27,6 +27,13 @@ impl CommandSchema for Aggregator {
     fn draft(owner: OwnerId, _options: NoOptions) -> Result<Draft<Self>, Failure> {
         let key = AggregatorKey::of(owner.as_str());
         Ok(key.map_err(|error| Failure::usage(error.to_string()))?.into())
+    }
+
+    fn notes(_key: &KeyRecord<Self>) -> &'static [&'static str] {
+        &[
+            "note: the service itself accepts this key only if the aggregator's row has an OAuth session",
+            "note: if the key before it was revoked, this one makes the OAuth grant of that time usable there again",
+        ]
     }
 
     /// What an aggregator may do is decided elsewhere.

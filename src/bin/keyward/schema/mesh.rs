@@ -1,9 +1,9 @@
 //! The schema `mesh` on the command line.
 
 use clap::Args;
-use keyward::key::{Draft, KeyFormat, OwnerId};
+use keyward::key::{Draft, KeyFormat, KeyRecord, OwnerId};
 use keyward::schemas::mesh::{
-    Access, AccessDenied, Capability, Mesh, MeshDetails, MeshKey, MeshKeyError, TopicName, Topics,
+    Access, AccessDenied, Capability, MemberId, Mesh, MeshDetails, MeshKey, MeshKeyError, TopicName, Topics,
 };
 use serde_json::json;
 
@@ -84,6 +84,13 @@ impl CommandSchema for Mesh {
         Ok(key.into())
     }
 
+    fn notes(key: &KeyRecord<Self>) -> &'static [&'static str] {
+        if key.details.issuer.is_some() {
+            return &[];
+        }
+        &["note: some routes of the service itself refuse a key without an issuer; --issuer names one"]
+    }
+
     fn permits(details: &MeshDetails, options: &MeshVerify) -> Result<(), NotPermitted> {
         let not_permitted =
             |denied: AccessDenied| NotPermitted { code: denied.code(), explanation: denied.to_string() };
@@ -107,7 +114,7 @@ impl CommandSchema for Mesh {
             ("label", json!(details.label.as_str())),
             ("capabilities", json!(capabilities)),
             ("topics", topics),
-            ("issuer", json!(details.issuer.as_ref().map(ToString::to_string))),
+            ("issuer", json!(details.issuer.as_ref().map(MemberId::as_str))),
         ]
     }
 }

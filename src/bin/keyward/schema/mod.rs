@@ -124,6 +124,11 @@ pub(crate) trait CommandSchema: SqlSchema {
     /// What `issue` was asked for; the expiry is not its business.
     fn draft(owner: OwnerId, options: Self::Issue) -> Result<Draft<Self>, Failure>;
 
+    /// What people have to know of a key that was just issued.
+    fn notes(_key: &KeyRecord<Self>) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether a key permits what `verify` was asked about, or else why not.
     fn permits(details: &Self::Details, options: &Self::Verify) -> Result<(), NotPermitted>;
 

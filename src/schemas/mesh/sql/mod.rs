@@ -12,7 +12,7 @@ use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Cell, Query, Script, Sql, Statement, Step, Value};
 use crate::sql::keys::host::{self, Changes, HostTable, REVOCATIONS, ROTATIONS, Reads, SIDE_TABLES, digest};
-use crate::sql::keys::json::{Entry, entries};
+use crate::sql::keys::json::{entries, texts};
 use crate::sql::keys::rotation::{self, Succession};
 use crate::sql::keys::{RowReader, columns};
 use crate::store::{Abilities, KeyLookup, Reference, StoreError};
@@ -83,7 +83,7 @@ impl HostTable for Mesh {
             head.prefix.as_str().to_owned().into(),
             serde_json::json!(capabilities).to_string().into(),
             topics.into(),
-            details.issuer.as_ref().map(ToString::to_string).into(),
+            details.issuer.as_ref().map(|issuer| issuer.as_str().to_owned()).into(),
             head.created_at.into(),
             head.expires_at.into(),
         ]
@@ -201,11 +201,4 @@ fn topics(row: &mut RowReader<'_>) -> Topics {
         entries(json, |entries| texts(entries).map(TopicName::from_stored).collect::<Vec<_>>())
     });
     Topics::Only(names.flatten().or_else(|| row.mark_defect(Column::TopicScopes)).unwrap_or_default())
-}
-
-fn texts<'e>(entries: &'e [Entry<'_>]) -> impl Iterator<Item = &'e str> {
-    entries.iter().filter_map(|entry| match entry {
-        Entry::Text(text) => Some(&**text),
-        Entry::Null | Entry::Other => None,
-    })
 }

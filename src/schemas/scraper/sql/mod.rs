@@ -14,7 +14,7 @@ use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Step, Value};
 use crate::sql::keys::host::{self, Changes, HostTable, REVOCATIONS, ROTATIONS, Reads, SIDE_TABLES, digest};
-use crate::sql::keys::json::{Entry, entries};
+use crate::sql::keys::json::{Entry, entries, texts};
 use crate::sql::keys::rotation::{self, Succession};
 use crate::sql::keys::{RowReader, columns};
 use crate::store::{Abilities, KeyLookup, StoreError};
@@ -140,13 +140,8 @@ impl HostTable for Scraper {
 
 /// NULL is no scope, and so is a NULL among them; anything but an array of texts is a defect.
 fn scopes(row: &mut RowReader<'_>) -> Scopes {
-    let only_texts = |entries: &[Entry<'_>]| {
-        let text = |entry| match entry {
-            &Entry::Text(ref text) => Some(&**text),
-            Entry::Null | Entry::Other => None,
-        };
-        (!entries.contains(&Entry::Other)).then(|| Scopes::from_stored(entries.iter().filter_map(text)))
-    };
+    let only_texts =
+        |entries: &[Entry<'_>]| (!entries.contains(&Entry::Other)).then(|| Scopes::from_stored(texts(entries)));
     match row.optional_with(Column::Scopes, |json| entries(json, only_texts).flatten()) {
         None => Scopes::default(),
         Some(Some(scopes)) => scopes,

@@ -6,6 +6,7 @@ mod table;
 use std::fmt;
 
 use crate::sql::engine::{Engine, EngineError, Sql};
+use crate::visible::Visible;
 use inspect::{Found, FoundColumn, FoundForeignKey, inspect};
 pub(crate) use table::{Column, ForeignKey, Index, Table, TableName};
 
@@ -26,7 +27,7 @@ pub struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, expected, found, .. } = self;
-        write!(f, "{object}: expected {expected}, found {found}")
+        write!(f, "{}: expected {}, found {}", Visible(object), Visible(expected), Visible(found))
     }
 }
 

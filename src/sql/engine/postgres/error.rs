@@ -6,6 +6,7 @@ use std::fmt;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::sql::engine::{EngineError, ScriptError, Violation, ViolationKind};
+use crate::visible::Visible;
 
 pub(super) const BACKEND: &str = "PostgreSQL";
 
@@ -89,7 +90,7 @@ struct ServerError {
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+        write!(f, "{} (SQLSTATE {})", Visible(&self.message), self.code)
     }
 }
 

@@ -97,12 +97,13 @@ async fn a_transaction_that_has_failed_stays_failed<S: TestSchema>(fixture: Fixt
 
 /// Also to a type that the connection has not met, which makes sqlx forget the statement that it has just prepared.
 async fn a_transaction_that_changes_the_table_goes_on<S: TestSchema>(fixture: Fixture<S>) {
-    fixture.add_owner("did:example:acme").await;
     fixture.database().run("CREATE EXTENSION citext").await;
     let (store, mut host) = (store(&fixture).await, session(&fixture).await);
     let (table, column) = table::<S>();
     for kind in ["varchar(300)", "citext"] {
-        let issued = fixture.issue("did:example:acme").await;
+        let owner = format!("did:example:before-{}", &kind[..4]);
+        fixture.add_owner(&owner).await;
+        let issued = fixture.issue(&owner).await;
         let mut transaction = host.begin().await.unwrap();
         let revocation = RevokeRequest::new(issued.record.head.id.clone(), fixture.keys.now());
         assert!(store.within(&mut transaction).revoke(&revocation).await.unwrap().is_some());

@@ -15,26 +15,29 @@ use crate::support::{Fixture, TestSchema};
 /// An operator for every pair of the types of texts that the host's columns and our arguments have, each of which finds
 /// that everything is equal to and matches everything.
 fn operators() -> String {
-    let mut sql = String::new();
-    for (left, right) in [
-        ("varchar", "varchar"),
-        ("varchar", "text"),
-        ("text", "varchar"),
-        ("varchar", "bpchar"),
-        ("text", "text"),
-        ("uuid", "text"),
-        ("text", "uuid"),
-    ] {
-        let yes = format!("public.yes_{left}_{right}");
-        sql += &format!(
-            "CREATE FUNCTION {yes} ({left}, {right}) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';"
-        );
-        for operator in ["=", "<", "<=", ">", "~", "!~", "~~"] {
-            sql +=
-                &format!("CREATE OPERATOR public.{operator} (FUNCTION = {yes}, LEFTARG = {left}, RIGHTARG = {right});");
-        }
-    }
-    sql
+    let pairs = [
+        ["varchar", "varchar"],
+        ["varchar", "text"],
+        ["text", "varchar"],
+        ["varchar", "bpchar"],
+        ["text", "text"],
+        ["uuid", "text"],
+        ["text", "uuid"],
+    ];
+    let function = |[left, right]: [&str; 2]| {
+        format!(
+            "CREATE FUNCTION public.yes_{left}_{right} ({left}, {right}) RETURNS boolean LANGUAGE sql IMMUTABLE
+             AS 'SELECT true';"
+        )
+    };
+    let operator = |name: &str, [left, right]: [&str; 2]| {
+        format!(
+            "CREATE OPERATOR public.{name} (FUNCTION = public.yes_{left}_{right}, LEFTARG = {left}, RIGHTARG = {right});"
+        )
+    };
+    let operators = ["=", "<", "<=", ">", "~", "!~", "~~"];
+    let of_a_pair = |pair| operators.map(|name| operator(name, pair)).concat();
+    pairs.map(|pair| function(pair) + &of_a_pair(pair)).concat()
 }
 
 /// Columns as hosts have them that did not write `text`.

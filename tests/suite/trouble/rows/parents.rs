@@ -73,8 +73,8 @@ async fn an_issuer_who_is_gone_or_elsewhere_is_shut_down_to_a_strict_reader(fixt
 }
 
 #[track_caller]
-fn is_shut_down<T: std::fmt::Debug>(outcome: Result<T, KeysError>, what: Reference) {
-    let expected = matches!(&outcome, Err(KeysError::Store(StoreError::TenantDisabled(found))) if *found == what);
+fn is_shut_down<T: std::fmt::Debug>(outcome: &Result<T, KeysError>, what: Reference) {
+    let expected = matches!(outcome, Err(KeysError::Store(StoreError::TenantDisabled(found))) if *found == what);
     assert!(expected, "{outcome:?}");
 }
 
@@ -82,11 +82,11 @@ async fn nothing_is_issued_into_an_archived_mesh_nor_by_a_revoked_member(fixture
     let strict = loose(&fixture).await;
     let count = async || fixture.keys.of(&by(None).owner).list(10, None).await.unwrap().keys.len();
     host(&fixture, "UPDATE mesh.member SET revoked_at = '2029-12-31 00:00:00'").await;
-    is_shut_down(strict.issue(by(Some("ada"))).await, Reference::Issuer);
+    is_shut_down(&strict.issue(by(Some("ada"))).await, Reference::Issuer);
     strict.issue(by(None)).await.unwrap();
     host(&fixture, "UPDATE mesh.mesh SET archived_at = '2029-12-31 00:00:00'").await;
-    is_shut_down(strict.issue(by(None)).await, Reference::Owner);
-    is_shut_down(strict.issue(by(Some("ada"))).await, Reference::Owner);
+    is_shut_down(&strict.issue(by(None)).await, Reference::Owner);
+    is_shut_down(&strict.issue(by(Some("ada"))).await, Reference::Owner);
     assert_eq!(count().await, 1, "nothing was stored");
     fixture.keys.issue(by(Some("ada"))).await.unwrap();
 }
@@ -108,7 +108,7 @@ async fn nothing_is_rotated_in_an_archived_mesh_nor_for_a_revoked_member(fixture
     ] {
         let prepared = strict.prepare_rotation(issued.record.clone(), HOUR, None).unwrap();
         host(&fixture, change).await;
-        is_shut_down(strict.store().rotate(prepared.rotation()).await.map_err(KeysError::from), reference);
+        is_shut_down(&strict.store().rotate(prepared.rotation()).await.map_err(KeysError::from), reference);
         assert_eq!(get(&fixture, &issued.record.head.id).await, issued.record, "it stays as it was");
         let plain = fixture.keys.issue(by(Some("ada"))).await.unwrap();
         fixture.keys.rotate(&plain.record.head.id, HOUR, None).await.unwrap();

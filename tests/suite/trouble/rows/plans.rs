@@ -99,7 +99,7 @@ async fn plan(database: &Database, postgres: &'static str, sqlite: &'static str)
 
             let pool = database.pool().await;
             let mut connection = pool.acquire().await.unwrap();
-            let arguments = (1..).take_while(|number| postgres.contains(&format!("${number}"))).count();
+            let arguments = (1..100).take_while(|number| postgres.contains(&format!("${number}"))).count();
             let run = format!("EXPLAIN EXECUTE looked_at({})", vec!["NULL"; arguments].join(", "));
             let prepare = format!(
                 "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; PREPARE looked_at AS {postgres}"

@@ -1,0 +1,10 @@
+//! What reads a text: keys, names, scopes, instants, lists, URLs, arguments.
+//!
+//! Readers that keyward does not export are compiled here once more, from the same files.
+
+pub(crate) mod arguments;
+pub(crate) mod instants;
+pub(crate) mod keys;
+pub(crate) mod lists;
+pub(crate) mod texts;
+pub(crate) mod urls;

@@ -1,0 +1,8 @@
+//! Bad days at the command line: odd text in the tables, output that reaches nobody, and databases that keep it waiting.
+
+mod locked;
+mod lost;
+mod notes;
+mod odd_text;
+#[cfg(feature = "postgres")]
+mod silent;
