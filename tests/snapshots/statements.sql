@@ -302,14 +302,14 @@ WHERE k.id = ?1 AND k.revoked_at = ?2
   AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
 RETURNING 1;
 
--- standard: revoked (PostgreSQL)
+-- standard: outcome_of_revocation (PostgreSQL)
 SELECT k.id, true AS is_meant, k.revoked_at IS NULL AS is_live, false AS is_recorded, k.revoked_at,
        k.revocation_reason AS reason
 FROM keyward.keys k
 WHERE k.id = $1::text AND ($2::bytea IS NULL OR k.digest = $2::bytea)
   AND ($3::text IS NULL OR k.owner = $3::text);
 
--- standard: revoked (SQLite)
+-- standard: outcome_of_revocation (SQLite)
 SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, 0 AS is_recorded, k.revoked_at,
        k.revocation_reason AS reason
 FROM keyward_keys k
@@ -349,12 +349,12 @@ WHERE k.owner = ?1 AND k.revoked_at = ?2
   AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
 RETURNING 1;
 
--- standard: remaining (PostgreSQL)
+-- standard: remaining_keys (PostgreSQL)
 SELECT k.id FROM keyward.keys k
 WHERE k.owner = $1::text AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id > $2::text)
 ORDER BY k.id LIMIT 100;
 
--- standard: remaining (SQLite)
+-- standard: remaining_keys (SQLite)
 SELECT k.id FROM keyward_keys k
 WHERE k.owner = ?1 AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2)
 ORDER BY k.id LIMIT 100;
@@ -683,7 +683,7 @@ WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR key_hash = ?2 COLLATE BINARY)
   AND (?3 IS NULL OR client_id = ?3 COLLATE BINARY) AND id IS NOT NULL AND key_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- scraper: revoked (PostgreSQL)
+-- scraper: outcome_of_revocation (PostgreSQL)
 SELECT k.id::text AS id, true AS is_meant, k.is_active IS TRUE AS is_live,
        r.revoked_at IS NOT NULL AS is_recorded, r.revoked_at, r.reason
 FROM api_keys k
@@ -699,7 +699,7 @@ UNION ALL
    AND t.id <> k.id AND t.is_active
  ORDER BY t.id LIMIT 100);
 
--- scraper: revoked (SQLite)
+-- scraper: outcome_of_revocation (SQLite)
 SELECT k.id, 1 AS is_meant, k.is_active IS NOT NULL AND k.is_active IS NOT 0 AS is_live,
        r.revoked_at IS NOT NULL AS is_recorded, r.revoked_at, r.reason
 FROM api_keys k
@@ -715,7 +715,7 @@ SELECT * FROM (
       AND t.is_active IS NOT NULL AND t.is_active IS NOT 0
     ORDER BY t.id LIMIT 100);
 
--- scraper: revoked, without side tables (PostgreSQL)
+-- scraper: outcome_of_revocation, without side tables (PostgreSQL)
 SELECT k.id::text AS id, true AS is_meant, k.is_active IS TRUE AS is_live, false AS is_recorded,
        NULL::timestamp AS revoked_at, NULL AS reason
 FROM api_keys k
@@ -729,7 +729,7 @@ UNION ALL
    AND t.id <> k.id AND t.is_active
  ORDER BY t.id LIMIT 100);
 
--- scraper: revoked, without side tables (SQLite)
+-- scraper: outcome_of_revocation, without side tables (SQLite)
 SELECT k.id, 1 AS is_meant, k.is_active IS NOT NULL AND k.is_active IS NOT 0 AS is_live, 0 AS is_recorded,
        NULL AS revoked_at, NULL AS reason
 FROM api_keys k
@@ -766,13 +766,13 @@ RETURNING 1;
 -- scraper: revoke_all (SQLite)
 UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 RETURNING 1;
 
--- scraper: remaining (PostgreSQL)
+-- scraper: remaining_keys (PostgreSQL)
 SELECT coalesce(k.id::text, 'NULL') AS id FROM api_keys k
 WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
   AND k.is_active AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
 ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
 
--- scraper: remaining (SQLite)
+-- scraper: remaining_keys (SQLite)
 SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_keys k
 WHERE k.client_id = ?1 COLLATE BINARY AND k.is_active IS NOT NULL AND k.is_active IS NOT 0
   AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
@@ -1153,11 +1153,14 @@ WITH used AS (
            OR k.last_used_at > used.at + '24 hours'::interval)
 ), locked AS (
     SELECT k.id::text AS id, due.at, due.place FROM due JOIN mesh.api_key k ON k.id::text = due.id
-    WHERE k.last_used_at IS NULL OR k.last_used_at < due.at
-       OR k.last_used_at > due.at + '24 hours'::interval
+    WHERE k.id::text COLLATE pg_catalog."C" = due.id
+      AND (k.last_used_at IS NULL OR k.last_used_at < due.at
+           OR k.last_used_at > due.at + '24 hours'::interval)
     ORDER BY k.id FOR NO KEY UPDATE OF k SKIP LOCKED
 ), written AS (
-    UPDATE mesh.api_key k SET last_used_at = locked.at FROM locked WHERE k.id::text = locked.id RETURNING 1
+    UPDATE mesh.api_key k SET last_used_at = locked.at FROM locked
+    WHERE k.id::text = locked.id AND k.id::text COLLATE pg_catalog."C" = locked.id
+    RETURNING 1
 )
 SELECT NULL::bigint AS busy FROM written
 UNION ALL
@@ -1304,7 +1307,7 @@ WHERE id = ?1 COLLATE BINARY AND (?2 IS NULL OR secret_hash = ?2 COLLATE BINARY)
   AND id IS NOT NULL AND secret_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- mesh: revoked (PostgreSQL)
+-- mesh: outcome_of_revocation (PostgreSQL)
 SELECT k.id::text AS id, true AS is_meant, k.revoked_at IS NULL AS is_live,
        r.revoked_at IS NOT NULL AS is_recorded, coalesce(r.revoked_at, k.revoked_at) AS revoked_at, r.reason
 FROM mesh.api_key k
@@ -1322,7 +1325,7 @@ UNION ALL
    AND t.id::text COLLATE pg_catalog."C" <> $1::text AND t.revoked_at IS NULL
  ORDER BY t.id LIMIT 100);
 
--- mesh: revoked (SQLite)
+-- mesh: outcome_of_revocation (SQLite)
 SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, r.revoked_at IS NOT NULL AS is_recorded,
        coalesce(r.revoked_at, k.revoked_at) AS revoked_at, r.reason
 FROM api_key k
@@ -1338,7 +1341,7 @@ SELECT * FROM (
     WHERE k.id = ?1 COLLATE BINARY AND t.id <> ?1 COLLATE BINARY AND t.revoked_at IS NULL
     ORDER BY t.id LIMIT 100);
 
--- mesh: revoked, without side tables (PostgreSQL)
+-- mesh: outcome_of_revocation, without side tables (PostgreSQL)
 SELECT k.id::text AS id, true AS is_meant, k.revoked_at IS NULL AS is_live, false AS is_recorded,
        k.revoked_at, NULL AS reason
 FROM mesh.api_key k
@@ -1354,7 +1357,7 @@ UNION ALL
    AND t.id::text COLLATE pg_catalog."C" <> $1::text AND t.revoked_at IS NULL
  ORDER BY t.id LIMIT 100);
 
--- mesh: revoked, without side tables (SQLite)
+-- mesh: outcome_of_revocation, without side tables (SQLite)
 SELECT k.id, 1 AS is_meant, k.revoked_at IS NULL AS is_live, 0 AS is_recorded, k.revoked_at, NULL AS reason
 FROM api_key k
 WHERE k.id = ?1 COLLATE BINARY AND (?2 IS NULL OR k.secret_hash = ?2 COLLATE BINARY)
@@ -1391,13 +1394,13 @@ RETURNING 1;
 -- mesh: revoke_all (SQLite)
 UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL RETURNING 1;
 
--- mesh: remaining (PostgreSQL)
+-- mesh: remaining_keys (PostgreSQL)
 SELECT coalesce(k.id::text, 'NULL') AS id FROM mesh.api_key k
 WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
   AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
 ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
 
--- mesh: remaining (SQLite)
+-- mesh: remaining_keys (SQLite)
 SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_key k
 WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
 ORDER BY k.id COLLATE BINARY LIMIT 100;
@@ -1550,12 +1553,13 @@ WITH used AS (
            OR a.api_key_last_used_at > used.at + '24 hours'::interval)
 ), locked AS (
     SELECT a.did::text AS did, due.at, due.place FROM due JOIN aggregators a ON a.did::text = due.did
-    WHERE a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < due.at
-       OR a.api_key_last_used_at > due.at + '24 hours'::interval
+    WHERE a.did::text COLLATE pg_catalog."C" = due.did
+      AND (a.api_key_last_used_at IS NULL OR a.api_key_last_used_at < due.at
+           OR a.api_key_last_used_at > due.at + '24 hours'::interval)
     ORDER BY a.did FOR NO KEY UPDATE OF a SKIP LOCKED
 ), written AS (
     UPDATE aggregators a SET api_key_last_used_at = locked.at
-    FROM locked WHERE a.did::text = locked.did
+    FROM locked WHERE a.did::text = locked.did AND a.did::text COLLATE pg_catalog."C" = locked.did
     RETURNING 1
 )
 SELECT NULL::bigint AS busy FROM written
@@ -1660,7 +1664,7 @@ WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL
   AND api_key_revoked_at IS NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- aggregator: revoked (PostgreSQL)
+-- aggregator: outcome_of_revocation (PostgreSQL)
 SELECT a.did::text AS id, true AS is_meant, a.api_key_revoked_at IS NULL AS is_live,
        r.revoked_at IS NOT NULL AS is_recorded,
        coalesce(r.revoked_at AT TIME ZONE 'UTC', a.api_key_revoked_at) AS revoked_at, r.reason
@@ -1677,7 +1681,7 @@ UNION ALL
    AND t.did::text COLLATE pg_catalog."C" <> $1::text AND t.api_key_revoked_at IS NULL
  ORDER BY t.did LIMIT 100);
 
--- aggregator: revoked (SQLite)
+-- aggregator: outcome_of_revocation (SQLite)
 SELECT a.did AS id, 1 AS is_meant, a.api_key_revoked_at IS NULL AS is_live,
        r.revoked_at IS NOT NULL AS is_recorded, coalesce(r.revoked_at, a.api_key_revoked_at) AS revoked_at,
        r.reason
@@ -1693,7 +1697,7 @@ SELECT * FROM (
     WHERE a.did = ?1 COLLATE BINARY AND t.did <> ?1 COLLATE BINARY AND t.api_key_revoked_at IS NULL
     ORDER BY t.did LIMIT 100);
 
--- aggregator: revoked, without side tables (PostgreSQL)
+-- aggregator: outcome_of_revocation, without side tables (PostgreSQL)
 SELECT a.did::text AS id, true AS is_meant, a.api_key_revoked_at IS NULL AS is_live, false AS is_recorded,
        a.api_key_revoked_at AS revoked_at, NULL AS reason
 FROM aggregators a
@@ -1707,7 +1711,7 @@ UNION ALL
    AND t.did::text COLLATE pg_catalog."C" <> $1::text AND t.api_key_revoked_at IS NULL
  ORDER BY t.did LIMIT 100);
 
--- aggregator: revoked, without side tables (SQLite)
+-- aggregator: outcome_of_revocation, without side tables (SQLite)
 SELECT a.did AS id, 1 AS is_meant, a.api_key_revoked_at IS NULL AS is_live, 0 AS is_recorded,
        a.api_key_revoked_at AS revoked_at, NULL AS reason
 FROM aggregators a
@@ -1745,14 +1749,14 @@ UPDATE aggregators SET api_key_revoked_at = ?2
 WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
 RETURNING 1;
 
--- aggregator: remaining (PostgreSQL)
+-- aggregator: remaining_keys (PostgreSQL)
 SELECT a.did::text AS id FROM aggregators a
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
   AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
   AND ($2::text IS NULL OR a.did::text COLLATE pg_catalog."C" > $2::text)
 LIMIT 100;
 
--- aggregator: remaining (SQLite)
+-- aggregator: remaining_keys (SQLite)
 SELECT a.did AS id FROM aggregators a
 WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
   AND (?2 IS NULL OR a.did > ?2 COLLATE BINARY)
