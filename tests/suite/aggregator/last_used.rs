@@ -60,17 +60,19 @@ async fn last_use_moves_forward_only_and_starts_anew_with_the_key(fixture: Fixtu
     let host = Host::over(fixture).await;
     let first = host.issue().await;
     let used = |hours| START.saturating_add(hours * HOUR);
-    for (hours, stands) in [(2, 2), (1, 2), (3, 3)] {
+    for (hours, stands) in [(2, 2), (1, 2), (5, 5)] {
         host.clock.set(used(hours));
         host.keys.verify(first.secret.expose_secret()).await.unwrap();
         host.keys.flush_last_used().await.unwrap();
         assert_eq!(host.last_used_at().await, Some(used(stands)));
     }
+    host.clock.set(used(3));
     let second = host.issue().await;
     assert_eq!(host.last_used_at().await, None);
+    host.clock.set(used(4));
     host.keys.verify(second.secret.expose_secret()).await.unwrap();
     assert_eq!(host.keys.flush_last_used().await.unwrap(), 1);
-    assert_eq!(host.last_used_at().await, Some(used(3)), "the old key's last use is no longer in the way");
+    assert_eq!(host.last_used_at().await, Some(used(4)), "the old key's last use is no longer in the way");
 }
 
 async fn each_aggregators_key_has_its_own_last_use(fixture: Fixture<Aggregator>) {

@@ -262,7 +262,9 @@ impl Postgres {
     }
 
     async fn hold(&self) -> Result<Held<'_>, EngineError> {
-        Ok(Held::new(self.pool.acquire().await.map_err(classify)?, &self.caution))
+        // Apart, as a connection that is being made takes much room.
+        let connection = Box::pin(self.pool.acquire()).await.map_err(classify)?;
+        Ok(Held::new(connection, &self.caution))
     }
 
     async fn hold_for_change(&self) -> Result<(Held<'_>, Prepared), EngineError> {
