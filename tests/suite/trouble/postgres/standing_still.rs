@@ -1,9 +1,10 @@
 //! A server that stands still, or never answers.
 
+use std::net::TcpListener;
+
 use keyward::store::StoreError;
 use keyward::{Postgres, SqlKeyStore};
 use sqlx::postgres::PgPoolOptions;
-use std::net::TcpListener;
 use tokio::time::Instant;
 
 use super::{LONG, SHORT, UNAVAILABLE, all_connections, impatient, is_unavailable, refusal};
