@@ -17,7 +17,7 @@ pub use engine::{ConnectError, Engine};
 pub use engine::{InvalidSchemaName, Postgres};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-pub use keys::PostgresWithin;
+pub use keys::{Access, PostgresWithin};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use keys::SqliteWithin;
