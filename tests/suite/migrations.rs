@@ -49,7 +49,7 @@ async fn columns(database: &Database, table: &str) -> String {
 }
 
 /// The whole life of a key: every statement of the schema runs.
-async fn assert_a_key_lives<S: TestSchema>(store: &SqlKeyStore<S>, owner: &str) {
+pub(crate) async fn assert_a_key_lives<S: TestSchema>(store: &SqlKeyStore<S>, owner: &str) {
     const DAY: Duration = Duration::from_hours(24);
 
     let clock = Arc::new(keyward::ManualClock::new(START));

@@ -44,7 +44,7 @@ pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str)
     let own_schema = SchemaName::parse(own_schema)?;
     let role = quoted(role);
     let mut script = format!(
-        "-- The rights of a {access} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
+        "-- The rights of the {access} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
          -- The role has to be there, and must have no other rights to these tables.\n",
         S::NAME
     );
