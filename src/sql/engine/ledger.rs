@@ -81,10 +81,13 @@ static FIND_SCHEMA: Query = Query::new(
     &[],
 );
 
-/// `$1` a table, with its schema or wherever the search path finds it.
+/// `$1` a table of our own, with its schema, which a role need not have a right to.
 static FIND_TABLE: Query = Query::new(
     Sql {
-        postgres: "SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1::text)",
+        postgres: "
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = pg_catalog.split_part($1::text, '.'::text, 1)::name
+              AND c.relname = pg_catalog.split_part($1::text, '.'::text, 2)::name",
         sqlite: "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1",
     },
     &[],

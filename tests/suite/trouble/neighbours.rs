@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use keyward::sql::SqlSchema;
 use keyward::{Engine, SqlKeyStore};
 use regex::Regex;
+use tokio::task::JoinSet;
 
 use crate::migrations::assert_a_key_lives;
 use crate::support::{Database, START, TestSchema};
@@ -107,33 +108,75 @@ async fn sprung(database: &Database) -> String {
     database.text(called).await.unwrap()
 }
 
-async fn assert_nothing_of_the_neighbours_is_called<S: TestSchema>() {
+async fn assert_nothing_of_the_neighbours_is_called<S: TestSchema>(bare: bool) {
     let database = Database::postgres().await;
     database.run(S::parents(true)).await;
     lay_traps::<S>(&database).await;
+    let pool = database.as_postgres().pool().await;
+    let engine = Engine::from(keyward::Postgres::new(pool.clone()));
+    engine.migrate::<S>(START).await.unwrap();
+    if bare {
+        database.drop_side_tables().await;
+    }
+    let owner = S::owner("did:plc:acme", true);
+    if !owner.is_empty() {
+        database.run(&owner).await;
+    }
+    let store = SqlKeyStore::open(&engine, S::schema()).await.unwrap();
+    store.check().await.unwrap();
+    // Whatever comes of it, the traps say more.
+    let mut lives = JoinSet::new();
+    lives.spawn(async move { assert_a_key_lives(&store, "did:plc:acme").await });
+    let lived = lives.join_next().await.unwrap();
+    pool.close().await;
+    assert_eq!(sprung(&database).await, "");
+    lived.unwrap();
     // The traps work: this is how a `varchar` that is compared with a text falls into one.
     database.run("SELECT 'a'::varchar = 'b'::text").await;
     assert_eq!(sprung(&database).await, "varchar = text(character varying, text)");
-    database.run("SELECT pg_catalog.pg_stat_reset()").await;
+}
 
-    let pool = database.as_postgres().pool().await;
-    let engine = Engine::from(keyward::Postgres::new(pool.clone()));
-    if S::NAME != "standard" {
-        // On the host's table alone.
-        engine.migrate::<S>(START).await.unwrap();
-        let bare = "DROP TABLE keyward.revocations; DROP TABLE keyward.rotations; DROP TABLE keyward.migrations";
-        database.run(bare).await;
-        add_owner::<S>(&database, "did:plc:bare").await;
-        let store = SqlKeyStore::open(&engine, S::schema()).await.unwrap();
-        assert_a_key_lives(&store, "did:plc:bare").await;
+/// A function whose body is understood once, when it is made, depends on every operator and function in it.
+async fn assert_no_statement_means_anything_of_the_neighbours<S: TestSchema>() {
+    let database = Database::postgres().await;
+    database.run(S::parents(true)).await;
+    Engine::from(keyward::Postgres::new(database.as_postgres().pool().await)).migrate::<S>(START).await.unwrap();
+    lay_traps::<S>(&database).await;
+    let mut found = Vec::new();
+    for (name, text) in statements::<S>() {
+        let arguments = arguments(text).join(", ");
+        let body = format!("CREATE FUNCTION public.probe({arguments}) RETURNS void LANGUAGE sql BEGIN ATOMIC {text}; END");
+        if let Err(error) = database.try_run(&body).await {
+            found.push(format!("{name}: {error}"));
+            continue;
+        }
+        let meant = "SELECT coalesce(string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ', '), '')
+                     FROM pg_depend d
+                     WHERE d.objid OPERATOR(pg_catalog.=) (SELECT oid FROM pg_proc
+                                                           WHERE proname OPERATOR(pg_catalog.=) 'probe'::name)
+                       AND pg_describe_object(d.refclassid, d.refobjid, 0) OPERATOR(pg_catalog.~) 'neighbour|(^(operator|function) [^.]*\\()'";
+        let meant = database.text(meant).await.unwrap();
+        if !meant.is_empty() {
+            found.push(format!("{name}: {meant}"));
+        }
+        database.run("DROP FUNCTION public.probe").await;
     }
-    engine.migrate::<S>(START).await.unwrap();
-    add_owner::<S>(&database, "did:plc:acme").await;
-    let store = SqlKeyStore::open(&engine, S::schema()).await.unwrap();
-    assert_a_key_lives(&store, "did:plc:acme").await;
-    assert_eq!(store.check().await.unwrap(), []);
-    pool.close().await;
-    assert_eq!(sprung(&database).await, "");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The types of a statement's arguments, as it is given them: a cast says what it expects.
+fn arguments(text: &str) -> Vec<String> {
+    let cast = |number: usize| {
+        let cast = Regex::new(&format!(r"\${number}::(\w+)")).unwrap();
+        let limit = Regex::new(&format!(r"LIMIT \${number}\b")).unwrap();
+        match cast.captures(text) {
+            Some(found) => found[1].to_owned(),
+            None if limit.is_match(text) => "bigint".to_owned(),
+            None => "text".to_owned(),
+        }
+    };
+    let most = Regex::new(r"\$(\d+)").unwrap().captures_iter(text).map(|found| found[1].parse().unwrap()).max();
+    (1..=most.unwrap_or(0)).map(cast).collect()
 }
 
 async fn add_owner<S: TestSchema>(database: &Database, owner: &str) {
@@ -150,7 +193,17 @@ macro_rules! for_each_schema {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn nothing_of_a_neighbours_is_called() {
-                super::assert_nothing_of_the_neighbours_is_called::<$schema>().await;
+                super::assert_nothing_of_the_neighbours_is_called::<$schema>(false).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn nothing_of_a_neighbours_is_called_without_side_tables() {
+                super::assert_nothing_of_the_neighbours_is_called::<$schema>(true).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn no_statement_means_anything_of_a_neighbours() {
+                super::assert_no_statement_means_anything_of_the_neighbours::<$schema>().await;
             }
 
             #[test]

@@ -53,7 +53,7 @@ async fn attempt<S: TestSchema>(verb: &str, fixture: &Fixture<S>, keys: &Keys<S>
         "get" => keys.get(&head.id).await.map(|_| ()).map_err(|error| said(&error)),
         "list" => keys.of(&head.owner).list(5, None).await.map(|_| ()).map_err(|error| said(&error)),
         "touch" => {
-            let used = KeyUse { id: head.id, digest: head.digest.unwrap(), at: keys.now() };
+            let used = KeyUse::new(head.id, head.digest.unwrap(), keys.now());
             keys.store().touch(&[used]).await.map(|_| ()).map_err(|error| said(&error))
         }
         "rotate" => keys.rotate(&head.id, Duration::ZERO, None).await.map(|_| ()).map_err(|error| said(&error)),
