@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::visible::Visible;
+
 /// A store could not do what it was asked. It never means that a key is invalid.
 ///
 /// No variant carries a plaintext or a digest, nor does any source behind it.
@@ -69,7 +71,14 @@ impl StoreError {
     /// the database reported.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Suppressed { .. } | Self::Denied { .. } | Self::Unfit(_) | Self::Backend { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Suppressed { .. }
+                | Self::Denied { .. }
+                | Self::Unfit(_)
+                | Self::Backend { .. }
+        )
     }
 }
 
@@ -79,7 +88,7 @@ impl StoreError {
 pub enum Unfit {
     /// A table of the name that the store's own have, or a table that hides the host's own, was made by somebody else,
     /// whose triggers and rows it may hold.
-    #[error("{table} belongs to {owner}, who is not trusted: drop it, or say that this role is trusted")]
+    #[error("{} belongs to {}, who is not trusted: drop it, or say that this role is trusted", Visible(.table), Visible(.owner))]
     Untrusted {
         /// The table, or the schema of the store's own tables.
         table: String,
@@ -87,7 +96,7 @@ pub enum Unfit {
         owner: String,
     },
     /// The database role lacks a right without which no key can be verified, listed or shown.
-    #[error("the database role has no right to {right} on {object}")]
+    #[error("the database role has no right to {right} on {}", Visible(.object))]
     Forbidden {
         /// The table, the table and its columns, or the schema.
         object: String,

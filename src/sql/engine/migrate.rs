@@ -8,6 +8,7 @@ use crate::sql::engine::checksum::checksum;
 use crate::sql::engine::ledger::{self, Ledger};
 use crate::sql::engine::{Engine, EngineError, Script, ScriptError, Sql, Statement, Step};
 use crate::time::Timestamp;
+use crate::visible::Visible;
 
 /// One migration, for both engines. Hosts with a migration tool of their own may run its text instead.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +126,7 @@ pub enum MigrateError {
     },
     /// A table of the name that keyward's own have, or their schema, was made by somebody else, whose triggers and rows it
     /// may hold. Nothing was changed.
-    #[error("{table} belongs to {owner}, who is not trusted: drop it, or say that this role is trusted")]
+    #[error("{} belongs to {}, who is not trusted: drop it, or say that this role is trusted", Visible(.table), Visible(.owner))]
     Untrusted {
         /// The table or the schema.
         table: String,
@@ -210,7 +211,9 @@ impl Engine {
                     }
                     Err(ScriptError::Refused(Refusal::Untrusted)) => {
                         self.require_trusted(tables).await?;
-                        return Err(MigrateError::Failed { source: "a table was made by another role meanwhile".into() });
+                        return Err(MigrateError::Failed {
+                            source: "a table was made by another role meanwhile".into(),
+                        });
                     }
                     // What is there needs no rights; that it cannot be recorded changes nothing.
                     Err(ScriptError::Engine(EngineError::Denied { .. })) if work.batches.is_empty() => break false,
@@ -256,7 +259,8 @@ impl Engine {
     ) -> Result<Vec<Difference>, MigrateError> {
         let known = newest(migrations);
         let object = self.own_table(ledger::TABLE);
-        let difference = |expected: String, found: String, breaking| vec![Difference { object, expected, found, breaking }];
+        let difference =
+            |expected: String, found: String, breaking| vec![Difference { object, expected, found, breaking }];
         match self.ledger(schema, migrations).await {
             Ok(ledger) => Ok(match ledger.newest() {
                 Some(newest) if newest < known => {

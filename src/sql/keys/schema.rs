@@ -3,11 +3,11 @@
 use std::fmt;
 
 use crate::key::{HexDigest, HistoryEntry, KeyChange, KeyId, KeyRecord, Rotation, Schema};
+#[cfg(feature = "postgres")]
+use crate::sql::engine::InvalidSchemaName;
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
-#[cfg(feature = "postgres")]
-use crate::sql::engine::InvalidSchemaName;
 use crate::sql::keys::RowReader;
 #[cfg(feature = "postgres")]
 use crate::sql::keys::grants::{Access, grants};

@@ -8,6 +8,7 @@ use crate::sql::keys::store::interpret;
 use crate::sql::keys::{KeyTables, SqlSchema};
 use crate::store::{KeyLookup, StoreError, Unfit};
 use crate::time::Timestamp;
+use crate::visible::visible_error;
 
 impl Engine {
     /// Makes the tables that the schema `S` lacks, see [`SqlKeyStore::migrate`](crate::SqlKeyStore::migrate). It needs no
@@ -90,8 +91,10 @@ impl Engine {
             MigrateError::Newer { schema, found, known } => Unfit::Newer { schema, found, known }.into(),
             MigrateError::Changed { schema, version, name } => Unfit::Changed { schema, version, name }.into(),
             MigrateError::Untrusted { table, owner } => Unfit::Untrusted { table, owner }.into(),
-            MigrateError::Unavailable { backend, source } => StoreError::Unavailable { backend, source },
-            MigrateError::Failed { source } => StoreError::Backend { backend, source },
+            MigrateError::Unavailable { backend, source } => {
+                StoreError::Unavailable { backend, source: visible_error(source) }
+            }
+            MigrateError::Failed { source } => StoreError::Backend { backend, source: visible_error(source) },
             other @ MigrateError::Incompatible { .. } => StoreError::Backend { backend, source: other.into() },
         }
     }

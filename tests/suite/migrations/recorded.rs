@@ -1,8 +1,8 @@
 //! What is recorded of a migration, and what a record says that this version does not know.
 
+use keyward::SqlKeyStore;
 use keyward::schemas::scraper::Scraper;
 use keyward::schemas::standard::Standard;
-use keyward::SqlKeyStore;
 use keyward::sql::MigrateError;
 use keyward::store::{StoreError, Unfit};
 use sha2::{Digest, Sha256};

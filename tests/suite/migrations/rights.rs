@@ -2,10 +2,10 @@
 
 use std::error::Error as _;
 
+use keyward::SqlKeyStore;
 use keyward::schemas::scraper::Scraper;
 use keyward::schemas::standard::Standard;
 use keyward::sql::MigrateError;
-use keyward::SqlKeyStore;
 
 use super::{assert_a_key_lives, migrate};
 use crate::support::roles::Role;

@@ -10,10 +10,10 @@ mod keys;
 mod neighbours;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod rows;
 #[cfg(feature = "postgres")]
 mod rights;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod rows;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod trust;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

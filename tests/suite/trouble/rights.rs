@@ -92,27 +92,25 @@ async fn each_role_does_what_it_may_and_is_refused_the_rest<S: TestSchema>(fixtu
             }
         }
         if access < Access::Operator {
-            cannot_bring_a_key_back::<S>(&role).await;
+            cannot_raise_rights_or_forget_revocations::<S>(&role).await;
         }
         role.drop().await;
     }
 }
 
-/// Not by keyward's statements alone is it refused. Where a new key takes the place of the one before, whoever issues
-/// keys can end them as well.
-async fn cannot_bring_a_key_back<S: TestSchema>(role: &Role<'_>) {
-    let revival = match S::NAME {
-        "standard" => "UPDATE keyward.keys SET revoked_at = NULL",
-        "mesh" => "UPDATE mesh.api_key SET revoked_at = NULL",
-        "scraper" => "UPDATE api_keys SET is_active = true",
-        _ => "UPDATE keyward.revocations SET reason = NULL",
+/// Not by keyward's statements alone is it refused: whoever takes the service over has no other rights either.
+async fn cannot_raise_rights_or_forget_revocations<S: TestSchema>(role: &Role<'_>) {
+    let (raise, forget) = match S::NAME {
+        "standard" => ("UPDATE keyward.keys SET scopes = 'admin'", "DELETE FROM keyward.key_history"),
+        "mesh" => ("UPDATE mesh.api_key SET capabilities = '[]'", "UPDATE keyward.revocations SET reason = NULL"),
+        "scraper" => ("UPDATE api_keys SET scopes = '{admin}'", "DELETE FROM keyward.revocations"),
+        _ => ("UPDATE aggregators SET display_name = ''", "UPDATE keyward.revocations SET reason = NULL"),
     };
-    for statement in [revival, "DELETE FROM keyward.migrations", "CREATE TABLE keyward.mine ()"] {
+    for statement in [raise, forget, "DELETE FROM keyward.migrations", "CREATE TABLE keyward.mine ()"] {
         role.try_run(statement).await.expect_err(statement);
     }
     if S::NAME == "aggregator" {
         role.try_run("SELECT oauth_access_token_encrypted FROM aggregators").await.unwrap_err();
-        role.try_run("UPDATE aggregators SET display_name = ''").await.unwrap_err();
     }
 }
 
@@ -146,9 +144,8 @@ async fn refused_for_lack_of<S: TestSchema>(role: &Role<'_>, table: &str, lackin
     let shown = refused.to_string();
     assert!(shown.contains(table) && shown.contains(lacking) && refused.is_outage(), "{shown}");
     let found = Engine::from(role.postgres().await).check::<S>().await.unwrap();
-    let is_it = |one: &keyward::sql::Difference| {
-        one.breaking && one.object == table && one.expected.starts_with(lacking)
-    };
+    let is_it =
+        |one: &keyward::sql::Difference| one.breaking && one.object == table && one.expected.starts_with(lacking);
     assert!(found.iter().any(is_it), "{table}: {found:?}");
 }
 

@@ -139,7 +139,12 @@ mod postgres {
         keyward::Engine::from(&named).migrate::<S>(START).await.unwrap();
         SqlKeyStore::open(named, S::schema()).await.unwrap();
         // Or the service has the role's rights.
-        database.run(&format!("GRANT {} TO {}; GRANT ALL ON ALL TABLES IN SCHEMA keyward TO {1}", mallory.name, service.name)).await;
+        database
+            .run(&format!(
+                "GRANT {} TO {}; GRANT ALL ON ALL TABLES IN SCHEMA keyward TO {1}",
+                mallory.name, service.name
+            ))
+            .await;
         database.run(&grants_to_host_tables::<S>(&service.name)).await;
         SqlKeyStore::open(service.postgres().await, S::schema()).await.unwrap();
         service.drop().await;
@@ -177,7 +182,9 @@ mod postgres {
     async fn a_view_with_the_name_of_an_own_table_is_refused<S: TestSchema>() {
         let fixture = Fixture::<S>::postgres().await;
         let table = if S::NAME == "standard" { "key_history" } else { "rotations" };
-        let view = format!("ALTER TABLE keyward.{table} RENAME TO behind; CREATE VIEW keyward.{table} AS TABLE keyward.behind");
+        let view = format!(
+            "ALTER TABLE keyward.{table} RENAME TO behind; CREATE VIEW keyward.{table} AS TABLE keyward.behind"
+        );
         fixture.database().run(&view).await;
         let owner = fixture.database().text("SELECT current_user::text").await.unwrap();
         assert_refused::<S>(engine(fixture.database()).await, &format!("keyward.{table}"), &owner).await;

@@ -1,10 +1,10 @@
 //! Tables that are gone, older, or in another form: whoever meets them says so, and nothing is weaker than it is said
 //! to be.
 
+use keyward::KeysError;
 use keyward::key::{Reason, Status};
 use keyward::sql::MigrateError;
 use keyward::store::StoreError;
-use keyward::KeysError;
 
 use crate::support::{Fixture, START, TestSchema, over_schemas};
 

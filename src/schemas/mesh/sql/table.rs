@@ -33,10 +33,11 @@ pub(super) static API_KEY: Table = Table {
         ForeignKey { column: "issued_by_member_id", table: MEMBER_NAME, on_update: "CASCADE", on_delete: "SET NULL" },
         ForeignKey { column: "mesh_id", table: MESH_NAME, on_update: "CASCADE", on_delete: "CASCADE" },
     ],
+    // A rotation without grace ends the key before at once.
     writes: &[
         Write::update(Duty::LastUse, &["last_used_at"]),
         Write::insert(Duty::Issue),
-        Write::update(Duty::Issue, &["expires_at"]),
+        Write::update(Duty::Issue, &["expires_at", "revoked_at"]),
         Write::update(Duty::Operate, &["revoked_at"]),
     ],
 };

@@ -45,10 +45,11 @@ pub(super) static API_KEYS: Table = Table {
     unique: &[Index::on("key_hash")],
     indexes: &[Index::on("client_id"), Index::on("is_active"), Index::on("key_hash")],
     foreign_keys: &[],
+    // A rotation without grace ends the key before at once.
     writes: &[
         Write::update(Duty::LastUse, &["last_used_at"]),
         Write::insert(Duty::Issue),
-        Write::update(Duty::Issue, &["expires_at"]),
+        Write::update(Duty::Issue, &["expires_at", "is_active"]),
         Write::update(Duty::Operate, &["is_active"]),
     ],
 };

@@ -49,9 +49,10 @@ static KEYS: Table = Table {
     unique: &[Index::on("digest")],
     indexes: &[Index::on("owner,created_at,id"), Index::on("created_at,id"), Index::on("(expression)")],
     foreign_keys: &[],
+    // A rotation without grace ends the key before at once.
     writes: &[
         Write::insert(Duty::Issue),
-        Write::update(Duty::Issue, &["expires_at", "successor_id", "version"]),
+        Write::update(Duty::Issue, &["expires_at", "revoked_at", "successor_id", "version"]),
         Write::update(
             Duty::Operate,
             &[

@@ -159,7 +159,8 @@ pub(super) async fn differences(engine: &Engine, table: &Table) -> Result<Vec<Di
 impl Lacking {
     fn difference(self, found: &str, breaking: bool) -> Difference {
         let Self { object, right, columns } = self;
-        let expected = if columns.is_empty() { format!("{right} granted") } else { format!("{right} ({columns}) granted") };
+        let expected =
+            if columns.is_empty() { format!("{right} granted") } else { format!("{right} ({columns}) granted") };
         Difference { object, expected, found: found.to_owned(), breaking }
     }
 }

@@ -77,7 +77,6 @@ impl Postgres {
         }
     }
 
-
     /// Takes tables that the role `role` has made for keyward's own, or for the host's. It can be called for several.
     ///
     /// A table of our names that somebody else made, with triggers and rows of its own, could let a key in: a store on
