@@ -26,6 +26,8 @@ pub(crate) mod concurrency;
 mod database;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "postgres")]
+pub(crate) mod roles;
 pub(crate) mod schemas;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;

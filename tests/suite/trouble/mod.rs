@@ -7,6 +7,14 @@ mod front;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod keys;
 #[cfg(feature = "postgres")]
+mod neighbours;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod rights;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod trust;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod versions;
