@@ -10,3 +10,5 @@ mod keys;
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
