@@ -14,6 +14,8 @@ mod postgres;
 mod rights;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod trust;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
