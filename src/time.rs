@@ -180,6 +180,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long something has taken, by a clock that is never set.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+#[cfg(feature = "sqlite")]
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock for limits to waiting")]
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock that stands still until it is moved, for tests.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);

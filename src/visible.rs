@@ -184,7 +184,7 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Layered(&'static str, #[source] Option<Box<Layered>>);
+    struct Layered(&'static str, #[source] Option<Box<Self>>);
 
     #[test]
     fn an_error_is_shown_with_its_causes_on_one_line() {

@@ -110,12 +110,15 @@ impl LastUsed {
             Ok(Touched { written, busy, refused }) => {
                 batch.settle();
                 self.put_back(busy);
-                self.count_refused(&refused);
+                if let Some(KeyUse { id, .. }) = refused.first() {
+                    self.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+                    tracing::warn!(event = "last_used.refused", uses = refused.len(), first_key_id = %id);
+                }
                 Ok(written)
             }
             // A role that may only read will not write the next time either.
             Err(error @ StoreError::Denied { .. }) => {
-                self.count_refused(&batch.settle());
+                self.refused.fetch_add(batch.settle().len() as u64, Ordering::Relaxed);
                 Err(error)
             }
             Err(error) => Err(error),
@@ -137,13 +140,6 @@ impl LastUsed {
         }
         drop(pending);
         self.dropped.fetch_add(dropped, Ordering::Relaxed);
-    }
-
-    fn count_refused(&self, uses: &[KeyUse]) {
-        if let Some(KeyUse { id, .. }) = uses.first() {
-            self.refused.fetch_add(uses.len() as u64, Ordering::Relaxed);
-            tracing::debug!(event = "last_used.refused", uses = uses.len(), first_key_id = %id);
-        }
     }
 
     #[cfg(feature = "tokio")]

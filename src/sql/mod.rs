@@ -15,10 +15,10 @@ pub use engine::{ConnectError, Engine};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
 pub use engine::{InvalidSchemaName, Postgres};
-#[cfg(feature = "postgres")]
-#[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-pub use keys::PostgresWithin;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use keys::SqliteWithin;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+pub use keys::{Access, PostgresWithin};
 pub use keys::{HostTransaction, SqlKeyStore, SqlSchema, StatementText};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use error::{Reference, StoreError};
+pub use error::{Reference, StoreError, Unfit};
 pub use memory::MemoryKeyStore;
 pub use requests::{
     CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,

@@ -7,6 +7,7 @@
 
 #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "only PostgreSQL has to be waited for"))]
 mod host;
+mod kept;
 mod receipts;
 mod refused;
 

@@ -19,34 +19,41 @@ pub(crate) async fn within<T, E: Into<Failure>>(
     }
 }
 
-/// Opens the database. A SQLite file that is missing is made only when `create` says so.
+/// Opens the database. A SQLite file that is missing is made only when `create` says so; one that is there keeps its
+/// journal mode, unless the URL says otherwise.
 pub(crate) async fn connect(arguments: &DatabaseArguments, create: bool) -> Result<Engine, Failure> {
     let url = arguments.url.as_deref();
-    let url = url.ok_or_else(|| Failure::usage("--db is required: sqlite:PATH or postgres://…"))?;
-    let opened = if create { creating(url)? } else { on_disk(url)?.to_owned() };
+    let url = on_disk(url.ok_or_else(|| Failure::usage("--db is required: sqlite:PATH or postgres://…"))?)?;
     let connecting = async {
-        Engine::connect(&opened).await.map_err(|error| match error {
+        let connected = match Engine::connect(url).await {
+            Err(ConnectError::MissingFile { .. }) if create => Engine::connect(&creating(url)).await,
+            connected => connected,
+        };
+        connected.map_err(|error| match error {
             // Unless the URL says how the file is opened, `migrate` makes it.
             ConnectError::MissingFile { path } if !create && !url.contains("mode=") => Failure::no_database(&path),
             error => error.into(),
         })
     };
     let engine = within(arguments.timeout, connecting).await?;
-    own_tables_in(arguments.postgres_schema.as_deref(), engine)
+    own_tables_in(arguments, engine)
 }
 
-fn own_tables_in(schema: Option<&str>, engine: Engine) -> Result<Engine, Failure> {
-    let Some(schema) = schema else { return Ok(engine) };
+fn own_tables_in(arguments: &DatabaseArguments, engine: Engine) -> Result<Engine, Failure> {
+    let DatabaseArguments { postgres_schema: schema, trusted, .. } = arguments;
     match engine {
         #[cfg(feature = "postgres")]
-        Engine::Postgres(postgres) => {
-            let renamed = postgres.own_tables_in(schema);
-            Ok(renamed.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?.into())
+        Engine::Postgres(mut postgres) => {
+            if let Some(schema) = schema {
+                let renamed = postgres.own_tables_in(schema);
+                postgres = renamed.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?;
+            }
+            Ok(trusted.iter().fold(postgres, |postgres, role| postgres.trusting(role)).into())
         }
-        _ => {
-            let _ = schema;
-            Err(Failure::usage("--postgres-schema is for postgres:// databases"))
-        }
+        _ if schema.is_some() => Err(Failure::usage("--postgres-schema is for postgres:// databases")),
+        _ if !trusted.is_empty() => Err(Failure::usage("--trust is for postgres:// databases")),
+        #[cfg(feature = "sqlite")]
+        engine => Ok(engine),
     }
 }
 
@@ -68,13 +75,12 @@ fn on_disk(url: &str) -> Result<&str, Failure> {
 }
 
 /// The same database, which is made when it is missing, unless the URL says otherwise.
-fn creating(url: &str) -> Result<String, Failure> {
-    let url = on_disk(url)?;
-    Ok(match sqlite(url) {
+fn creating(url: &str) -> String {
+    match sqlite(url) {
         Some((path, "")) if !path.is_empty() => format!("{}?mode=rwc", url.trim_end_matches('?')),
         Some((_, parameters)) if !parameters.is_empty() && !parameters.contains("mode=") => format!("{url}&mode=rwc"),
         _ => url.to_owned(),
-    })
+    }
 }
 
 impl From<ConnectError> for Failure {

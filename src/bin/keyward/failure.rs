@@ -114,7 +114,9 @@ fn hint(error: &StoreError, message: &str) -> Option<&'static str> {
         StoreError::Unavailable { .. } if says(&["55P03", "is locked"]) => {
             Some("somebody else holds a lock on it: nothing was changed, try again, or look for who holds it")
         }
-        StoreError::Suppressed { .. } => Some("nothing was changed: remove the trigger or the rule, and try again"),
+        StoreError::Suppressed { .. } => {
+            Some("whoever reads that table goes on accepting it: remove the trigger or the rule, and try again")
+        }
         StoreError::Denied { .. } => {
             Some("`keyward check` names the rights that are missing, `keyward grants` prints the statements")
         }
@@ -186,7 +188,7 @@ mod tests {
         let (backend, table) = ("PostgreSQL", "api_keys");
         let locked = StoreError::Unavailable { backend, source: "canceling (SQLSTATE 55P03)".into() };
         for (error, said) in [
-            (StoreError::Suppressed { table }, "kept the key in api_keys as it was; nothing was changed"),
+            (StoreError::Suppressed { table }, "kept the key in api_keys as it was; whoever"),
             (StoreError::Denied { backend, source: "no (SQLSTATE 42501)".into() }, "42501); `keyward check` names"),
             (locked, "55P03); somebody else holds a lock on it"),
             (StoreError::Unavailable { backend: "SQLite", source: "database is locked".into() }, "locked; somebody"),

@@ -125,6 +125,24 @@ mod tests {
     }
 
     #[test]
+    fn only_a_key_for_all_topics_may_do_what_touches_all_topics() {
+        let all = details(key(&[Capability::Read]));
+        let scoped = details(key(&[Capability::Read]).only_topics(["deploys"]).unwrap());
+        assert_eq!(all.permits(Access::to_all_topics(Capability::Read)), Ok(()));
+        assert_eq!(scoped.permits(Access::to_all_topics(Capability::Read)), Err(AccessDenied::Topic));
+    }
+
+    #[test]
+    fn a_denial_has_a_word_for_the_log() {
+        assert_eq!(AccessDenied::Capability(Capability::Send).code(), "missing_capability");
+        assert_eq!(AccessDenied::Topic.code(), "topic_out_of_scope");
+        assert_eq!(
+            AccessDenied::Capability(Capability::StateWrite).to_string(),
+            "the key lacks the capability state_write"
+        );
+    }
+
+    #[test]
     fn admin_does_not_lift_the_limit_to_topics() {
         let scoped = details(key(&[Capability::Admin]).only_topics(["deploys"]).unwrap());
         assert_eq!(scoped.permits(Access::to_topic(Capability::Send, "general")), Err(AccessDenied::Topic));

@@ -62,8 +62,8 @@ impl<S: Schema> Keys<S> {
         self.shared.last_used.flush(&*self.shared.store).await
     }
 
-    /// Writes last use once an interval until `shutdown` completes, and once more then, for at most 5 seconds. Run it as
-    /// a task of the host, which needs tokio's timer.
+    /// Writes last use once an interval until `shutdown` completes, and once more then: it ends within 10 seconds. Run it
+    /// as a task of the host, which needs tokio's timer.
     ///
     /// Failures do not end it: the first of several is logged, then the end of them, and the time between two attempts
     /// grows to eight intervals. What could not be written at the end shows in the

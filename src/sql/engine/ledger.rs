@@ -1,10 +1,31 @@
 //! The table that records which migrations were applied, and the questions whether something is there.
 
+use crate::sql::engine::check::{Column, Table, TableName};
 use crate::sql::engine::{Cell, Engine, EngineError, Query, Sql, Statement, Value};
 use crate::time::Timestamp;
 
 /// The bare name of the table.
-const TABLE: &str = "migrations";
+pub(super) const TABLE: &str = "migrations";
+
+/// The table, as [`CREATE_TABLE`] makes it.
+pub(crate) static SHAPE: Table = Table {
+    name: TableName::Own(TABLE),
+    create: None,
+    optional: true,
+    shared: false,
+    columns: &[
+        Column::required("schema", "text", "TEXT"),
+        Column::required("version", "integer", "INTEGER"),
+        Column::required("name", "text", "TEXT"),
+        Column::required("checksum", "text", "TEXT"),
+        Column::required("applied_at", "timestamp without time zone", "TIMESTAMP"),
+    ],
+    primary_key: "schema,version",
+    unique: &[],
+    indexes: &[],
+    foreign_keys: &[],
+    writes: &[],
+};
 
 pub(super) const CREATE_SCHEMA: Sql = Sql { postgres: "CREATE SCHEMA IF NOT EXISTS keyward", sqlite: "" };
 
@@ -42,7 +63,7 @@ const RECORD: Sql = Sql {
 
 static RECORDED: Query = Query::new(
     Sql {
-        postgres: "SELECT version, checksum FROM keyward.migrations WHERE schema = $1",
+        postgres: "SELECT version, checksum FROM keyward.migrations WHERE schema::text = $1::text",
         sqlite: "SELECT version AS version, checksum AS checksum FROM keyward_migrations WHERE schema = ?1",
     },
     &["version", "checksum"],
@@ -54,16 +75,19 @@ static RECORDED: Query = Query::new(
 /// `$1` the schema of our own tables. SQLite has no other than the file.
 static FIND_SCHEMA: Query = Query::new(
     Sql {
-        postgres: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+        postgres: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1::text::name",
         sqlite: "SELECT 1 WHERE ?1 IS NOT NULL",
     },
     &[],
 );
 
-/// `$1` a table, with its schema or wherever the search path finds it.
+/// `$1` a table of our own, with its schema, which a role need not have a right to.
 static FIND_TABLE: Query = Query::new(
     Sql {
-        postgres: "SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)",
+        postgres: "
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = pg_catalog.split_part($1::text, '.'::text, 1)::name
+              AND c.relname = pg_catalog.split_part($1::text, '.'::text, 2)::name",
         sqlite: "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1",
     },
     &[],
@@ -74,7 +98,7 @@ static FIND_COLUMN: Query = Query::new(
     Sql {
         postgres: "
             SELECT 1 FROM pg_catalog.pg_attribute
-            WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2 AND attnum > 0 AND NOT attisdropped",
+            WHERE attrelid = pg_catalog.to_regclass($1::text) AND attname = $2::text::name AND attnum > 0 AND NOT attisdropped",
         sqlite: "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2",
     },
     &[],

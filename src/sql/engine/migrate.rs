@@ -3,11 +3,12 @@
 
 use std::error::Error;
 
-use crate::sql::engine::check::{Difference, Gap, Table, compare};
+use crate::sql::engine::check::{Difference, Gap, Table, TableName, Untrusted, compare};
 use crate::sql::engine::checksum::checksum;
 use crate::sql::engine::ledger::{self, Ledger};
 use crate::sql::engine::{Engine, EngineError, Script, ScriptError, Sql, Statement, Step};
 use crate::time::Timestamp;
+use crate::visible::Visible;
 
 /// One migration, for both engines. Hosts with a migration tool of their own may run its text instead.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,11 @@ impl Migration {
     #[must_use]
     pub const fn sqlite(&self) -> &'static str {
         self.sql().sqlite
+    }
+
+    /// Whether a table of our own, or a column of one, is a result of it.
+    fn makes(&self, result: &str) -> bool {
+        matches!(self.change, Change::Run { makes, .. } if makes.contains(&result))
     }
 
     const fn sql(&self) -> Sql {
@@ -118,6 +124,15 @@ pub enum MigrateError {
         /// What it lacks.
         missing: Vec<Difference>,
     },
+    /// A table of the name that keyward's own have, or their schema, was made by somebody else, whose triggers and rows it
+    /// may hold. Nothing was changed.
+    #[error("{} belongs to {}, who is not trusted: drop it, or say that this role is trusted", Visible(.table), Visible(.owner))]
+    Untrusted {
+        /// The table or the schema.
+        table: String,
+        /// The role.
+        owner: String,
+    },
     /// The database is out of reach or too busy; the same call may succeed later.
     #[error("{backend} is unavailable")]
     Unavailable {
@@ -156,34 +171,49 @@ const LOCK: &str = "migrations";
 /// How often another process may get ahead before a call gives up.
 const ATTEMPTS: u32 = 16;
 
-/// Another process was faster.
+/// Why nothing of a migration stays.
 #[derive(Debug)]
-struct Overtaken;
+enum Refusal {
+    /// Another process was faster.
+    Overtaken,
+    /// Somebody else made a table of ours meanwhile.
+    Untrusted,
+}
 
 impl Engine {
     /// Applies what has not been applied yet, in order, and names what was made. Running it again, or in several
-    /// processes at once, does nothing more. `at` is the time that is recorded.
-    pub(crate) async fn migrate(
+    /// processes at once, does nothing more. `at` is the time that is recorded; `tables` are those that the migrations
+    /// make or adopt, in their final form.
+    pub(crate) async fn apply(
         &self,
         schema: &'static str,
         migrations: &[Migration],
+        tables: &[&Table],
         at: Timestamp,
     ) -> Result<Vec<AppliedMigration>, MigrateError> {
+        self.require_trusted(tables).await?;
         let mut ledger = self.ledger(schema, migrations).await?;
         // Before anything is changed, so that a table that will not do costs nothing.
         for migration in migrations {
             self.work(migration, &ledger).await?;
         }
+        self.require_own_shape(migrations, tables).await?;
         let mut applied = Vec::new();
         for migration in migrations {
             let mut attempts = 0;
             let done = loop {
                 let work = self.work(migration, &ledger).await?;
-                match self.carry_out(schema, migration, &ledger, &work, at).await {
+                match self.carry_out(schema, migration, tables, &ledger, &work, at).await {
                     Ok(()) => break !work.batches.is_empty(),
-                    Err(ScriptError::Refused(Overtaken)) if attempts < ATTEMPTS => attempts += 1,
-                    Err(ScriptError::Refused(Overtaken)) => {
+                    Err(ScriptError::Refused(Refusal::Overtaken)) if attempts < ATTEMPTS => attempts += 1,
+                    Err(ScriptError::Refused(Refusal::Overtaken)) => {
                         return Err(MigrateError::Failed { source: "other processes migrate all the time".into() });
+                    }
+                    Err(ScriptError::Refused(Refusal::Untrusted)) => {
+                        self.require_trusted(tables).await?;
+                        return Err(MigrateError::Failed {
+                            source: "a table was made by another role meanwhile".into(),
+                        });
                     }
                     // What is there needs no rights; that it cannot be recorded changes nothing.
                     Err(ScriptError::Engine(EngineError::Denied { .. })) if work.batches.is_empty() => break false,
@@ -198,10 +228,91 @@ impl Engine {
         Ok(applied)
     }
 
+    /// Which of our own tables are there, and which were made and are gone.
+    ///
+    /// # Errors
+    /// [`MigrateError::Newer`] and [`MigrateError::Changed`] when another version of keyward has made them.
+    pub(crate) async fn presence(
+        &self,
+        schema: &'static str,
+        migrations: &[Migration],
+        tables: &[&Table],
+    ) -> Result<Presence, MigrateError> {
+        let ledger = self.ledger(schema, migrations).await?;
+        let mut presence = Presence { found: Vec::new(), lost: Vec::new() };
+        for name in own(tables) {
+            let is_recorded = migrations.iter().any(|one| one.makes(name) && ledger.has(one.version));
+            if ledger::exists(self, name).await? {
+                presence.found.push(name);
+            } else if is_recorded {
+                presence.lost.push(self.own_table(name));
+            }
+        }
+        Ok(presence)
+    }
+
+    /// In what the versions that were recorded differ from those that are known.
+    pub(crate) async fn version_differences(
+        &self,
+        schema: &'static str,
+        migrations: &[Migration],
+    ) -> Result<Vec<Difference>, MigrateError> {
+        let known = newest(migrations);
+        let object = self.own_table(ledger::TABLE);
+        let difference =
+            |expected: String, found: String, breaking| vec![Difference { object, expected, found, breaking }];
+        match self.ledger(schema, migrations).await {
+            Ok(ledger) => Ok(match ledger.newest() {
+                Some(newest) if newest < known => {
+                    difference(format!("{schema} at version {known}"), format!("version {newest}"), false)
+                }
+                // Where nothing was recorded, the host has made the tables with a tool of its own.
+                _ => Vec::new(),
+            }),
+            Err(MigrateError::Newer { found, .. }) => {
+                Ok(difference(format!("{schema} at version {known}"), format!("version {found}"), true))
+            }
+            Err(MigrateError::Changed { version, name, .. }) => {
+                let expected = format!("{schema} {version} {name} as this version of keyward applies it");
+                Ok(difference(expected, "another form of it".to_owned(), true))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn require_trusted(&self, tables: &[&Table]) -> Result<(), MigrateError> {
+        match self.untrusted(tables).await? {
+            Some(Untrusted { table, owner }) => Err(MigrateError::Untrusted { table, owner }),
+            None => Ok(()),
+        }
+    }
+
+    /// Our own tables that are there have to be what the migrations make of them, or they are somebody else's. What a
+    /// migration adds later may still be missing.
+    async fn require_own_shape(&self, migrations: &[Migration], tables: &[&Table]) -> Result<(), MigrateError> {
+        for table in tables.iter().copied().chain([&ledger::SHAPE]) {
+            let TableName::Own(own) = table.name else { continue };
+            if !ledger::exists(self, own).await? {
+                continue;
+            }
+            let is_added = |difference: &Difference| {
+                let column = difference.object.rsplit('.').next().unwrap_or_default();
+                let result = format!("{own}.{column}");
+                migrations.iter().any(|migration| migration.makes(&result))
+            };
+            let missing = compare(self, table).await?.into_iter().map(|finding| finding.difference);
+            let missing: Vec<_> = missing.filter(|found| found.breaking && !is_added(found)).collect();
+            if !missing.is_empty() {
+                return Err(MigrateError::Incompatible { table: table.name.on(self), missing });
+            }
+        }
+        Ok(())
+    }
+
     /// What was recorded, which has to be what `migrations` say.
     async fn ledger(&self, schema: &'static str, migrations: &[Migration]) -> Result<Ledger, MigrateError> {
         let ledger = Ledger::read(self, schema).await?;
-        let known = migrations.iter().map(Migration::version).max().unwrap_or(0);
+        let known = newest(migrations);
         if let Some(found) = ledger.newest().filter(|newest| *newest > known) {
             return Err(MigrateError::Newer { schema, found, known });
         }
@@ -257,25 +368,48 @@ impl Engine {
         &self,
         schema: &'static str,
         migration: &Migration,
+        tables: &[&Table],
         ledger: &Ledger,
         work: &Work,
         at: Timestamp,
-    ) -> Result<(), ScriptError<Overtaken>> {
+    ) -> Result<(), ScriptError<Refusal>> {
         let is_recorded = ledger.has(migration.version);
         if is_recorded && work.batches.is_empty() {
             return Ok(());
         }
-        let make = |(guard, sql)| [Step::refuse(guard, Overtaken), Step::batch(sql)];
+        let make = |(guard, sql)| [Step::refuse(guard, Refusal::Overtaken), Step::batch(sql)];
         let mut steps: Vec<_> = ledger.missing(self).into_iter().flat_map(make).collect();
         if !is_recorded {
             let record = ledger::record(schema, migration.version, migration.name, self.checksum(migration), at);
-            steps.push(Step::require(record, Overtaken));
+            steps.push(Step::require(record, Refusal::Overtaken));
         }
-        steps.extend(work.guards.iter().cloned().map(|guard| Step::refuse(guard, Overtaken)));
+        steps.extend(work.guards.iter().cloned().map(|guard| Step::refuse(guard, Refusal::Overtaken)));
         steps.extend(work.batches.iter().copied().map(Step::batch));
+        // What `IF NOT EXISTS` passed over may have been made by anybody since it was looked for.
+        steps.push(Step::refuse(self.find_untrusted(tables), Refusal::Untrusted));
         self.run(Script::locked(LOCK, steps)).await?;
         Ok(())
     }
+}
+
+/// What is there of our own tables.
+pub(crate) struct Presence {
+    /// By their bare names.
+    pub(crate) found: Vec<&'static str>,
+    /// Those that were recorded as made and are not there, with their schema.
+    pub(crate) lost: Vec<String>,
+}
+
+fn newest(migrations: &[Migration]) -> u32 {
+    migrations.iter().map(Migration::version).max().unwrap_or(0)
+}
+
+/// The bare names of our own tables.
+fn own<'t>(tables: &'t [&Table]) -> impl Iterator<Item = &'static str> + 't {
+    tables.iter().filter_map(|table| match table.name {
+        TableName::Own(name) => Some(name),
+        TableName::Host(_) => None,
+    })
 }
 
 /// What is left to do for a migration.

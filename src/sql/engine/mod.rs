@@ -8,13 +8,13 @@ pub(crate) mod check;
 mod checksum;
 mod connect;
 mod error;
-mod ledger;
+pub(crate) mod ledger;
 pub(crate) mod migrate;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod row;
 #[cfg(feature = "postgres")]
-mod schema_name;
+pub(crate) mod schema_name;
 mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -159,6 +159,16 @@ impl Engine {
             Self::Sqlite(_) => format!("keyward_{name}"),
             #[cfg(feature = "postgres")]
             Self::Postgres(postgres) => format!("{}.{name}", postgres.own_schema()),
+        }
+    }
+
+    /// What the engine is called in messages.
+    pub(crate) const fn backend(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => "SQLite",
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => "PostgreSQL",
         }
     }
 

@@ -5,17 +5,17 @@ use std::fmt;
 use crate::sql::engine::ledger::CREATE_SCHEMA;
 
 /// The name under which the statements in the source know the schema.
-pub(super) const DEFAULT: &str = "keyward";
+pub(crate) const DEFAULT: &str = "keyward";
 
 /// The longest name that PostgreSQL keeps whole.
 const MOST_BYTES: usize = 63;
 
 /// A name that needs no escaping.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct SchemaName(String);
+pub(crate) struct SchemaName(String);
 
 impl SchemaName {
-    pub(super) fn parse(name: &str) -> Result<Self, InvalidSchemaName> {
+    pub(crate) fn parse(name: &str) -> Result<Self, InvalidSchemaName> {
         let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
         let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         // PostgreSQL keeps names that start with `pg_` for itself.
@@ -23,7 +23,7 @@ impl SchemaName {
         if is_valid { Ok(Self(name.to_owned())) } else { Err(InvalidSchemaName) }
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 

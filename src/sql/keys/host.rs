@@ -4,7 +4,7 @@ use crate::key::{
     HexDigest, HistoryEntry, KeyChange, KeyDigest, KeyId, KeyRecord, OwnerId, Reason, Revocation, Rotation, Schema,
     Status,
 };
-use crate::sql::engine::check::{Column as TableColumn, Table, TableName};
+use crate::sql::engine::check::{Column as TableColumn, Duty, Table, TableName, Write};
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value, Violation, ViolationKind};
 use crate::sql::keys::revocation::Revocations;
@@ -258,6 +258,8 @@ pub(crate) static REVOCATIONS: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[],
+    // The first revocation stays, or the last one of several where the host took one back.
+    writes: &[Write::insert(Duty::Operate), Write::update(Duty::Operate, &["revoked_at", "reason"])],
 };
 
 /// See [`REVOCATIONS`].
@@ -278,6 +280,7 @@ pub(crate) static ROTATIONS: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[],
+    writes: &[Write::insert(Duty::Issue)],
 };
 
 /// Makes both side tables, as the second migration of every schema on a host's table.

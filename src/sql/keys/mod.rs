@@ -1,5 +1,7 @@
 //! One key store for every schema and every engine: [`SqlKeyStore`].
 
+#[cfg(feature = "postgres")]
+mod grants;
 pub(crate) mod host;
 pub(crate) mod json;
 mod last_use;
@@ -8,8 +10,11 @@ pub(crate) mod revocation;
 pub(crate) mod rotation;
 mod schema;
 mod store;
+mod tables;
 mod within;
 
+#[cfg(feature = "postgres")]
+pub use grants::Access;
 pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};

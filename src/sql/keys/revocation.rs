@@ -239,10 +239,11 @@ impl<S: SqlSchema> SqlKeyStore<S> {
                 break;
             }
         }
-        let remaining = self.read_remaining(owner, None).await?;
-        if count == 0 && !remaining.is_empty() {
+        // Nothing could be done, so that the fault is not a single row's.
+        if count == 0 {
             return Err(refused);
         }
+        let remaining = self.read_remaining(owner, None).await?;
         Ok(RevokedAll::new(owner.clone(), count).with_remaining(remaining))
     }
 

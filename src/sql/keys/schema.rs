@@ -3,10 +3,14 @@
 use std::fmt;
 
 use crate::key::{HexDigest, HistoryEntry, KeyChange, KeyId, KeyRecord, Rotation, Schema};
+#[cfg(feature = "postgres")]
+use crate::sql::engine::InvalidSchemaName;
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
+#[cfg(feature = "postgres")]
+use crate::sql::keys::grants::{Access, grants};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
@@ -26,6 +30,21 @@ pub trait SqlSchema: KeyTables {
     fn statements() -> Vec<StatementText> {
         let text = |(name, Sql { postgres, sqlite })| StatementText { name, postgres, sqlite };
         <Self as KeyTables>::statements().into_iter().map(text).collect()
+    }
+
+    /// The statements that give the PostgreSQL role `role` what it needs for `access`, and nothing more: of tables that
+    /// hold other things beside keys, single columns. `own_schema` is the schema of keyward's own tables, `keyward` unless
+    /// [`Postgres::own_tables_in`](crate::Postgres::own_tables_in) names another.
+    ///
+    /// They are run once, by the owner of the tables, after the migrations; the host's tables are found by the
+    /// `search_path` of whoever runs them.
+    ///
+    /// # Errors
+    /// [`InvalidSchemaName`](crate::sql::InvalidSchemaName) when `own_schema` is none.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+    fn grants(access: Access, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+        grants::<Self>(access, role, own_schema)
     }
 }
 

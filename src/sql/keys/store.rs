@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll, Rotation};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Sql, Value};
+use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value};
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use, revocation};
 use crate::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
@@ -59,39 +59,20 @@ impl<S: SqlSchema> fmt::Debug for SqlKeyStore<S> {
     }
 }
 
-static SIDE_TABLES: Query = Query::new(
-    Sql {
-        postgres: "
-            SELECT pg_catalog.count(*) AS found
-            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname::text = $1::text AND c.relname::text IN ('revocations', 'rotations')",
-        sqlite: "
-            SELECT count(*) AS found FROM sqlite_schema
-            WHERE type = 'table' AND ?1 = 'main' AND name IN ('keyward_revocations', 'keyward_rotations')",
-    },
-    &["found"],
-);
-
 impl<S: SqlSchema> SqlKeyStore<S> {
     /// The keys of `schema` in the database of `engine`.
     ///
-    /// Which of the optional side tables are there is looked up here and in [`migrate`](Self::migrate).
+    /// Tables that are still to be made are no error: [`migrate`](Self::migrate) makes them. What could let a key in, or
+    /// fail later, is: tables that somebody else has made, or another version of keyward, and those that the database
+    /// role may not read. Which of the optional side tables are there is looked up here and in `migrate`.
     ///
     /// # Errors
-    /// [`StoreError`] when the database could not answer.
+    /// [`StoreError::Unfit`] says why the tables will not do, see [`Engine::check`] and [`Engine::migrate`], which need
+    /// no store; otherwise when the database could not answer.
     pub async fn open(engine: impl Into<Engine>, schema: S) -> Result<Self, StoreError> {
-        let shared = Shared { engine: engine.into(), schema: Arc::new(schema), side_tables: AtomicBool::new(false) };
-        let store = Self { shared: Arc::new(shared) };
-        store.look_for_side_tables().await?;
-        Ok(store)
-    }
-
-    async fn look_for_side_tables(&self) -> Result<(), StoreError> {
-        let schema = self.shared.engine.own_schema().to_owned();
-        let found = self.shared.engine.read(&SIDE_TABLES, &[schema.as_str().into()], integer).await;
-        let found = found.map_err(interpret::<S>)?;
-        self.shared.side_tables.store(found == [2], Ordering::Relaxed);
-        Ok(())
+        let engine = engine.into();
+        let side_tables = AtomicBool::new(engine.examine(&schema).await?);
+        Ok(Self { shared: Arc::new(Shared { engine, schema: Arc::new(schema), side_tables }) })
     }
 
     pub(super) fn has_side_tables(&self) -> bool {
@@ -112,20 +93,25 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     ///
     /// # Errors
     /// [`MigrateError::Newer`] when a newer keyward has migrated this database; [`MigrateError::Changed`] when a
-    /// migration was applied in another form before; [`MigrateError::Incompatible`] when the host's table lacks what
-    /// cannot be added; and when the database could not answer.
+    /// migration was applied in another form before; [`MigrateError::Untrusted`] when a table of keyward's names was made
+    /// by somebody else; [`MigrateError::Incompatible`] when a table lacks what cannot be added; and when the database
+    /// could not answer.
     pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
-        let applied = self.shared.engine.migrate(S::NAME, <S as KeyTables>::migrations(), at).await?;
-        self.look_for_side_tables().await.map_err(|error| MigrateError::Failed { source: error.into() })?;
+        let applied = self.shared.engine.migrate::<S>(at).await?;
+        let side_tables = self.shared.engine.side_tables::<S>().await;
+        let side_tables = side_tables.map_err(|error| MigrateError::Failed { source: error.into() })?;
+        self.shared.side_tables.store(side_tables, Ordering::Relaxed);
         Ok(applied)
     }
 
-    /// Compares the tables that are there with those that keyward expects, and names every difference. It only reads.
+    /// Compares the tables that are there with those that keyward expects, and names every difference: in their form, in
+    /// whose they are, in what the database role may do with them, and in what the database does to their rows by
+    /// itself. It only reads.
     ///
     /// # Errors
     /// [`StoreError`] when the database could not answer.
     pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
-        self.shared.engine.check(S::tables()).await.map_err(interpret::<S>)
+        self.shared.engine.check::<S>().await
     }
 
     async fn read(&self, query: &'static Query, arguments: &[Value<'_>]) -> Result<Vec<KeyRecord<S>>, StoreError> {

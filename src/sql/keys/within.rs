@@ -21,7 +21,8 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     /// deleting it and revoking its keys, is one commit.
     ///
     /// Each call returns a [`Receipt`](crate::key::Receipt), which [`Keys::committed`](crate::Keys::committed) takes
-    /// after the commit. When a call fails, the transaction is as it was before it, and the host may go on. When the
+    /// after the commit. When a call fails, the transaction is as it was before it, and the host may go on; only what
+    /// keyward has noted of a revocation that the database [suppressed](crate::store::StoreError::Suppressed) stays in it. When the
     /// future of a call is dropped before it ends, as by a timeout around it, roll the transaction back: nothing is known
     /// of its state any more.
     ///
@@ -131,7 +132,8 @@ mod postgres {
         /// Revokes all keys of an owner.
         ///
         /// # Errors
-        /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`revoke`](Self::revoke).
+        /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`revoke`](Self::revoke). A row at
+        /// which the database raises an error, as a trigger can, fails the call here, and nothing is revoked.
         pub async fn revoke_all(&mut self, request: &RevokeAllRequest) -> Result<Receipt<RevokedAll>, StoreError> {
             self.store.accept_reason(request.reason.as_ref())?;
             let side_tables = self.store.has_side_tables();

@@ -36,7 +36,6 @@ pub async fn last_use_moves_forward_only<S: Subject>(subject: &S) {
 /// When the store breaks this promise.
 pub async fn a_last_use_in_the_far_future_is_corrected<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "a_last_use_in_the_far_future_is_corrected");
-    let now = make.now();
     let second = Duration::from_secs(1);
     let cases = [
         (CLOCK_TOLERANCE.saturating_sub(second), false),
@@ -46,6 +45,8 @@ pub async fn a_last_use_in_the_far_future_is_corrected<S: Subject>(subject: &S) 
     ];
     for (ahead, is_corrected) in cases {
         let mut key = make.stored().await;
+        // A use from before the key would be its predecessor's.
+        let now = make.now();
         let future = now.saturating_add(ahead);
         for (at, written) in [(future, 1), (now, u64::from(is_corrected))] {
             let touched = make.answer(make.store().touch(&[use_of(&key, at)]).await, "a use is written");
@@ -62,9 +63,9 @@ pub async fn a_last_use_in_the_far_future_is_corrected<S: Subject>(subject: &S) 
 /// When the store breaks this promise.
 pub async fn of_several_uses_of_one_key_the_latest_is_kept<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "of_several_uses_of_one_key_the_latest_is_kept");
-    let times = [make.now(), make.now(), make.now()];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
         let mut key = make.stored().await;
+        let times = [make.now(), make.now(), make.now()];
         let uses = order.map(|place| use_of(&key, times[place]));
         make.answer(make.store().touch(&uses).await, "several uses of one key are no error");
         key.head.last_used_at = Some(times[2]);

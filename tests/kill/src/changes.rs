@@ -68,7 +68,8 @@ async fn change<S: Subject>(address: &Address, seed: u64, start: Timestamp) -> E
                 let successor = rotated.successor;
                 let secret = successor.secret.expose_secret().to_owned();
                 let until = rotated.accepted_until.as_micros();
-                Line::Rotated { id: name, until, successor: successor.record.head.id.to_string(), secret }.say();
+                let (revokes, successor_id) = (grace.is_zero(), successor.record.head.id.to_string());
+                Line::Rotated { id: name, until, revokes, successor: successor_id, secret }.say();
                 live[chosen] = successor;
             }
             6 => {

@@ -50,6 +50,8 @@ pub(crate) async fn inspect<S: Subject>(place: &Place, model: &mut Model, tally:
                 if let (Some(successor), Some(end)) = (&key.head.successor, key.head.expires_at) {
                     assert!(model.unsaid.contains(&successor.to_string()), "the successor {successor} of {id}");
                     known.rotated = Some((successor.to_string(), end.as_micros()));
+                    // Without a grace period, a rotation revokes as well.
+                    known.is_revoked = matches!(&key.head.status, Status::Revoked(revoked) if revoked.at == Some(end));
                     arrived = true;
                 }
             }

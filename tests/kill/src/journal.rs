@@ -16,10 +16,11 @@ pub(crate) enum Line {
     Rotating {
         id: String,
     },
-    /// `until` is when the old key dies, in microseconds.
+    /// `until` is when the old key dies, in microseconds; without a grace period it is revoked as well.
     Rotated {
         id: String,
         until: i64,
+        revokes: bool,
         successor: String,
         secret: String,
     },
@@ -58,8 +59,9 @@ impl Line {
             Self::Issuing => vec![word("issuing")],
             Self::Issued { id, owner, secret } => vec![word("issued"), id.clone(), owner.clone(), secret.clone()],
             Self::Rotating { id } => vec![word("rotating"), id.clone()],
-            Self::Rotated { id, until, successor, secret } => {
-                vec![word("rotated"), id.clone(), until.to_string(), successor.clone(), secret.clone()]
+            Self::Rotated { id, until, revokes, successor, secret } => {
+                let (until, revokes) = (until.to_string(), revokes.to_string());
+                vec![word("rotated"), id.clone(), until, revokes, successor.clone(), secret.clone()]
             }
             Self::Disabling { id } => vec![word("disabling"), id.clone()],
             Self::Disabled { id } => vec![word("disabled"), id.clone()],
@@ -89,7 +91,8 @@ impl Line {
             "issued" => Self::Issued { id: word(1)?, owner: word(2)?, secret: word(3)? },
             "rotating" => Self::Rotating { id: word(1)? },
             "rotated" => {
-                Self::Rotated { id: word(1)?, until: word(2)?.parse().ok()?, successor: word(3)?, secret: word(4)? }
+                let (until, revokes) = (word(2)?.parse().ok()?, word(3)?.parse().ok()?);
+                Self::Rotated { id: word(1)?, until, revokes, successor: word(4)?, secret: word(5)? }
             }
             "disabling" => Self::Disabling { id: word(1)? },
             "disabled" => Self::Disabled { id: word(1)? },

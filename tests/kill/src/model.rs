@@ -35,7 +35,8 @@ impl Model {
         match line {
             Line::Migrated => self.is_migrated = true,
             Line::Issued { id, owner, secret } => self.add(id, owner, secret),
-            Line::Rotated { id, until, successor, secret } => {
+            Line::Rotated { id, until, revokes, successor, secret } => {
+                self.known(&id).is_revoked |= revokes;
                 let owner = self.known(&id).owner.clone();
                 self.known(&id).rotated = Some((successor.clone(), until));
                 self.add(successor, owner, secret);

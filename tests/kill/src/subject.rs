@@ -62,9 +62,10 @@ impl Subject for Standard {
                  SELECT 1 FROM {table} k WHERE k.id = h.key_id AND h.to_version <= k.version)",
         ),
         (
-            "a key is revoked exactly when its history says so",
+            "a key is revoked exactly when its history says so, or that it was rotated at that instant",
             "SELECT count(*) FROM {table} k WHERE (k.revoked_at IS NOT NULL) <> EXISTS (
-                 SELECT 1 FROM {own}key_history h WHERE h.key_id = k.id AND h.action = 'revoked')",
+                 SELECT 1 FROM {own}key_history h
+                 WHERE h.key_id = k.id AND (h.action = 'revoked' OR h.action = 'rotated' AND h.at = k.revoked_at))",
         ),
         (
             "a last use is one of a key",

@@ -318,7 +318,8 @@ async fn rights_to_the_keys_columns_alone_are_enough() {
         host.run(&format!("GRANT SELECT (did, {columns}), UPDATE ({columns}) ON aggregators TO {ROLE}")).await;
         if !bare {
             host.run(&format!(
-                "GRANT USAGE ON SCHEMA keyward TO {ROLE}; GRANT SELECT, INSERT, UPDATE ON keyward.revocations TO {ROLE}"
+                "GRANT USAGE ON SCHEMA keyward TO {ROLE}; GRANT SELECT ON keyward.migrations TO {ROLE};
+                 GRANT SELECT, INSERT, UPDATE ON keyward.revocations TO {ROLE}"
             ))
             .await;
         }

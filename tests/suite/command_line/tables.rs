@@ -86,15 +86,42 @@ fn a_dropped_column_makes_the_store_unavailable() {
 fn what_keyward_can_live_with_is_named_and_no_failure() {
     over_both_engines(SCRAPER, |terminal| {
         terminal.sql("ALTER TABLE api_keys ADD COLUMN note text");
+        let said = "harmless: api_keys.note: expected no column, found a column\n";
+        terminal.run(&["check"], "").is(0, said, "");
+        assert_eq!(terminal.document(&["check"])["differences"].as_array().unwrap().len(), 1);
+    });
+}
+
+/// Revocations stood in it: what goes on without it would accept what it should refuse.
+#[test]
+fn a_side_table_that_was_dropped_fails_check_and_is_made_again_by_migrate() {
+    over_both_engines(SCRAPER, |terminal| {
+        let key = terminal.issue(&["--owner", "acme", "--name", "nightly import"]);
         let revocations = terminal.own_table("revocations");
         terminal.sql(&format!("DROP TABLE {revocations}"));
-        let said = format!(
-            "harmless: api_keys.note: expected no column, found a column\n\
-             harmless: {revocations}: expected a table, found none\n"
-        );
-        terminal.run(&["check"], "").is(0, &said, "");
-        assert_eq!(terminal.document(&["check"])["differences"].as_array().unwrap().len(), 2);
+        let said = format!("breaking: {revocations}: expected a table, found none\n");
+        terminal.run(&["check"], "").is(1, &said, "");
+        // In words of the engine's own, so on a terminal of its own.
+        let mut apart = terminal.apart();
+        apart.run(&["revoke", &key.id], "").has_failed(3, "`keyward migrate` makes it");
+        terminal.run(&["migrate"], "").is(0, &format!("applied scraper 2 side_tables\n{SOUND}"), "");
+        terminal.run(&["check"], "").is(0, SOUND, "");
+        assert_eq!(terminal.run(&["revoke", &key.id, "--reason", "leaked"], "").status, 0);
     });
+}
+
+/// The journal mode is a property of the host's file.
+#[cfg(feature = "sqlite")]
+#[test]
+fn migrate_leaves_the_journal_mode_of_a_file_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("app.db");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE of_the_host (id)").unwrap();
+    let mut terminal = super::terminal::Terminal::at(format!("sqlite:{}", file.display()), SCRAPER);
+    assert_eq!(terminal.run(&["migrate"], "").status, 0);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "delete");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl<S: TestSchema> Subject for ListStore<S> {
     }
 
     async fn reopen(&self) -> Option<Arc<dyn KeyStore<Schema = S>>> {
-        Some(Arc::new(ListStore::reopen(self, S::schema())))
+        Some(Arc::new(Self::reopen(self, S::schema())))
     }
 }
 

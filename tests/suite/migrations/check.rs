@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::key::Draft;
 use keyward::schemas::scraper::Scraper;
 
-use crate::support::{TestSchema as _, over};
+use crate::support::{START, TestSchema as _, over};
 
 type Fixture = crate::support::Fixture<Scraper>;
 
@@ -17,7 +17,7 @@ fn draft() -> Draft<Scraper> {
 
 over![every_engine of Scraper:
     a_missing_table_is_named,
-    a_missing_side_table_is_named_and_not_breaking,
+    a_side_table_that_is_gone_is_breaking,
     a_missing_column_is_named,
     an_extra_column_that_may_stay_empty_is_not_breaking,
     an_extra_column_with_a_default_is_not_breaking,
@@ -68,11 +68,15 @@ async fn a_missing_table_is_named(fixture: Fixture) {
     assert_differences(&fixture, &[("api_keys", "a table", "none", true)]).await;
 }
 
-async fn a_missing_side_table_is_named_and_not_breaking(fixture: Fixture) {
+async fn a_side_table_that_is_gone_is_breaking(fixture: Fixture) {
     let table = fixture.database().own_table("rotations");
     fixture.database().run(&format!("DROP TABLE {table}")).await;
-    assert_differences(&fixture, &[(&table, "a table", "none", false)]).await;
+    assert_differences(&fixture, &[(&table, "a table", "none", true)]).await;
     let issued = fixture.another_process().await.issue(draft()).await.unwrap();
+    // What would be forgotten is not done.
+    fixture.another_process().await.rotate(&issued.record.head.id, HOUR, None).await.unwrap_err();
+    fixture.sql().migrate(START).await.unwrap();
+    assert_differences(&fixture, &[]).await;
     fixture.another_process().await.rotate(&issued.record.head.id, HOUR, None).await.unwrap();
 }
 

@@ -1,8 +1,10 @@
 //! What is recorded of a migration, and what a record says that this version does not know.
 
+use keyward::SqlKeyStore;
 use keyward::schemas::scraper::Scraper;
 use keyward::schemas::standard::Standard;
 use keyward::sql::MigrateError;
+use keyward::store::{StoreError, Unfit};
 use sha2::{Digest, Sha256};
 
 use super::{all, migrate};
@@ -32,6 +34,14 @@ async fn a_migration_that_was_applied_in_another_form_is_refused<S: TestSchema>(
                      if schema == S::NAME && version == number && name == migration.name()),
             "{number}: {refused:?}"
         );
+        let refused = SqlKeyStore::open(fixture.database().engine().await, S::schema()).await.unwrap_err();
+        assert!(
+            matches!(refused, StoreError::Unfit(Unfit::Changed { schema, version, .. })
+                     if schema == S::NAME && version == number),
+            "{number}: {refused:?}"
+        );
+        let found = fixture.sql().check().await.unwrap();
+        assert!(matches!(&found[..], [difference] if difference.breaking), "{found:?}");
         fixture.database().run(&mark("substr(checksum, 1, 64)")).await;
         assert_eq!(migrate(fixture.sql()).await.unwrap(), NOTHING);
     }
@@ -47,10 +57,16 @@ async fn a_record_of_a_newer_version_is_refused<S: TestSchema>(fixture: Fixture<
     );
     let message = refused.to_string();
     assert!(message.contains("99") && message.contains(&newest.to_string()) && message.contains(S::NAME), "{message}");
-    // A store still opens: only migrating is refused.
-    fixture.add_owner("did:plc:acme").await;
-    let issued = fixture.another_process().await.issue(S::draft("did:plc:acme")).await.unwrap();
-    fixture.keys.verify(issued.secret.expose_secret()).await.unwrap();
+    let refused = SqlKeyStore::open(fixture.database().engine().await, S::schema()).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Unfit(Unfit::Newer { schema, found: 99, known })
+                 if schema == S::NAME && known == newest),
+        "{refused:?}"
+    );
+    assert!(refused.is_outage());
+    let found = fixture.sql().check().await.unwrap();
+    let [difference] = &found[..] else { panic!("{found:?}") };
+    assert!(difference.breaking && difference.object == fixture.database().own_table("migrations"), "{difference}");
 }
 
 async fn record<S: TestSchema>(fixture: &Fixture<S>, schema: &str, version: u32) {

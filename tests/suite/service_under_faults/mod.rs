@@ -58,6 +58,7 @@ fn run(seed: u64, stranger: &str) {
 struct Named(u64);
 
 impl Drop for Named {
+    #[expect(clippy::print_stderr, reason = "it belongs to the message of the test that fails")]
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("the script of the seed {} failed: repeat it with {SEED}={}", self.0, self.0);

@@ -51,7 +51,9 @@ impl Recorded {
     }
 
     fn next(&self, faults: &[Fault]) {
-        faults.iter().for_each(|fault| self.store.next(Call::Touch, *fault));
+        for fault in faults {
+            self.store.next(Call::Touch, *fault);
+        }
     }
 
     /// Runs `host` beside the recorder, which is shut down when `host` has ended; says how long that took.

@@ -83,6 +83,7 @@ impl<T> Answer<T> {
 
 /// Says with what a script failed, so that it can be repeated.
 impl Drop for Script {
+    #[expect(clippy::print_stderr, reason = "it belongs to the message of the test that fails")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("after the steps {:#?}\nwith the faults {:?}", self.steps, self.store.faults());
@@ -270,7 +271,7 @@ impl Script {
                 known.rotated = Known::Yes;
             }
             Some(Err(error)) => {
-                assert!(error.is_outage() && made.has_failed() || may_be_made, "not rotated: {error:?}")
+                assert!(error.is_outage() && made.has_failed() || may_be_made, "not rotated: {error:?}");
             }
             None => {}
         }

@@ -111,9 +111,10 @@ impl Database {
         if self.is_postgres() { format!("keyward.{name}") } else { format!("keyward_{name}") }
     }
 
-    /// Leaves the host's table alone, where there are side tables.
+    /// Leaves the host's table alone, where there are side tables, as if keyward had never made any.
     pub(crate) async fn drop_side_tables(&self) {
-        let (revocations, rotations) = (self.own_table("revocations"), self.own_table("rotations"));
-        self.run(&format!("DROP TABLE IF EXISTS {revocations}; DROP TABLE IF EXISTS {rotations}")).await;
+        for table in ["revocations", "rotations", "migrations"] {
+            self.run(&format!("DROP TABLE IF EXISTS {}", self.own_table(table))).await;
+        }
     }
 }

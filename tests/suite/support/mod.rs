@@ -8,6 +8,7 @@
 //! - `everywhere`: memory and `every_database`
 //! - `every_engine`: both engines, with the side tables
 //! - `every_bare_table`: both engines, on the host's table alone
+//! - `every_sqlite_file`: SQLite, with the side tables and on the host's table alone
 //! - `every_empty_database`: both engines, without any table
 //! - `on_postgres`: PostgreSQL, with the side tables
 
@@ -26,6 +27,8 @@ pub(crate) mod concurrency;
 mod database;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "postgres")]
+pub(crate) mod roles;
 pub(crate) mod schemas;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -288,6 +291,9 @@ macro_rules! each_place {
     };
     (every_bare_table, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: bare_sqlite if "sqlite", bare_postgres if "postgres");
+    };
+    (every_sqlite_file, $schema:ident, $test:ident) => {
+        $crate::support::places!($schema, $test: sqlite if "sqlite", bare_sqlite if "sqlite");
     };
     (every_empty_database, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: empty_sqlite if "sqlite", empty_postgres if "postgres");

@@ -30,3 +30,8 @@ impl Database {
         connection
     }
 }
+
+/// Copies the database in the file `from`, with all that was committed, to a new file `to`.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    Connection::open(from).unwrap().execute("VACUUM INTO ?1", [to.to_str().unwrap()]).unwrap();
+}

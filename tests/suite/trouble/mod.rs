@@ -7,6 +7,16 @@ mod front;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod keys;
 #[cfg(feature = "postgres")]
+mod neighbours;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod rights;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod trust;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod versions;

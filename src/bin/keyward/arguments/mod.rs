@@ -55,6 +55,10 @@ pub(crate) struct DatabaseArguments {
     /// The PostgreSQL schema of keyward's own tables [default: keyward]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) postgres_schema: Option<String>,
+
+    /// A PostgreSQL role whose tables are taken for keyward's own, such as one that migrates; repeatable
+    #[arg(long = "trust", global = true, value_name = "ROLE")]
+    pub(crate) trusted: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -118,6 +122,9 @@ pub(crate) enum Command<S: CommandSchema> {
         #[arg(long, value_parser = duration, value_name = "DURATION")]
         older_than: Duration,
     },
+    /// Print the statements that give a PostgreSQL role the rights that it needs
+    #[cfg(feature = "postgres")]
+    Grants(GrantsArguments),
     /// Print regular expressions that find keys, for secret scanners
     ScannerRules,
     /// Print a script that completes commands and options in a shell
@@ -130,6 +137,40 @@ pub(crate) enum Command<S: CommandSchema> {
         /// The command that it describes; the whole program, unless set
         command: Option<String>,
     },
+}
+
+#[cfg(feature = "postgres")]
+#[derive(Args)]
+pub(crate) struct GrantsArguments {
+    /// What the role is for
+    #[arg(long)]
+    pub(crate) role: Role,
+    /// What the role is called in the database [default: keyward_verifier and so on]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: Option<String>,
+}
+
+/// What a PostgreSQL role is for.
+#[cfg(feature = "postgres")]
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Role {
+    /// Verifies, shows and lists keys; it does not write when they were used
+    Verifier,
+    /// Issues and rotates keys too, and writes their last use
+    Issuer,
+    /// Revokes, changes and removes keys too
+    Operator,
+}
+
+#[cfg(feature = "postgres")]
+impl From<Role> for keyward::sql::Access {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Verifier => Self::Verifier,
+            Role::Issuer => Self::Issuer,
+            Role::Operator => Self::Operator,
+        }
+    }
 }
 
 #[derive(Args)]

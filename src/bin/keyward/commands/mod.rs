@@ -2,6 +2,8 @@
 
 mod change;
 mod describe;
+#[cfg(feature = "postgres")]
+mod grants;
 mod import;
 mod issue;
 mod list;
@@ -74,8 +76,10 @@ impl<S: CommandSchema> Closed<S> {
     /// Does what was typed; `is_named` says that the schema was.
     async fn carry_out(self, command: Command<S>, is_named: bool, now: Timestamp) -> Result<Document, Failure> {
         Ok(match command {
-            Command::Migrate => tables::migrate(&self.store(true).await?, now).await?,
-            Command::Check => tables::check(&self.store(false).await?).await?,
+            Command::Migrate => tables::migrate::<S>(&connect(&self.database, true).await?, now).await?,
+            Command::Check => tables::check::<S>(&connect(&self.database, false).await?).await?,
+            #[cfg(feature = "postgres")]
+            Command::Grants(grants) => grants::grants::<S>(&grants, self.database.postgres_schema.as_deref())?,
             Command::Issue(issue) => {
                 let mut draft = S::draft(issue.owner, issue.options)?;
                 draft.expires_at = issue.expires.map(|when| when.ahead(now));
@@ -102,12 +106,6 @@ impl<S: CommandSchema> Closed<S> {
             // It has printed its verdict before it is done.
             Command::Verify(_) => return Err(Failure::usage("verify is carried out by itself")),
         })
-    }
-
-    /// A SQLite file that is missing is made only when `create` says so.
-    async fn store(self, create: bool) -> Result<SqlKeyStore<S>, Failure> {
-        let Self { database, schema, .. } = self;
-        within(database.timeout, SqlKeyStore::open(connect(&database, create).await?, schema)).await
     }
 
     async fn open(self) -> Result<Session<S>, Failure> {

@@ -1,24 +1,24 @@
 //! `migrate` and `check`.
 
 use keyward::sql::Difference;
-use keyward::{SqlKeyStore, Timestamp};
+use keyward::{Engine, Timestamp};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::Document;
 use crate::schema::CommandSchema;
 
-pub(super) async fn migrate<S: CommandSchema>(store: &SqlKeyStore<S>, now: Timestamp) -> Result<Document, Failure> {
-    let applied = store.migrate(now).await?;
+pub(super) async fn migrate<S: CommandSchema>(engine: &Engine, now: Timestamp) -> Result<Document, Failure> {
+    let applied = engine.migrate::<S>(now).await?;
     let lines = applied.iter().map(|migration| format!("applied {migration}")).collect();
-    let mut document = report(&store.check().await?, lines);
+    let mut document = report(&engine.check::<S>().await?, lines);
     let applied: Vec<_> = applied.iter().map(ToString::to_string).collect();
     document.json["applied"] = json!(applied);
     Ok(document)
 }
 
-pub(super) async fn check<S: CommandSchema>(store: &SqlKeyStore<S>) -> Result<Document, Failure> {
-    Ok(report(&store.check().await?, Vec::new()))
+pub(super) async fn check<S: CommandSchema>(engine: &Engine) -> Result<Document, Failure> {
+    Ok(report(&engine.check::<S>().await?, Vec::new()))
 }
 
 /// Differences that keyward can live with are named, and are no failure.

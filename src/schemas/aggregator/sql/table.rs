@@ -1,7 +1,7 @@
 //! The columns of a key in the host's table of the schema `aggregator`, as keyward expects them.
 
 use crate::sql::engine::Sql;
-use crate::sql::engine::check::{Column as TableColumn, Index, Table, TableName};
+use crate::sql::engine::check::{Column as TableColumn, Duty, Index, Table, TableName, Write};
 
 /// Only what a key needs; everything else about this table is the host's business.
 pub(super) static AGGREGATORS: Table = Table {
@@ -13,7 +13,7 @@ pub(super) static AGGREGATORS: Table = Table {
     optional: false,
     shared: true,
     columns: &[
-        TableColumn::required("did", "text", "TEXT"),
+        TableColumn::required("did", "text", "TEXT").vital(),
         TableColumn::optional("api_key_prefix", "character varying(12)", "VARCHAR(12)").addable(Sql {
             postgres: "ALTER TABLE aggregators ADD COLUMN api_key_prefix varchar(12)",
             sqlite: "ALTER TABLE aggregators ADD COLUMN api_key_prefix VARCHAR(12)",
@@ -42,4 +42,13 @@ pub(super) static AGGREGATORS: Table = Table {
     })],
     indexes: &[],
     foreign_keys: &[],
+    // A new key takes the place of the one before, so that whoever issues keys can end them too.
+    writes: &[
+        Write::update(Duty::LastUse, &["api_key_last_used_at"]),
+        Write::update(
+            Duty::Issue,
+            &["api_key_prefix", "api_key_hash", "api_key_created_at", "api_key_revoked_at", "api_key_last_used_at"],
+        ),
+        Write::update(Duty::Operate, &["api_key_revoked_at"]),
+    ],
 };

@@ -1,7 +1,7 @@
 //! The host's tables of the schema `mesh`, as keyward expects them.
 
 use crate::sql::engine::Sql;
-use crate::sql::engine::check::{Column as TableColumn, ForeignKey, Index, Table, TableName};
+use crate::sql::engine::check::{Column as TableColumn, Duty, ForeignKey, Index, Table, TableName, Write};
 
 const MESH_NAME: TableName = TableName::Host(Sql { postgres: "mesh.mesh", sqlite: "mesh" });
 const MEMBER_NAME: TableName = TableName::Host(Sql { postgres: "mesh.member", sqlite: "member" });
@@ -12,10 +12,10 @@ pub(super) static API_KEY: Table = Table {
     optional: false,
     shared: false,
     columns: &[
-        TableColumn::required("id", "text", "TEXT"),
+        TableColumn::required("id", "text", "TEXT").vital(),
         TableColumn::required("mesh_id", "text", "TEXT"),
         TableColumn::required("label", "text", "TEXT"),
-        TableColumn::required("secret_hash", "text", "TEXT"),
+        TableColumn::required("secret_hash", "text", "TEXT").vital(),
         TableColumn::required("secret_prefix", "text", "TEXT"),
         TableColumn::required("capabilities", "jsonb", "TEXT").defaulting("'[]'::jsonb", "'[]'"),
         TableColumn::optional("topic_scopes", "jsonb", "TEXT"),
@@ -33,6 +33,13 @@ pub(super) static API_KEY: Table = Table {
         ForeignKey { column: "issued_by_member_id", table: MEMBER_NAME, on_update: "CASCADE", on_delete: "SET NULL" },
         ForeignKey { column: "mesh_id", table: MESH_NAME, on_update: "CASCADE", on_delete: "CASCADE" },
     ],
+    // A rotation without grace ends the key before at once.
+    writes: &[
+        Write::update(Duty::LastUse, &["last_used_at"]),
+        Write::insert(Duty::Issue),
+        Write::update(Duty::Issue, &["expires_at", "revoked_at"]),
+        Write::update(Duty::Operate, &["revoked_at"]),
+    ],
 };
 
 /// What keyward reads of the mesh itself.
@@ -49,6 +56,7 @@ pub(super) static MESH: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[],
+    writes: &[],
 };
 
 /// What keyward reads of the member who issues a key.
@@ -66,4 +74,5 @@ pub(super) static MEMBER: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[],
+    writes: &[],
 };

@@ -1,7 +1,7 @@
 //! The host's table of the schema `scraper`, as keyward expects it.
 
 use crate::sql::engine::Sql;
-use crate::sql::engine::check::{Column as TableColumn, Index, Table, TableName};
+use crate::sql::engine::check::{Column as TableColumn, Duty, Index, Table, TableName, Write};
 
 pub(super) static API_KEYS: Table = Table {
     name: TableName::Host(Sql { postgres: "api_keys", sqlite: "api_keys" }),
@@ -9,8 +9,8 @@ pub(super) static API_KEYS: Table = Table {
     optional: false,
     shared: false,
     columns: &[
-        TableColumn::required("id", "uuid", "TEXT").defaulting("gen_random_uuid()", RANDOM_UUID),
-        TableColumn::required("key_hash", "character varying(64)", "VARCHAR(64)"),
+        TableColumn::required("id", "uuid", "TEXT").defaulting("gen_random_uuid()", RANDOM_UUID).vital(),
+        TableColumn::required("key_hash", "character varying(64)", "VARCHAR(64)").vital(),
         TableColumn::required("key_prefix", "character varying(8)", "VARCHAR(8)"),
         TableColumn::required("name", "character varying(255)", "VARCHAR(255)"),
         TableColumn::required("client_id", "character varying(255)", "VARCHAR(255)"),
@@ -45,6 +45,13 @@ pub(super) static API_KEYS: Table = Table {
     unique: &[Index::on("key_hash")],
     indexes: &[Index::on("client_id"), Index::on("is_active"), Index::on("key_hash")],
     foreign_keys: &[],
+    // A rotation without grace ends the key before at once.
+    writes: &[
+        Write::update(Duty::LastUse, &["last_used_at"]),
+        Write::insert(Duty::Issue),
+        Write::update(Duty::Issue, &["expires_at", "is_active"]),
+        Write::update(Duty::Operate, &["is_active"]),
+    ],
 };
 
 const RANDOM_UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || \

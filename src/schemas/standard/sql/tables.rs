@@ -1,7 +1,7 @@
 //! The tables of the schema `standard`, all of them keyward's own.
 
 use crate::sql::engine::Sql;
-use crate::sql::engine::check::{Column, ForeignKey, Index, Table, TableName};
+use crate::sql::engine::check::{Column, Duty, ForeignKey, Index, Table, TableName, Write};
 use crate::sql::engine::migrate::{Change, Migration};
 
 pub(super) const MIGRATIONS: &[Migration] = &[Migration::new(
@@ -49,6 +49,29 @@ static KEYS: Table = Table {
     unique: &[Index::on("digest")],
     indexes: &[Index::on("owner,created_at,id"), Index::on("created_at,id"), Index::on("(expression)")],
     foreign_keys: &[],
+    // A rotation without grace ends the key before at once.
+    writes: &[
+        Write::insert(Duty::Issue),
+        Write::update(Duty::Issue, &["expires_at", "revoked_at", "successor_id", "version"]),
+        Write::update(
+            Duty::Operate,
+            &[
+                "name",
+                "description",
+                "scopes",
+                "metadata",
+                "requests_per_minute",
+                "expires_at",
+                "revoked_at",
+                "revocation_reason",
+                "is_disabled",
+                "disabled_at",
+                "disabling_reason",
+                "version",
+            ],
+        ),
+        Write::delete(Duty::Operate),
+    ],
 };
 
 static KEY_USES: Table = Table {
@@ -61,6 +84,7 @@ static KEY_USES: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[OF_A_KEY],
+    writes: &[Write::insert(Duty::LastUse), Write::update(Duty::LastUse, &["used_at"])],
 };
 
 static KEY_HISTORY: Table = Table {
@@ -82,6 +106,8 @@ static KEY_HISTORY: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[OF_A_KEY],
+    // What was done stays: entries are added, and go with their key.
+    writes: &[Write::insert(Duty::Issue), Write::insert(Duty::Operate)],
 };
 
 const OF_A_KEY: ForeignKey =

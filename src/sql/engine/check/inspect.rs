@@ -43,15 +43,19 @@ static COLUMNS: Query = Query::new(
     Sql {
         postgres: "
             SELECT a.attname::text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind,
-                   (NOT a.attnotnull)::int AS nullable,
+                   (NOT a.attnotnull)::int4 AS nullable,
                    coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid),
-                            CASE WHEN a.attidentity <> '' THEN 'identity' END, '') AS otherwise
+                            CASE WHEN a.attidentity::text <> ''::text THEN 'identity' END, '') AS otherwise
             FROM pg_catalog.pg_attribute a
             LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-            WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE a.attrelid = pg_catalog.to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped
             ORDER BY a.attnum",
         sqlite: r#"
-            SELECT name AS name, type AS kind, NOT ("notnull" OR pk) AS nullable,
+            -- A primary key takes NULL unless it is the number of the row, or takes its place.
+            SELECT name AS name, type AS kind,
+                   NOT ("notnull" OR pk AND (type = 'INTEGER' COLLATE NOCASE
+                        OR (SELECT max(l.wr) FROM pragma_table_list l WHERE l.schema = 'main' AND l.name = ?1)))
+                       AS nullable,
                    coalesce(dflt_value, '') AS otherwise
             FROM pragma_table_info(?1) ORDER BY cid"#,
     },
@@ -67,7 +71,7 @@ static INDEXES: Query = Query::new(
                     FROM pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
                     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
                     WHERE k.position <= i.indnkeyatts) AS columns
-            FROM pg_catalog.pg_index i WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisvalid
+            FROM pg_catalog.pg_index i WHERE i.indrelid = pg_catalog.to_regclass($1::text) AND i.indisvalid
             ORDER BY 2, 1",
         sqlite: r#"
             SELECT CASE WHEN l.origin = 'pk' THEN 'primary' WHEN NOT l."unique" THEN 'plain'
@@ -97,7 +101,7 @@ static FOREIGN_KEYS: Query = Query::new(
                    CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END
                        AS on_delete
             FROM pg_catalog.pg_constraint c
-            WHERE c.contype = 'f' AND c.conrelid = pg_catalog.to_regclass($1)
+            WHERE c.contype = 'f' AND c.conrelid = pg_catalog.to_regclass($1::text)
             ORDER BY 1, 2",
         sqlite: r#"
             SELECT "from" AS columns, "table" AS referred, on_update AS on_update, on_delete AS on_delete
@@ -138,6 +142,6 @@ pub(super) async fn inspect(engine: &Engine, table: &str) -> Result<Option<Found
     Ok(Some(found))
 }
 
-fn text(row: &Row<'_>, column: usize) -> String {
+pub(super) fn text(row: &Row<'_>, column: usize) -> String {
     row.cell(column).as_text().unwrap_or_default().to_owned()
 }

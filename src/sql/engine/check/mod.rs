@@ -1,14 +1,21 @@
 //! Comparing the tables that are there with those that keyward expects.
 
 mod inspect;
+mod obstacles;
+mod rights;
 mod table;
+mod trust;
 
 use std::fmt;
 
-use crate::sql::engine::{Engine, EngineError, Sql};
+use crate::sql::engine::{Engine, EngineError, Sql, ledger};
 use crate::visible::Visible;
-use inspect::{Found, FoundColumn, FoundForeignKey, inspect};
+use inspect::{Found, FoundColumn, FoundForeignKey, inspect, text};
+#[cfg(feature = "postgres")]
+pub(crate) use rights::Right;
+pub(crate) use rights::{Duty, Lacking, Write};
 pub(crate) use table::{Column, ForeignKey, Index, Table, TableName};
+pub(crate) use trust::Untrusted;
 
 /// One difference between a table that was found and the table that keyward expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +39,25 @@ impl fmt::Display for Difference {
 }
 
 impl Engine {
-    /// Compares the tables that are there with `tables`, and names every difference. It only reads.
-    pub(crate) async fn check(&self, tables: &[&Table]) -> Result<Vec<Difference>, EngineError> {
+    /// Compares the tables that are there with `tables`, and names every difference: in their form, in what the role may
+    /// do with them, in what the database does to their rows, and in whose they are. It only reads.
+    pub(crate) async fn differences(&self, tables: &[&Table]) -> Result<Vec<Difference>, EngineError> {
         let mut differences = Vec::new();
         for table in tables {
-            differences.extend(compare(self, table).await?.into_iter().map(|finding| finding.difference));
+            let rights = rights::differences(self, table).await?;
+            // Of what cannot be read the catalogue does not tell either.
+            if !rights.iter().any(|difference| difference.expected.starts_with("USAGE")) {
+                differences.extend(compare(self, table).await?.into_iter().map(|finding| finding.difference));
+            }
+            for difference in rights.into_iter().chain(obstacles::differences(self, table).await?) {
+                // A schema that may not be used is named once.
+                if !differences.contains(&difference) {
+                    differences.push(difference);
+                }
+            }
         }
+        differences.extend(rights::differences(self, &ledger::SHAPE).await?.into_iter().filter(|found| found.breaking));
+        differences.extend(trust::differences(self, tables).await?);
         Ok(differences)
     }
 }
@@ -141,11 +161,12 @@ impl Findings<'_> {
         }
         let nullability = |nullable: bool| if nullable { "NULL allowed" } else { "NOT NULL" };
         if expected.nullable != found.nullable {
-            self.push(object, nullability(expected.nullable), nullability(found.nullable), expected.nullable);
+            let breaking = expected.nullable || expected.vital;
+            self.push(object, nullability(expected.nullable), nullability(found.nullable), breaking);
         }
         let default = |text: &str| if text.is_empty() { "no default".to_owned() } else { format!("default {text}") };
         let expected_default = self.engine.dialect(expected.default);
-        if expected_default != found.default {
+        if folded(expected_default) != folded(&found.default) {
             self.push(object, default(expected_default), default(&found.default), false);
         }
     }
@@ -214,6 +235,14 @@ impl Findings<'_> {
             on_delete: key.on_delete.to_owned(),
         }
     }
+}
+
+/// SQL without regard to the case of its keywords; what stands in quotes is kept.
+fn folded(sql: &str) -> String {
+    let part = |(position, part): (usize, &str)| {
+        if position % 2 == 0 { part.to_ascii_lowercase() } else { part.to_owned() }
+    };
+    sql.split('\'').enumerate().map(part).collect::<Vec<_>>().join("'")
 }
 
 /// Whether keyward reads and writes both of PostgreSQL's types alike: texts that are long enough.

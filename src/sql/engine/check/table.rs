@@ -1,5 +1,6 @@
 //! Tables as data: what keyward expects of one, and how what is missing is added.
 
+use crate::sql::engine::check::Write;
 use crate::sql::engine::{Engine, Sql};
 
 /// A table as keyward expects it.
@@ -18,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) unique: &'static [Index],
     pub(crate) indexes: &'static [Index],
     pub(crate) foreign_keys: &'static [ForeignKey],
+    /// What keyward writes to it, beside reading its columns.
+    pub(crate) writes: &'static [Write],
 }
 
 /// How a table is called.
@@ -37,6 +40,15 @@ impl TableName {
             Self::Own(name) => engine.own_table(name),
         }
     }
+
+    /// The schema, and the name in it. A table without a schema is looked for on the search path.
+    pub(in crate::sql::engine) fn place(self, engine: &Engine) -> (Option<String>, String) {
+        let name = self.on(engine);
+        match name.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name.to_owned()),
+            None => (None, name),
+        }
+    }
 }
 
 /// A column as keyward expects it.
@@ -46,6 +58,8 @@ pub(crate) struct Column {
     /// Its type on PostgreSQL and on SQLite.
     pub(crate) kind: Sql,
     pub(crate) nullable: bool,
+    /// Whether a row in which it is NULL would be a key that can be neither named nor told from another.
+    pub(crate) vital: bool,
     /// The default's text; empty for none.
     pub(crate) default: Sql,
     /// What adds the column to a table that lacks it.
@@ -55,7 +69,7 @@ pub(crate) struct Column {
 impl Column {
     pub(crate) const fn required(name: &'static str, postgres: &'static str, sqlite: &'static str) -> Self {
         let default = Sql { postgres: "", sqlite: "" };
-        Self { name, kind: Sql { postgres, sqlite }, nullable: false, default, add: None }
+        Self { name, kind: Sql { postgres, sqlite }, nullable: false, vital: false, default, add: None }
     }
 
     pub(crate) const fn optional(name: &'static str, postgres: &'static str, sqlite: &'static str) -> Self {
@@ -68,6 +82,11 @@ impl Column {
 
     pub(crate) const fn addable(self, add: Sql) -> Self {
         Self { add: Some(add), ..self }
+    }
+
+    /// An identity, or a digest.
+    pub(crate) const fn vital(self) -> Self {
+        Self { vital: true, ..self }
     }
 }
 

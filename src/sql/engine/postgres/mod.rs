@@ -43,6 +43,8 @@ pub struct Postgres {
     limits: Limits,
     sessions: Arc<Sessions>,
     caution: Arc<Caution>,
+    /// The roles whose tables are taken for ours, beside those that are trusted anyway.
+    trusted: Arc<[String]>,
 }
 
 impl fmt::Debug for Postgres {
@@ -71,7 +73,23 @@ impl Postgres {
             limits: Limits::new(Self::DEFAULT_LOCK_TIMEOUT, Self::DEFAULT_READ_TIMEOUT),
             sessions: Arc::default(),
             caution: Arc::default(),
+            trusted: Arc::default(),
         }
+    }
+
+    /// Takes tables that the role `role` has made for keyward's own, or for the host's. It can be called for several.
+    ///
+    /// A table of our names that somebody else made, with triggers and rows of its own, could let a key in: a store on
+    /// it is not opened. Trusted are the role that connects and those whose rights it has, superusers, the owner of the
+    /// database, the owner of the host's table, and the roles that are named here, such as one that runs migrations.
+    #[must_use]
+    pub fn trusting(self, role: impl Into<String>) -> Self {
+        let trusted = self.trusted.iter().cloned().chain([role.into()]).collect();
+        Self { trusted, ..self }
+    }
+
+    pub(in crate::sql::engine) fn trusted(&self) -> &[String] {
+        &self.trusted
     }
 
     /// Keeps keyward's own tables in the schema `schema` instead of `keyward`.
@@ -262,7 +280,9 @@ impl Postgres {
     }
 
     async fn hold(&self) -> Result<Held<'_>, EngineError> {
-        Ok(Held::new(self.pool.acquire().await.map_err(classify)?, &self.caution))
+        // Apart, as a connection that is being made takes much room.
+        let connection = Box::pin(self.pool.acquire()).await.map_err(classify)?;
+        Ok(Held::new(connection, &self.caution))
     }
 
     async fn hold_for_change(&self) -> Result<(Held<'_>, Prepared), EngineError> {

@@ -48,10 +48,18 @@ impl Sessions {
         options: &PgConnectOptions,
     ) -> Result<Prepared, sqlx::Error> {
         match self.kind.load(Ordering::Relaxed) {
-            OWN => return Ok(Prepared::Named),
-            SHARED => return Ok(Prepared::Unnamed),
-            _ => {}
+            OWN => Ok(Prepared::Named),
+            SHARED => Ok(Prepared::Unnamed),
+            // Apart, as a connection that is being made takes much room.
+            _ => Box::pin(self.find_out(connection, options)).await,
         }
+    }
+
+    async fn find_out(
+        &self,
+        connection: &mut PgConnection,
+        options: &PgConnectOptions,
+    ) -> Result<Prepared, sqlx::Error> {
         let Ok(mut other) = options.connect().await else {
             // No room for another connection, which is no reason to do without this one.
             self.lost();

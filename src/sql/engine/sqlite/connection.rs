@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::Null;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 
-use crate::sql::engine::sqlite::error::classify;
+use crate::sql::engine::sqlite::error::{classify, is_busy};
 use crate::sql::engine::timestamp::stored_timestamp;
 use crate::sql::engine::{EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
 
 pub(super) const BACKEND: &str = "SQLite";
 
-/// How long a busy database is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a busy database is waited for unless the host says otherwise.
+pub(super) const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many prepared statements a connection keeps: more than a service runs again and again.
 const STATEMENT_CACHE: usize = 64;
@@ -24,26 +24,29 @@ pub(super) fn open(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
-    // A revocation that was reported must survive a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
+/// A connection that cannot write. It does not wait for other processes before a worker lets it.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.busy_timeout(Duration::ZERO)?;
     Ok(connection)
 }
 
 /// Sets what every connection needs, and refuses one that will not enforce foreign keys: one such connection would
 /// break the promise for all.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(DEFAULT_LOCK_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     // Otherwise a statement is planned anew for every argument that is compared with a partial index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // A revocation that was reported must survive a power cut. With a rollback journal, that takes one more step than
+    // `FULL` has.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     let enforced: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
     if enforced { Ok(()) } else { Err(cannot_open("foreign keys cannot be enforced")) }
@@ -68,7 +71,7 @@ pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<b
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
             Ok(mode) => return Ok(mode.eq_ignore_ascii_case("wal")),
             // SQLite does not wait by itself while another connection is switching.
-            Err(error) if is_busy(&error) && waited < BUSY_TIMEOUT => {
+            Err(error) if is_busy(&error) && waited < DEFAULT_LOCK_TIMEOUT => {
                 std::thread::sleep(PAUSE);
                 waited += PAUSE;
             }
@@ -77,8 +80,9 @@ pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<b
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+/// The file behind a connection, unless it is in memory.
+pub(super) fn file_of(connection: &Connection) -> Option<&str> {
+    connection.path().filter(|path| !path.is_empty())
 }
 
 /// The rows of a statement, each read in place.

@@ -36,6 +36,16 @@ fn is_transient(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether another connection holds the database at the moment.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// As [`is_busy`], of an error that was sorted already.
+pub(super) fn was_busy(error: &EngineError) -> bool {
+    matches!(error, EngineError::Unavailable { source, .. } if source.downcast_ref().is_some_and(is_busy))
+}
+
 fn violation(error: &rusqlite::Error) -> Option<Violation> {
     let rusqlite::Error::SqliteFailure(code, message) = error else { return None };
     let kind = match code.extended_code {

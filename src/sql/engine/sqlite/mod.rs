@@ -1,50 +1,81 @@
-//! The SQLite engine: reads in place on connections of their own, writes on one thread, and the host's own
+//! The SQLite engine: reads in place on connections of their own, changes on one thread, and the host's own
 //! transaction.
 
 mod connection;
 mod error;
-mod writer;
+mod files;
+mod readers;
+mod worker;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::sql::engine::{Cell, ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value};
-use connection::BACKEND;
+use connection::{BACKEND, file_of};
 use error::classify;
-use writer::Writer;
+use files::Files;
+use readers::Readers;
+use worker::{Purpose, Worker};
 
-/// A SQLite database. Clones share it; the last one to be dropped waits for what was sent to it, and closes it.
+/// A SQLite database. Clones share it; the last one to be dropped waits for the changes that were sent to it, and closes
+/// it.
 ///
 /// A lookup takes microseconds and happens in place, on one of several connections that readers share; SQLite's
-/// write-ahead log keeps writers from holding it up. Everything else happens on one thread that owns the writing
-/// connection, and waits there for other processes.
+/// write-ahead log keeps writers from holding it up. Changes happen on one thread, which owns the writing connection and
+/// waits there for other processes. Nothing waits without a limit, see [`lock_timeout`](Self::lock_timeout).
+///
+/// A file that is replaced or removed while it is open is not written to any more: each call is then
+/// [unavailable](crate::store::StoreError::Unavailable) until the database is opened anew. Changes notice that at once,
+/// reads within a tenth of a second. Outside of Unix only a file that is missing is noticed; Windows does not let a file
+/// be replaced that is open.
 #[derive(Clone)]
-pub struct Sqlite(Arc<Shared>);
+pub struct Sqlite {
+    shared: Arc<Shared>,
+    lock_timeout: Duration,
+}
 
 struct Shared {
-    writer: Writer,
-    readers: Vec<Mutex<Connection>>,
-    turn: AtomicUsize,
+    writer: Worker,
+    reads: Reads,
+    files: Arc<Files>,
     /// The file as SQLite names it; `None` in memory.
     path: Option<String>,
 }
 
+/// Where reads happen.
+enum Reads {
+    /// Where the caller is: with the write-ahead log, hardly anything holds them up.
+    InPlace(Readers),
+    /// On a thread of their own, since a writer of another process may hold them up.
+    Apart(Worker),
+    /// Between the changes, as there is no other connection.
+    Between,
+}
+
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("readers", &self.0.readers.len()).finish_non_exhaustive()
+        let readers = match &self.shared.reads {
+            Reads::InPlace(readers) => readers.count(),
+            Reads::Apart(_) => 1,
+            Reads::Between => 0,
+        };
+        let Self { lock_timeout, .. } = self;
+        f.debug_struct("Sqlite").field("readers", &readers).field("lock_timeout", lock_timeout).finish_non_exhaustive()
     }
 }
 
 impl Sqlite {
+    /// How long a busy database is waited for unless [`lock_timeout`](Self::lock_timeout) says otherwise: 2 seconds.
+    pub const DEFAULT_LOCK_TIMEOUT: Duration = connection::DEFAULT_LOCK_TIMEOUT;
+
     /// The SQLite file at `path`, which is created when it is missing.
     ///
-    /// The file is switched to the write-ahead log. Foreign keys are enforced, every commit reaches the disk, and a
-    /// busy database is waited for up to 5 seconds.
+    /// The file is switched to the write-ahead log. Foreign keys are enforced, and every commit reaches the disk.
     ///
     /// # Errors
     /// [`ConnectError::Unavailable`] when the file cannot be opened, or foreign keys cannot be enforced.
@@ -54,8 +85,8 @@ impl Sqlite {
         Self::new(writer, path.as_ref(), write_ahead)
     }
 
-    /// The SQLite file at `path`, which has to be there and keeps its journal mode. Without the write-ahead log, reads
-    /// and writes take turns.
+    /// The SQLite file at `path`, which has to be there and keeps its journal mode. Without the write-ahead log, a
+    /// process that is committing holds reads up.
     ///
     /// # Errors
     /// [`ConnectError::MissingFile`], and as [`open`](Self::open).
@@ -70,7 +101,7 @@ impl Sqlite {
     }
 
     /// The database of the host's `connection`, which may be in memory. It keeps its journal mode; foreign keys are
-    /// enforced from now on. Reads and writes take turns on it.
+    /// enforced from now on, and every commit reaches the disk. Reads and changes take turns on it.
     ///
     /// # Errors
     /// [`ConnectError::Unavailable`] when foreign keys cannot be enforced, or the connection is in a transaction.
@@ -79,7 +110,8 @@ impl Sqlite {
             return Err(unavailable(connection::cannot_open("the connection is in a transaction")));
         }
         connection::prepare(&connection).map_err(unavailable)?;
-        Self::start(connection, Vec::new())
+        let files = Files::of(&connection, None).map_err(unavailable)?;
+        Self::start(connection, Reads::Between, files)
     }
 
     pub(super) fn in_memory() -> Result<Self, ConnectError> {
@@ -87,39 +119,64 @@ impl Sqlite {
     }
 
     fn new(writer: Connection, path: &Path, write_ahead: bool) -> Result<Self, ConnectError> {
-        // Without the write-ahead log a reader may have to wait for a writer, which must not happen in place.
-        let readers = if write_ahead {
-            let count = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-            let open = |_| connection::open_reader(path).map(Mutex::new);
-            (0..count).map(open).collect::<rusqlite::Result<_>>().map_err(unavailable)?
+        let files = Files::of(&writer, Some(path)).map_err(unavailable)?;
+        let reads = if write_ahead {
+            Reads::InPlace(Readers::open(path).map_err(unavailable)?)
+        } else if file_of(&writer).is_some() {
+            let reader = connection::open_reader(path).map_err(unavailable)?;
+            Reads::Apart(worker("keyward-reads", reader)?)
         } else {
-            Vec::new()
+            Reads::Between
         };
-        Self::start(writer, readers)
+        // All connections have to be to the same file.
+        files.check().map_err(|error| ConnectError::Unavailable { backend: BACKEND, source: error.into() })?;
+        Self::start(writer, reads, files)
     }
 
-    fn start(writer: Connection, readers: Vec<Mutex<Connection>>) -> Result<Self, ConnectError> {
+    fn start(writer: Connection, reads: Reads, files: Files) -> Result<Self, ConnectError> {
         let path = file_of(&writer).map(str::to_owned);
-        let writer = Writer::start(writer)
-            .map_err(|error| ConnectError::Unavailable { backend: BACKEND, source: error.into() })?;
-        Ok(Self(Arc::new(Shared { writer, readers, turn: AtomicUsize::new(0), path })))
+        let shared = Shared { writer: worker("keyward-sqlite", writer)?, reads, files: Arc::new(files), path };
+        Ok(Self { shared: Arc::new(shared), lock_timeout: Self::DEFAULT_LOCK_TIMEOUT })
+    }
+
+    /// The same database, with another limit to how long this handle and its clones wait for it while another process
+    /// holds it. The limit counts from each call on: what the call spends waiting behind others is part of it. When it
+    /// strikes, the call is [unavailable](crate::store::StoreError::Unavailable), and nothing was changed. With a limit
+    /// of zero, nothing is waited for.
+    ///
+    /// Limits longer than 24 days are taken for that. A script of the host's own transaction waits as the host's
+    /// connection does.
+    #[must_use]
+    pub fn lock_timeout(self, timeout: Duration) -> Self {
+        // What SQLite can count, in milliseconds.
+        let longest = Duration::from_millis(u64::from(i32::MAX.unsigned_abs()));
+        Self { lock_timeout: timeout.min(longest), ..self }
     }
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: &'static Query,
         arguments: &[Value<'_>],
-        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
+        mut decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
     ) -> Result<Vec<T>, EngineError> {
-        if !self.0.readers.is_empty() {
-            return self.0.read_in_place(query, arguments, decode);
-        }
+        self.shared.files.check_now_and_then()?;
+        let worker = match &self.shared.reads {
+            Reads::InPlace(readers) => match readers.read(query, arguments, &mut decode) {
+                // Where another process holds the whole file, there is something to wait for after all.
+                Err(error) if error::was_busy(&error) => &self.shared.writer,
+                read => return read,
+            },
+            Reads::Apart(reader) => reader,
+            Reads::Between => &self.shared.writer,
+        };
         let arguments: Vec<_> = arguments.iter().cloned().map(Value::into_owned).collect();
-        self.0.writer.ask(move |connection| connection::rows(connection, query, &arguments, decode)).await
+        let read = move |connection: &mut Connection| connection::rows(connection, query, &arguments, decode);
+        worker.call(Purpose::Read, self.lock_timeout, read).await
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<u64, EngineError> {
-        self.0.writer.ask(move |connection| connection::execute(connection, &statement).map_err(classify)).await
+        let execute = move |connection: &mut Connection| connection::execute(connection, &statement).map_err(classify);
+        self.change(Purpose::AwaitedChange, execute).await
     }
 
     pub(super) async fn run<E: Send + 'static, T: Send + 'static>(
@@ -127,11 +184,24 @@ impl Sqlite {
         script: Script<E>,
         reading: Option<Reading<T>>,
     ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        if script.outlives_caller {
-            self.0.writer.call(move |connection| connection::run(connection, script, reading)).await
-        } else {
-            self.0.writer.ask(move |connection| connection::run(connection, script, reading)).await
-        }
+        let purpose = if script.outlives_caller { Purpose::Change } else { Purpose::AwaitedChange };
+        self.change(purpose, move |connection| connection::run(connection, script, reading)).await
+    }
+
+    async fn change<T: Send + 'static, E: From<EngineError> + Send + 'static>(
+        &self,
+        purpose: Purpose,
+        change: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let files = Arc::clone(&self.shared.files);
+        let change = move |connection: &mut Connection| {
+            files.check()?;
+            let changed = change(connection)?;
+            // What was committed to a file that nobody finds any more was not done.
+            files.check()?;
+            Ok(changed)
+        };
+        self.shared.writer.call(purpose, self.lock_timeout, change).await
     }
 
     /// Runs a script inside the host's own transaction, in a savepoint: when this fails, the transaction is as it was
@@ -142,7 +212,8 @@ impl Sqlite {
         script: Script<E>,
         reading: Option<Reading<T>>,
     ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        if let (Some(own), Some(other)) = (self.0.path.as_deref(), file_of(transaction))
+        self.shared.files.check()?;
+        if let (Some(own), Some(other)) = (self.shared.path.as_deref(), file_of(transaction))
             && !is_same_file(own, other)
         {
             return Err(EngineError::Unsupported("the transaction is on another SQLite file").into());
@@ -151,31 +222,9 @@ impl Sqlite {
     }
 }
 
-impl Shared {
-    /// On a reader that is free, or else the one whose turn it is.
-    fn read_in_place<T>(
-        &self,
-        query: &'static Query,
-        arguments: &[Value<'_>],
-        decode: impl FnMut(&Row<'_>) -> T,
-    ) -> Result<Vec<T>, EngineError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = || (0..self.readers.len()).map(|offset| &self.readers[(turn + offset) % self.readers.len()]);
-        // A reader whose decoding panicked is as good as before: its statement was reset on the way out.
-        let free = in_turn().find_map(|reader| match reader.try_lock() {
-            Ok(reader) => Some(reader),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        });
-        let reader = free
-            .unwrap_or_else(|| self.readers[turn % self.readers.len()].lock().unwrap_or_else(PoisonError::into_inner));
-        connection::rows(&reader, query, arguments, decode)
-    }
-}
-
-/// The file behind a connection, unless it is in memory.
-fn file_of(connection: &Connection) -> Option<&str> {
-    connection.path().filter(|path| !path.is_empty())
+fn worker(name: &str, connection: Connection) -> Result<Worker, ConnectError> {
+    Worker::start(name, connection)
+        .map_err(|error| ConnectError::Unavailable { backend: BACKEND, source: error.into() })
 }
 
 fn is_same_file(one: &str, other: &str) -> bool {

@@ -37,6 +37,7 @@ static KEYS: Table = Table {
     ],
     indexes: &[Index::on("owner").addable(both("CREATE INDEX IF NOT EXISTS api_keys_owner ON api_keys (owner)"))],
     foreign_keys: &[],
+    writes: &[],
 };
 
 static LOG: Table = Table {
@@ -49,6 +50,7 @@ static LOG: Table = Table {
     unique: &[],
     indexes: &[],
     foreign_keys: &[ForeignKey { column: "key_id", table: KEYS.name, on_update: "NO ACTION", on_delete: "CASCADE" }],
+    writes: &[],
 };
 
 static DIGESTS: Query = Query::new(both("SELECT digest, note FROM api_keys"), &["digest", "note"]);
@@ -56,12 +58,12 @@ static DIGESTS: Query = Query::new(both("SELECT digest, note FROM api_keys"), &[
 const MIGRATIONS: [Migration; 1] = [Migration::new(1, "keys", Change::Adopt(&KEYS))];
 
 async fn migrate(engine: &Engine) -> Result<Vec<u32>, MigrateError> {
-    let applied = engine.migrate("test", &MIGRATIONS, Timestamp::from_micros(0)).await?;
+    let applied = engine.apply("test", &MIGRATIONS, &[&KEYS], Timestamp::from_micros(0)).await?;
     Ok(applied.into_iter().map(|applied| applied.version).collect())
 }
 
 async fn differences(engine: &Engine, tables: &[&Table]) -> Vec<String> {
-    engine.check(tables).await.unwrap().iter().map(ToString::to_string).collect()
+    engine.differences(tables).await.unwrap().iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]
@@ -123,7 +125,7 @@ async fn a_complete_table_is_recorded_and_not_listed() {
         let create = KEYS.create.unwrap();
         batch(&engine, create.postgres, create.sqlite).await;
         assert_eq!(migrate(&engine).await.unwrap(), NOTHING);
-        let newer = engine.migrate("test", &[], Timestamp::from_micros(0)).await.unwrap_err();
+        let newer = engine.apply("test", &[], &[], Timestamp::from_micros(0)).await.unwrap_err();
         assert!(matches!(newer, MigrateError::Newer { found: 1, known: 0, .. }), "{newer}");
     })
     .await;
@@ -156,7 +158,7 @@ async fn an_own_table_is_compared_under_its_name_on_each_engine() {
         let create = KEYS.create.unwrap();
         batch(&engine, create.postgres, create.sqlite).await;
         let name = engine.own_table("log");
-        let found = engine.check(&[&KEYS, &LOG]).await.unwrap();
+        let found = engine.differences(&[&KEYS, &LOG]).await.unwrap();
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("{name}: expected a table, found none")]);
         assert!(!found[0].breaking);
         batch(

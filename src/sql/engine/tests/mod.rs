@@ -7,6 +7,8 @@ mod postgres;
 mod scripts;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_waiting;
 mod values;
 
 use crate::sql::engine::{Engine, Query, Script, Sql, Statement, Step};

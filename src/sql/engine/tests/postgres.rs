@@ -95,8 +95,8 @@ async fn own_tables_live_in_the_schema_that_the_host_names() {
         let usual = Engine::from(postgres.own_tables_in("keyward").unwrap());
         for (engine, table) in [(elsewhere, "user.notes"), (usual, "keyward.notes")] {
             assert_eq!(engine.own_table("notes"), table);
-            assert_eq!(engine.migrate("test", &migrations, Timestamp::MIN).await.unwrap().len(), 1);
-            assert_eq!(engine.migrate("test", &migrations, Timestamp::MIN).await.unwrap(), []);
+            assert_eq!(engine.apply("test", &migrations, &[], Timestamp::MIN).await.unwrap().len(), 1);
+            assert_eq!(engine.apply("test", &migrations, &[], Timestamp::MIN).await.unwrap(), []);
             let add = Sql { postgres: "INSERT INTO keyward.notes VALUES ('a')", sqlite: "" };
             for _ in 0..2 {
                 engine.execute(super::Statement::new(add, [])).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_role_without_rights_passes_where_all_is_there() {
 
     on_own_database(|url| async move {
         let owner = Engine::connect(&url).await.unwrap();
-        owner.migrate("test", &migrations, Timestamp::MIN).await.unwrap();
+        owner.apply("test", &migrations, &[], Timestamp::MIN).await.unwrap();
         let role = format!("reader_{}", url.rsplit('/').next().unwrap());
         let mut admin = PgConnection::connect(&url).await.unwrap();
         let grant = format!(
@@ -127,9 +127,9 @@ async fn a_role_without_rights_passes_where_all_is_there() {
         sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&mut admin).await.unwrap();
         let (_, address) = url.split_once('@').unwrap();
         let guest = Engine::connect(&format!("postgres://{role}:guest@{address}")).await.unwrap();
-        assert_eq!(guest.migrate("test", &migrations, Timestamp::MIN).await.unwrap(), []);
+        assert_eq!(guest.apply("test", &migrations, &[], Timestamp::MIN).await.unwrap(), []);
         // There, though not under this name: it cannot be recorded, and need not be.
-        assert_eq!(guest.migrate("other", &migrations, Timestamp::MIN).await.unwrap(), []);
+        assert_eq!(guest.apply("other", &migrations, &[], Timestamp::MIN).await.unwrap(), []);
         let drop = format!("DROP OWNED BY {role}; DROP ROLE {role}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut admin).await.unwrap();
     })

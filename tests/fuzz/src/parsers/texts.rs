@@ -9,22 +9,13 @@ use keyward::schemas::mesh::{Capability, TopicName};
 /// Every constructor of a text takes exactly what is within its bounds.
 pub(crate) fn texts(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let is_name = |limit: usize| {
-        text.chars().any(|letter| !letter.is_whitespace())
-            && text.chars().nth(limit).is_none()
-            && !text.chars().any(char::is_control)
-    };
-    let kept = |limit: usize, found: Option<String>| match found {
-        Some(found) => assert!(is_name(limit) && found == text, "{found:?} of {text:?}"),
-        None => assert!(!is_name(limit), "refused {text:?}"),
-    };
-    kept(255, KeyId::new(text).ok().map(|text| text.to_string()));
-    kept(255, OwnerId::new(text).ok().map(|text| text.to_string()));
-    kept(255, KeyName::new(text).ok().map(|text| text.to_string()));
-    kept(255, Actor::new(text).ok().map(|text| text.to_string()));
-    kept(500, Reason::new(text).ok().map(|text| text.to_string()));
-    kept(1_000, Description::new(text).ok().map(|text| text.to_string()));
-    kept(64, DisplayPrefix::new(text).ok().map(|text| text.to_string()));
+    check(text, 255, KeyId::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 255, OwnerId::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 255, KeyName::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 255, Actor::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 500, Reason::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 1_000, Description::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
+    check(text, 64, DisplayPrefix::new(text).ok().map(|text| [text.as_str().to_owned(), text.to_string()]));
 
     let environment = Environment::new(text);
     let is_word = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -46,6 +37,21 @@ pub(crate) fn texts(data: &[u8]) {
     let digest = KeyDigest::from_hex(text);
     assert_eq!(digest.is_some(), is_digest, "{text:?}");
     assert!(digest.is_none_or(|digest| digest.to_hex().as_str() == text));
+}
+
+/// What was kept is what was given, and what is printed hides nothing.
+fn check(text: &str, limit: usize, found: Option<[String; 2]>) {
+    let is_name = text.chars().any(|letter| !letter.is_whitespace())
+        && text.chars().nth(limit).is_none()
+        && !text.chars().any(char::is_control);
+    assert_eq!(found.is_some(), is_name, "{text:?}");
+    if let Some([kept, printed]) = found {
+        assert_eq!(kept, text);
+        // Marks of direction, and letters without width.
+        let is_unseen =
+            |letter| matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        assert!(!printed.chars().any(|letter| letter.is_control() || is_unseen(letter)), "{printed:?}");
+    }
 }
 
 /// Held scopes with a line break between them, and behind an empty line the one that is asked for.

@@ -12,6 +12,7 @@ use keyward::sql::SqlSchema;
 use keyward::{Keys, ManualClock, SqlKeyStore, Sqlite, Timestamp};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde_json::value::RawValue;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -145,10 +146,10 @@ impl Row<'_, '_> {
         matches!(self.cell(column), Cell::Null)
     }
 
-    /// What a JSON column names, NULL among them left out; `None` where it is no array of texts.
+    /// The texts in a JSON column, whatever stands among them; `None` where it is no array.
     fn names(&self, column: &str) -> Option<Vec<String>> {
-        let entries: Vec<Option<String>> = serde_json::from_str(self.text(column)?).ok()?;
-        Some(entries.into_iter().flatten().collect())
+        let entries: Vec<&RawValue> = serde_json::from_str(self.text(column)?).ok()?;
+        Some(entries.into_iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
     }
 
     /// That the key was let in although its end has come, by SQLite's own reading of the column.

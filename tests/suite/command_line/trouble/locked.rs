@@ -1,7 +1,7 @@
 //! A lock that another session holds: no command waits for ever, and a verdict does not wait at all.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::command_line::terminal::{Key, Terminal, over_new_databases};
 
@@ -54,7 +54,7 @@ fn over_each_engine(script: impl Fn(&mut Terminal, &Key)) {
 fn a_verdict_is_out_before_its_use_waits_and_the_wait_changes_nothing() {
     over_each_engine(|terminal, key| {
         while_locked(terminal, key, |terminal| {
-            let start = Instant::now();
+            let start = tokio::time::Instant::now();
             let mut verifying = terminal.command(&["verify"]).spawn().unwrap();
             verifying.stdin.take().unwrap().write_all(key.secret.as_bytes()).unwrap();
             let mut verdict = String::new();
@@ -86,7 +86,7 @@ fn a_change_behind_a_lock_ends_as_an_outage_and_leaves_everything_as_it_was() {
         let changes = [&["revoke", &key.id][..], &["revoke-all", "--owner", "acme"], &["rotate", &key.id]];
         while_locked(terminal, key, |terminal| {
             for command in changes {
-                let start = Instant::now();
+                let start = tokio::time::Instant::now();
                 terminal.run(command, "").has_failed(3, "somebody else holds a lock");
                 assert!(start.elapsed() < BOUND, "{command:?} took {:?}", start.elapsed());
             }
@@ -101,7 +101,7 @@ fn a_change_behind_a_lock_ends_as_an_outage_and_leaves_everything_as_it_was() {
 fn issuing_behind_a_lock_on_the_table_ends_as_an_outage_and_makes_nothing() {
     over_each_engine(|terminal, _| {
         while_held(terminal, "LOCK TABLE api_keys IN SHARE MODE", |terminal| {
-            let start = Instant::now();
+            let start = tokio::time::Instant::now();
             terminal.run(&[&["issue"], &ACME[..]].concat(), "").has_failed(3, "somebody else holds a lock");
             assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
         });
@@ -130,7 +130,7 @@ fn reading_behind_a_lock_on_the_whole_table_ends_as_an_outage() {
         }
         while_held(terminal, "LOCK TABLE api_keys", |terminal| {
             for command in [&["list", "--owner", "acme"][..], &["get", &key.id], &["verify"]] {
-                let start = Instant::now();
+                let start = tokio::time::Instant::now();
                 let output = terminal.run(&[&["--timeout", "5s"], command].concat(), &key.secret);
                 output.has_failed(3, "");
                 assert!(start.elapsed() < BOUND, "{command:?} took {:?}", start.elapsed());

@@ -4,5 +4,6 @@ mod locked;
 mod lost;
 mod notes;
 mod odd_text;
+mod revocations;
 #[cfg(feature = "postgres")]
 mod silent;

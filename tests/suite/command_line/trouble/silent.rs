@@ -1,7 +1,7 @@
 //! A server that takes a connection and says nothing: every command ends, and says that there was no answer.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::command_line::terminal::Terminal;
 
@@ -22,7 +22,7 @@ fn a_server_that_never_answers_is_given_up() {
         &["migrate"],
         &["check"],
     ] {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now();
         let output = terminal.run(&[&["--timeout", "1s"], command].concat(), "acme_live_x");
         let elapsed = start.elapsed();
         output.has_failed(3, "the database did not answer within 1s");

@@ -1,13 +1,12 @@
 //! Somebody else holds a row or a table, for as long as he likes.
 
-use std::time::Instant;
-
 use keyward::Keys;
 use keyward::key::Issued;
+use tokio::time::Instant;
 
 use super::{
-    LONG, all_connections, count, impatient, is_unavailable, quiet, refusal, run, session, small_pool, table,
-    unavailable,
+    LONG, UNAVAILABLE, all_connections, count, impatient, is_unavailable, quiet, refusal, run, session, small_pool,
+    table,
 };
 use crate::support::{Fixture, TestSchema, over_every_schema};
 
@@ -69,8 +68,8 @@ async fn a_locked_table_makes_the_store_unavailable_and_leaves_nothing_behind<S:
     for _ in 0..6 {
         let secret = || issued.secret.expose_secret().to_owned();
         let both = tokio::join!(verify(keys.clone(), secret()), verify(keys.clone(), secret()));
-        assert_eq!(Some(both.0), unavailable());
-        assert_eq!(Some(both.1), unavailable());
+        assert_eq!(Some(both.0), UNAVAILABLE);
+        assert_eq!(Some(both.1), UNAVAILABLE);
     }
     let revoked = keys.revoke(&issued.record.head.id, None).await;
     assert!(is_unavailable(&revoked), "{revoked:?}");

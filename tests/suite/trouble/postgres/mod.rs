@@ -24,6 +24,9 @@ const SHORT: Duration = Duration::from_millis(400);
 /// What no call takes that has a limit, on a machine that does a lot beside it.
 const LONG: Duration = Duration::from_secs(20);
 
+/// What a verification says that had no answer.
+const UNAVAILABLE: Option<&str> = Some(RefusalReason::StoreUnavailable.code());
+
 /// The host's table, and a column of it that every verification reads.
 fn table<S: TestSchema>() -> (&'static str, &'static str) {
     match S::NAME {
@@ -68,10 +71,6 @@ async fn count(session: &mut PgConnection, sql: &'static str) -> i64 {
 /// What a key is refused for; `None` when it is accepted.
 async fn refusal<S: TestSchema>(keys: &Keys<S>, issued: &Issued<S>) -> Option<&'static str> {
     keys.verify(issued.secret.expose_secret()).await.err().map(|refusal| refusal.reason().code())
-}
-
-fn unavailable() -> Option<&'static str> {
-    Some(RefusalReason::StoreUnavailable.code())
 }
 
 fn is_unavailable<T>(outcome: &Result<T, KeysError>) -> bool {

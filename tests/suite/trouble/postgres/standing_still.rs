@@ -1,13 +1,13 @@
 //! A server that stands still, or never answers.
 
 use std::net::TcpListener;
-use std::time::Instant;
 
 use keyward::store::StoreError;
 use keyward::{Postgres, SqlKeyStore};
 use sqlx::postgres::PgPoolOptions;
+use tokio::time::Instant;
 
-use super::{LONG, SHORT, all_connections, impatient, is_unavailable, refusal, unavailable};
+use super::{LONG, SHORT, UNAVAILABLE, all_connections, impatient, is_unavailable, refusal};
 use crate::support::postgres::Pooler;
 use crate::support::{Fixture, TestSchema, over_every_schema};
 
@@ -30,7 +30,7 @@ async fn a_server_that_stands_still_makes_the_store_unavailable_in_time<S: TestS
     let began = Instant::now();
     for _ in 0..3 {
         let three = tokio::join!(refusal(&keys, &issued), refusal(&keys, &issued), refusal(&keys, &issued));
-        assert_eq!(three, (unavailable(), unavailable(), unavailable()));
+        assert_eq!(three, (UNAVAILABLE, UNAVAILABLE, UNAVAILABLE));
     }
     let revoked = keys.revoke(&issued.record.head.id, None).await;
     assert!(is_unavailable(&revoked), "{revoked:?}");

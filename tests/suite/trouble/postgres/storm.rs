@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyward::key::Issued;
 use keyward::store::StoreError;
@@ -13,8 +13,9 @@ use keyward::{Keys, KeysError, Postgres};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::{LONG, all_connections, over, quiet, refusal, session, small_pool, table, unavailable};
+use super::{LONG, UNAVAILABLE, all_connections, over, quiet, refusal, session, small_pool, table};
 use crate::support::concurrency::{Abandon, abandon};
 use crate::support::postgres::Pooler;
 use crate::support::{Fixture, TestSchema, over_schemas};
@@ -109,7 +110,7 @@ impl<S: TestSchema> Owner<S> {
         match (verdict, *known) {
             (None, Known::Live | Known::Unsure) | (Some("revoked"), Known::Revoked) => {}
             (Some("revoked"), Known::Unsure) => *known = Known::Revoked,
-            (verdict, _) if verdict == unavailable() => self.unanswered += 1,
+            (verdict, _) if verdict == UNAVAILABLE => self.unanswered += 1,
             (verdict, known) => panic!("the verdict on a key that is {known:?} was {verdict:?}"),
         }
     }

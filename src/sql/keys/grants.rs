@@ -1,0 +1,102 @@
+//! The rights of database roles that verify, issue or operate keys, as statements for PostgreSQL.
+
+use std::fmt;
+
+use crate::sql::engine::InvalidSchemaName;
+use crate::sql::engine::check::{Duty, Right, Table, TableName, Write};
+use crate::sql::engine::ledger;
+use crate::sql::engine::schema_name::SchemaName;
+use crate::sql::keys::KeyTables;
+
+/// What a database role is to do with keys. Each may what the one before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Access {
+    /// Verifies, shows and lists keys. It writes nothing, not even the last use.
+    Verifier,
+    /// Issues and rotates keys too, and writes their last use.
+    Issuer,
+    /// Revokes, changes and removes keys too.
+    Operator,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Verifier => "verifier",
+            Self::Issuer => "issuer",
+            Self::Operator => "operator",
+        })
+    }
+}
+
+impl Access {
+    const fn includes(self, duty: Duty) -> bool {
+        match self {
+            Self::Verifier => false,
+            Self::Issuer => matches!(duty, Duty::LastUse | Duty::Issue),
+            Self::Operator => true,
+        }
+    }
+}
+
+pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+    let own_schema = SchemaName::parse(own_schema)?;
+    let role = quoted(role);
+    let mut script = format!(
+        "-- The rights of the {access} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
+         -- The role has to be there, and must have no other rights to these tables.\n",
+        S::NAME
+    );
+    let mut grant = |right: &str, object: &str| {
+        script.push_str(&format!("GRANT {right} ON {object} TO {role};\n"));
+    };
+    let mut schemas = Vec::new();
+    for table in S::tables().iter().copied().chain([&ledger::SHAPE]) {
+        let (schema, name) = match table.name {
+            TableName::Own(name) => (Some(own_schema.as_str()), name),
+            TableName::Host(name) => match name.postgres.split_once('.') {
+                Some((schema, name)) => (Some(schema), name),
+                None => (None, name.postgres),
+            },
+        };
+        if let Some(schema) = schema.filter(|schema| !schemas.contains(schema)) {
+            grant("USAGE", &format!("SCHEMA {}", quoted(schema)));
+            schemas.push(schema);
+        }
+        let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
+        grant(&rights(table, access), &format!("TABLE {schema}{}", quoted(name)));
+    }
+    Ok(script)
+}
+
+/// The rights to one table, separated by commas. What else is in a table that is the host's affair is not read.
+fn rights(table: &Table, access: Access) -> String {
+    let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+    let mut rights = vec![if table.shared { right_to("SELECT", &columns) } else { "SELECT".to_owned() }];
+    let mut updated = Vec::new();
+    for Write { right, .. } in table.writes.iter().filter(|write| access.includes(write.duty)) {
+        match right {
+            Right::Insert => rights.push("INSERT".to_owned()),
+            Right::Delete => rights.push("DELETE".to_owned()),
+            Right::Update(columns) => updated.extend(columns.iter().copied()),
+        }
+    }
+    if !updated.is_empty() {
+        updated.sort_unstable();
+        updated.dedup();
+        rights.push(right_to("UPDATE", &updated));
+    }
+    rights.dedup();
+    rights.join(", ")
+}
+
+fn right_to(right: &str, columns: &[&str]) -> String {
+    let columns: Vec<_> = columns.iter().copied().map(quoted).collect();
+    format!("{right} ({})", columns.join(", "))
+}
+
+/// A name that PostgreSQL takes as it is.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,96 @@
+//! The files of a database are replaced or removed under a running service.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyward::Sqlite;
+
+use super::{OWNER, over, path};
+use crate::support::{Fixture, TestSchema, over_every_schema, sqlite};
+
+over_every_schema![every_sqlite_file:
+    a_change_is_not_written_to_a_file_that_was_replaced,
+    a_change_is_not_written_to_a_file_that_was_removed,
+    a_change_is_not_written_to_a_log_that_was_removed,
+    reads_notice_a_file_that_was_replaced,
+    a_database_that_was_moved_with_its_link_is_another_one,
+];
+
+/// `path` with something behind it.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// A key is in the file, `trouble` happens to the file, and neither a revocation nor a new key is reported that nobody
+/// would find there. Opened anew, `expected` says whether the old key still works.
+async fn nothing_is_reported_after<S: TestSchema>(fixture: Fixture<S>, trouble: impl Fn(&Path)) {
+    fixture.add_owner(OWNER).await;
+    let issued = fixture.issue(OWNER).await;
+    let id = &issued.record.head.id;
+    trouble(path(&fixture));
+    let error = fixture.keys.revoke(id, None).await.unwrap_err();
+    assert!(error.is_outage(), "{error:?}");
+    let cause = std::error::Error::source(&error).map(|error| format!("{error:?}")).unwrap_or_default();
+    assert!(format!("{error:?}{cause}").contains("open it again"), "{error:?}");
+    let error = fixture.keys.of(&issued.record.head.owner).revoke_all(None).await.unwrap_err();
+    assert!(error.is_outage(), "{error:?}");
+    let error = fixture.keys.issue(S::draft(OWNER)).await.unwrap_err();
+    assert!(error.is_outage(), "{error:?}");
+}
+
+async fn a_change_is_not_written_to_a_file_that_was_replaced<S: TestSchema>(fixture: Fixture<S>) {
+    nothing_is_reported_after(fixture, |path| {
+        let backup = beside(path, ".backup");
+        sqlite::copy(path, &backup);
+        fs::rename(&backup, path).unwrap();
+    })
+    .await;
+}
+
+async fn a_change_is_not_written_to_a_file_that_was_removed<S: TestSchema>(fixture: Fixture<S>) {
+    nothing_is_reported_after(fixture, |path| fs::remove_file(path).unwrap()).await;
+}
+
+/// SQLite itself goes on writing to the log that nobody else will read.
+async fn a_change_is_not_written_to_a_log_that_was_removed<S: TestSchema>(fixture: Fixture<S>) {
+    nothing_is_reported_after(fixture, |path| fs::remove_file(beside(path, "-wal")).unwrap()).await;
+}
+
+async fn reads_notice_a_file_that_was_replaced<S: TestSchema>(fixture: Fixture<S>) {
+    fixture.add_owner(OWNER).await;
+    let issued = fixture.issue(OWNER).await;
+    let backup = beside(path(&fixture), ".backup");
+    sqlite::copy(path(&fixture), &backup);
+    fs::rename(&backup, path(&fixture)).unwrap();
+    // The key is revoked in the new file, which the running service does not see.
+    for suffix in ["-wal", "-shm"] {
+        fs::remove_file(beside(path(&fixture), suffix)).unwrap();
+    }
+    let successor = over(&fixture, Sqlite::open(path(&fixture)).unwrap()).await;
+    successor.revoke(&issued.record.head.id, None).await.unwrap();
+    let mut accepted = 0;
+    while let Ok(_) = fixture.keys.verify(issued.secret.expose_secret()).await {
+        accepted += 1;
+        assert!(accepted < 1_000, "a revoked key is accepted for ever");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refusal = fixture.keys.verify(issued.secret.expose_secret()).await.unwrap_err();
+    assert!(refusal.is_outage(), "{refusal:?}");
+}
+
+async fn a_database_that_was_moved_with_its_link_is_another_one<S: TestSchema>(fixture: Fixture<S>) {
+    fixture.add_owner(OWNER).await;
+    let issued = fixture.issue(OWNER).await;
+    let (link, other) = (beside(path(&fixture), ".link"), beside(path(&fixture), ".other"));
+    std::os::unix::fs::symlink(path(&fixture), &link).unwrap();
+    let keys = over(&fixture, Sqlite::open(&link).unwrap()).await;
+    keys.verify(issued.secret.expose_secret()).await.unwrap();
+    sqlite::copy(path(&fixture), &other);
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    assert!(keys.revoke(&issued.record.head.id, None).await.unwrap_err().is_outage());
+    fixture.keys.revoke(&issued.record.head.id, None).await.expect("the file itself is where it was");
+}
