@@ -49,8 +49,6 @@ const ODD: &[(&str, &str, RefusalReason)] = &[
     ("rate_limit_rpm", "60.5", unusable("rate_limit_rpm")),
     ("rate_limit_rpm", "9999999999", unusable("rate_limit_rpm")),
     ("rate_limit_rpm", "x'3c'", unusable("rate_limit_rpm")),
-    ("metadata", "1", unusable("metadata")),
-    ("metadata", "x'7b7d'", unusable("metadata")),
     ("name", "NULL", unusable("name")),
     ("name", "7", unusable("name")),
     ("name", "CAST(x'ff' AS TEXT)", unusable("name")),
