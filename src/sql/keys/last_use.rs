@@ -1,7 +1,6 @@
 //! Writing last use: a row that is locked waits for the next time, and one that cannot be written holds up no other.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::sql::engine::timestamp::stored_timestamp;
 use crate::sql::engine::{Cell, Engine, EngineError, Row, Script, ScriptError};
@@ -15,7 +14,6 @@ const MOST_STATEMENTS: usize = 1_000;
 /// Writes `uses` in one statement. If the database refuses that, halves of them are tried, until those that it refuses
 /// stand alone.
 pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Result<Touched, EngineError> {
-    let uses = &*latest_of_each(uses);
     let mut touched = Touched::default();
     let mut batches = VecDeque::from([uses]);
     let (mut statements, mut is_any_accepted, mut first_refusal) = (0, uses.is_empty(), None);
@@ -49,23 +47,6 @@ pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Res
         Some(error) if !is_any_accepted => Err(error),
         _ => Ok(touched),
     }
-}
-
-/// One use of each key: a statement that meets a row twice keeps either of its values.
-fn latest_of_each(uses: &[KeyUse]) -> Cow<'_, [KeyUse]> {
-    let mut latest: HashMap<_, &KeyUse> = HashMap::with_capacity(uses.len());
-    for used in uses {
-        latest
-            .entry((&used.id, used.digest))
-            .and_modify(|known| *known = if known.at < used.at { used } else { known })
-            .or_insert(used);
-    }
-    if latest.len() == uses.len() {
-        return Cow::Borrowed(uses);
-    }
-    let mut latest: Vec<_> = latest.into_values().cloned().collect();
-    latest.sort_by(|a, b| a.id.cmp(&b.id));
-    Cow::Owned(latest)
 }
 
 async fn write_batch<S: KeyTables>(engine: &Engine, uses: &[KeyUse], touched: &mut Touched) -> Result<(), EngineError> {

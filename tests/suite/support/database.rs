@@ -62,7 +62,7 @@ impl Database {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(database) => keyward::Sqlite::open(database.path()).unwrap().into(),
             #[cfg(feature = "postgres")]
-            Self::Postgres(database) => keyward::Postgres::new(database.pool().await).into(),
+            Self::Postgres(database) => patient(keyward::Postgres::new(database.pool().await)).into(),
         }
     }
 
@@ -117,4 +117,12 @@ impl Database {
             self.run(&format!("DROP TABLE IF EXISTS {}", self.own_table(table))).await;
         }
     }
+}
+
+/// With time-outs that a machine which runs many tests at once does not meet.
+#[cfg(feature = "postgres")]
+fn patient(postgres: keyward::Postgres) -> keyward::Postgres {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(30);
+
+    postgres.read_timeout(LONG).lock_timeout(LONG)
 }
