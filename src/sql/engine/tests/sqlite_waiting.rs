@@ -60,16 +60,16 @@ async fn changes_go_first_and_no_number_of_reads_refuses_them() {
     let engine = Engine::from(Sqlite::in_memory().unwrap());
     engine.execute(statement(CREATE)).await.unwrap();
     let (release, released) = mpsc::channel::<()>();
-    let (began, begun) = mpsc::channel();
+    let (begin, started) = mpsc::channel();
     let same = engine.clone();
     let blocker = send(async move {
         let wait = move |_: &Row<'_>| {
-            began.send(()).unwrap();
+            begin.send(()).unwrap();
             released.recv().unwrap();
         };
         same.read(&ONE, &[], wait).await
     });
-    begun.recv().unwrap();
+    started.recv().unwrap();
 
     let done = Arc::new(AtomicUsize::new(0));
     let read = || {
