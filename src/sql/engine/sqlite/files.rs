@@ -50,8 +50,9 @@ impl Files {
         let mut opened = Vec::new();
         if let Some(resolved) = connection::file_of(connection) {
             // A link that leads to another file from now on counts as well, a change of the working directory does not.
-            let path = std::path::absolute(path.unwrap_or(Path::new(resolved))).map_err(lost)?;
-            let file = identity(&path).map_err(lost)?;
+            let path =
+                std::path::absolute(path.unwrap_or_else(|| Path::new(resolved))).map_err(|error| lost(&error))?;
+            let file = identity(&path).map_err(|error| lost(&error))?;
             opened.push((path, file));
             if connection::uses_write_ahead_log(connection)? {
                 // As long as a connection is open, these two are neither removed nor made anew.
@@ -100,6 +101,6 @@ fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> E
     EngineError::Unavailable { backend: BACKEND, source: source.into() }
 }
 
-fn lost(error: io::Error) -> rusqlite::Error {
+fn lost(error: &io::Error) -> rusqlite::Error {
     connection::cannot_open(&error.to_string())
 }

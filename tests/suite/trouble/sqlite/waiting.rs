@@ -43,7 +43,7 @@ async fn reads_go_on_and_changes_give_up_while_another_process_writes<S: TestSch
             let Err(KeysError::Store(error)) = outcome else { panic!("{outcome:?}") };
             assert!(error.is_outage(), "{error:?}");
         }
-        assert!(start.elapsed() < RACERS as u32 * limit, "they waited one after the other: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "they waited one after the other: {:?}", start.elapsed());
 
         other.execute_batch("COMMIT").unwrap();
         keys.verify(&presented).await.expect("what was reported as an outage was not done");
