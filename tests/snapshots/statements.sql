@@ -200,7 +200,7 @@ INSERT INTO keyward.keys (id, owner, environment, name, description, prefix, dig
                           requests_per_minute, created_at, created_by, expires_at, revoked_at,
                           revocation_reason, is_disabled, disabled_at, disabling_reason, lineage,
                           predecessor_id, successor_id, imported_from)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::bigint, $11::timestamp, $12, $13::timestamp, $14::timestamp,
+VALUES ($1, $2, $3, $4, $5, $6, $7::bytea, $8, $9, $10::bigint, $11::timestamp, $12, $13::timestamp, $14::timestamp,
         $15, $16::bigint = 1::bigint, $17::timestamp, $18, $19, $20, $21, $22)
 RETURNING 1;
 

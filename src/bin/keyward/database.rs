@@ -48,11 +48,10 @@ fn own_tables_in(arguments: &DatabaseArguments, engine: Engine) -> Result<Engine
                 let renamed = postgres.own_tables_in(schema);
                 postgres = renamed.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?;
             }
-            Ok(trusted.iter().fold(postgres, |postgres, role| postgres.trusting(role)).into())
+            Ok(trusted.iter().fold(postgres, keyward::Postgres::trusting).into())
         }
         _ if schema.is_some() => Err(Failure::usage("--postgres-schema is for postgres:// databases")),
         _ if !trusted.is_empty() => Err(Failure::usage("--trust is for postgres:// databases")),
-        #[cfg(feature = "sqlite")]
         engine => Ok(engine),
     }
 }

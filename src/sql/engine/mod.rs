@@ -18,6 +18,7 @@ pub(crate) mod schema_name;
 mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timestamp;

@@ -17,10 +17,6 @@ pub(crate) enum Value<'v> {
 }
 
 impl Value<'_> {
-    #[cfg_attr(
-        all(not(feature = "sqlite"), not(test)),
-        expect(dead_code, reason = "only SQLite hands arguments to another thread")
-    )]
     pub(crate) fn into_owned(self) -> Value<'static> {
         match self {
             Self::Integer(value) => Value::Integer(value),

@@ -43,13 +43,13 @@ impl Access {
 pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
     let own_schema = SchemaName::parse(own_schema)?;
     let role = quoted(role);
-    let mut script = format!(
+    let mut script = vec![format!(
         "-- The rights of the {access} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
-         -- The role has to be there, and must have no other rights to these tables.\n",
+         -- The role has to be there, and must have no other rights to these tables.",
         S::NAME
-    );
+    )];
     let mut grant = |right: &str, object: &str| {
-        script.push_str(&format!("GRANT {right} ON {object} TO {role};\n"));
+        script.push(format!("GRANT {right} ON {object} TO {role};"));
     };
     let mut schemas = Vec::new();
     for table in S::tables().iter().copied().chain([&ledger::SHAPE]) {
@@ -67,7 +67,7 @@ pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str)
         let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
         grant(&rights(table, access), &format!("TABLE {schema}{}", quoted(name)));
     }
-    Ok(script)
+    Ok(script.join("\n") + "\n")
 }
 
 /// The rights to one table, separated by commas. What else is in a table that is the host's affair is not read.

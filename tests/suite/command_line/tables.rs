@@ -144,3 +144,29 @@ fn migrate_refuses_a_database_that_another_version_has_changed() {
         terminal.run(&["--json", "migrate"], "").has_failed(1, "was applied in another form before");
     });
 }
+
+/// Another schema of keyward's own tables has its name in the statements, and a role's name is quoted.
+#[cfg(feature = "postgres")]
+#[test]
+fn grants_prints_the_rights_of_each_role_without_a_database() {
+    let mut terminal = super::terminal::Terminal::at("", SCRAPER);
+    terminal.db = None;
+    let output = terminal.run(&["grants", "--role", "verifier"], "");
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let statements: Vec<_> = output.stdout.lines().filter(|line| !line.starts_with("--")).collect();
+    let expected = [
+        r#"GRANT SELECT ON TABLE "api_keys" TO "keyward_verifier";"#,
+        r#"GRANT USAGE ON SCHEMA "keyward" TO "keyward_verifier";"#,
+        r#"GRANT SELECT ON TABLE "keyward"."revocations" TO "keyward_verifier";"#,
+        r#"GRANT SELECT ON TABLE "keyward"."rotations" TO "keyward_verifier";"#,
+        r#"GRANT SELECT ON TABLE "keyward"."migrations" TO "keyward_verifier";"#,
+    ];
+    assert_eq!(statements, expected);
+    let named = ["grants", "--role", "operator", "--to", "a\"b", "--postgres-schema", "acme_keys"];
+    let output = terminal.run(&named, "");
+    assert!(output.stdout.contains(r#"ON TABLE "acme_keys"."revocations" TO "a""b";"#), "{}", output.stdout);
+    terminal
+        .run(&["grants", "--role", "operator", "--postgres-schema", "Keys"], "")
+        .has_failed(2, "--postgres-schema: ");
+    terminal.run(&["grants"], "").has_failed(2, "--role");
+}

@@ -18,7 +18,7 @@ const TYPES: &str = "text varchar bpchar name uuid bytea timestamp timestamptz d
 const OPERATORS: &str = "= <> < <= > >= || ~ !~ ->> -> - + & ~~";
 
 /// What looks like a call and is SQL's own.
-const SYNTAX: &str = "and any array as case cast coalesce conflict distinct else except exists extract filter from \
+const SYNTAX: &str = "all and any array as case cast coalesce conflict distinct else except exists extract filter from \
                       greatest in into join key least not nullif on or over partition returning row select set some \
                       then update using values when where with interval varchar due used keys api_key api_keys \
                       aggregators revocations rotations key_uses key_history";
@@ -180,13 +180,6 @@ fn arguments(text: &str) -> Vec<String> {
     };
     let most = Regex::new(r"\$(\d+)").unwrap().captures_iter(text).map(|found| found[1].parse().unwrap()).max();
     (1..=most.unwrap_or(0)).map(cast).collect()
-}
-
-async fn add_owner<S: TestSchema>(database: &Database, owner: &str) {
-    let sql = S::owner(owner, true);
-    if !sql.is_empty() {
-        database.run(&sql).await;
-    }
 }
 
 macro_rules! for_each_schema {

@@ -18,13 +18,15 @@ over_schemas![on_postgres of [standard::Standard, scraper::Scraper, mesh::Mesh, 
 ];
 
 /// What can be done with keys, and the least that a role has to be for it.
-const VERBS: [(&str, Access); 10] = [
+const VERBS: [(&str, Access); 11] = [
     ("verify", Access::Verifier),
     ("get", Access::Verifier),
     ("list", Access::Verifier),
     ("touch", Access::Issuer),
     ("issue", Access::Issuer),
     ("rotate", Access::Issuer),
+    // That revokes the key before.
+    ("rotate at once", Access::Operator),
     ("disable", Access::Operator),
     ("revoke", Access::Operator),
     ("revoke_all", Access::Operator),
@@ -56,7 +58,10 @@ async fn attempt<S: TestSchema>(verb: &str, fixture: &Fixture<S>, keys: &Keys<S>
             let used = KeyUse::new(head.id, head.digest.unwrap(), keys.now());
             keys.store().touch(&[used]).await.map(|_| ()).map_err(|error| said(&error))
         }
-        "rotate" => keys.rotate(&head.id, Duration::ZERO, None).await.map(|_| ()).map_err(|error| said(&error)),
+        "rotate" | "rotate at once" => {
+            let grace = Duration::from_hours(if verb == "rotate" && S::NAME != "aggregator" { 1 } else { 0 });
+            keys.rotate(&head.id, grace, None).await.map(|_| ()).map_err(|error| said(&error))
+        }
         "disable" => keys.disable(&head.id, None).await.map(|_| ()).map_err(|error| said(&error)),
         "revoke" => keys.revoke(&head.id, None).await.map(|_| ()).map_err(|error| said(&error)),
         "revoke_all" => keys.revoke_all(&head.owner, None).await.map(|_| ()).map_err(|error| said(&error)),
@@ -84,6 +89,9 @@ async fn each_role_does_what_it_may_and_is_refused_the_rest<S: TestSchema>(fixtu
                 continue;
             }
             let outcome = attempt(verb, &fixture, &keys, &format!("did:plc:{access}{number}")).await;
+            // These tables have no other place for the end of a key than the one that issuing writes.
+            let is_issuing = verb == "rotate at once" && matches!(S::NAME, "standard" | "aggregator");
+            let least = if is_issuing { Access::Issuer } else { least };
             if access >= least {
                 assert_eq!(outcome, Ok(()), "{access} may {verb}");
             } else {

@@ -145,7 +145,7 @@ pub(crate) struct GrantsArguments {
     /// What the role is for
     #[arg(long)]
     pub(crate) role: Role,
-    /// What the role is called in the database [default: keyward_verifier and so on]
+    /// What it is called in the database; after what it is for, such as `keyward_verifier`, unless set
     #[arg(long, value_name = "NAME")]
     pub(crate) to: Option<String>,
 }

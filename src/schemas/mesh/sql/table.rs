@@ -33,7 +33,8 @@ pub(super) static API_KEY: Table = Table {
         ForeignKey { column: "issued_by_member_id", table: MEMBER_NAME, on_update: "CASCADE", on_delete: "SET NULL" },
         ForeignKey { column: "mesh_id", table: MESH_NAME, on_update: "CASCADE", on_delete: "CASCADE" },
     ],
-    // A rotation without grace ends the key before at once.
+    // A rotation names what ends a key, also where it leaves it alone. One without grace revokes the key before, which
+    // is the operator's to do where there are side tables.
     writes: &[
         Write::update(Duty::LastUse, &["last_used_at"]),
         Write::insert(Duty::Issue),

@@ -45,7 +45,8 @@ pub(super) static API_KEYS: Table = Table {
     unique: &[Index::on("key_hash")],
     indexes: &[Index::on("client_id"), Index::on("is_active"), Index::on("key_hash")],
     foreign_keys: &[],
-    // A rotation without grace ends the key before at once.
+    // A rotation names what ends a key, also where it leaves it alone. One without grace revokes the key before, which
+    // is the operator's to do where there are side tables.
     writes: &[
         Write::update(Duty::LastUse, &["last_used_at"]),
         Write::insert(Duty::Issue),
