@@ -276,7 +276,9 @@ async fn of_several_rows_with_one_digest_a_live_one_is_enough(fixture: Fixture<M
     meshes.keys.verify(SECRET).await.unwrap_err();
     let first = meshes.keys.revoke(&"a".parse().unwrap(), None).await.unwrap();
     let revocation = revocation_at("2029-12-31T23:59:59Z".parse().unwrap());
-    assert_eq!(first, Revoked::before("a".parse().unwrap(), revocation), "each row keeps its own time");
+    let others = ["c", "d"].map(|id| id.parse().unwrap());
+    let before = Revoked::before("a".parse().unwrap(), revocation).with_twins(others.into());
+    assert_eq!(first, before, "each row keeps its own time, and those that are not revoked are named");
 }
 
 async fn a_digest_is_issued_once_whatever_the_table_would_take(fixture: Fixture<Mesh>) {

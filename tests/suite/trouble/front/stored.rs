@@ -61,7 +61,7 @@ async fn every_text_of_our_own_tables_is_kept_exactly(fixture: Fixture<Standard>
     keys.disable(&id, Some(Reason::new(ODD).unwrap())).await.unwrap();
     let stored = keys.get(&id).await.unwrap().unwrap();
     assert_eq!((stored.details.name.as_str(), changed.details.name.as_str()), (ODD, ODD));
-    assert_eq!(stored.details.description.as_ref().map(|text| text.as_str()), Some(ODD));
+    assert_eq!(stored.details.description.as_ref().map(keyward::key::Description::as_str), Some(ODD));
     let history = keys.history(&id).await.unwrap();
     let (update, disabling) = (&history[1], &history[2]);
     assert_eq!(update.by.as_ref().map(Actor::as_str), Some(ODD));
