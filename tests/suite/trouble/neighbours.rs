@@ -129,10 +129,10 @@ async fn assert_nothing_of_the_neighbours_is_called<S: TestSchema>(bare: bool) {
     // Whatever comes of it, the traps say more.
     let mut lives = JoinSet::new();
     lives.spawn(async move { assert_a_key_lives(&store, "did:plc:acme").await });
-    let lived = lives.join_next().await.unwrap();
+    let outcome = lives.join_next().await.unwrap();
     pool.close().await;
     assert_eq!(sprung(&database).await, "");
-    lived.unwrap();
+    outcome.unwrap();
     // The traps work: this is how a `varchar` that is compared with a text falls into one.
     database.run("SELECT 'a'::varchar = 'b'::text").await;
     assert_eq!(sprung(&database).await, "varchar = text(character varying, text)");

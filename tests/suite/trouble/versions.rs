@@ -23,8 +23,8 @@ over_schemas![every_engine of [standard::Standard]: tables_of_another_form_are_r
 
 const OWNER: &str = "did:plc:acme";
 
-fn reason() -> Option<Reason> {
-    Some(Reason::new("leaked").unwrap())
+fn reason() -> Reason {
+    Reason::new("leaked").unwrap()
 }
 
 async fn a_side_table_that_was_dropped_makes_no_revocation_weaker_and_is_made_again<S: TestSchema>(
@@ -38,7 +38,7 @@ async fn a_side_table_that_was_dropped_makes_no_revocation_weaker_and_is_made_ag
         // Neither a service that runs on nor one that starts again says that it has revoked, and then has not.
         for keys in [&fixture.keys, &fixture.another_process().await] {
             assert!(keys.store().abilities().revocation_reason);
-            let outcome = keys.revoke(&id, reason()).await;
+            let outcome = keys.revoke(&id, Some(reason())).await;
             if lost == revocations {
                 assert!(matches!(outcome, Err(KeysError::Store(StoreError::Backend { .. }))), "{lost}: {outcome:?}");
             }
@@ -50,7 +50,7 @@ async fn a_side_table_that_was_dropped_makes_no_revocation_weaker_and_is_made_ag
         assert_eq!(applied, ["side_tables"]);
         assert_eq!(fixture.sql().check().await.unwrap(), []);
     }
-    fixture.keys.revoke(&id, reason()).await.unwrap();
+    fixture.keys.revoke(&id, Some(reason())).await.unwrap();
     let revoked = fixture.another_process().await.get(&id).await.unwrap().unwrap();
     assert_ne!(revoked.head.status, Status::Active);
 }
@@ -97,7 +97,7 @@ async fn one_side_table_without_a_record_is_not_as_good_as_none<S: TestSchema>(f
     let outcome = keys.revoke(&id, None).await;
     assert!(matches!(outcome, Err(KeysError::Store(StoreError::Backend { .. }))), "{outcome:?}");
     fixture.another_process_migrates().await;
-    keys.revoke(&id, reason()).await.unwrap();
+    keys.revoke(&id, Some(reason())).await.unwrap();
 }
 
 /// A table of the host's, or of an attacker's, that happens to have the name of ours.
