@@ -35,7 +35,7 @@ const VERBS: [(&str, Access); 11] = [
 
 const ALL: [Access; 3] = [Access::Verifier, Access::Issuer, Access::Operator];
 
-async fn role_with<'f, S: TestSchema>(fixture: &'f Fixture<S>, access: Access) -> Role<'f> {
+async fn role_with<S: TestSchema>(fixture: &Fixture<S>, access: Access) -> Role<'_> {
     let role = Role::new(fixture.database(), &access.to_string()).await;
     fixture.database().run(&S::grants(access, &role.name, "keyward").unwrap()).await;
     role
@@ -59,7 +59,7 @@ async fn attempt<S: TestSchema>(verb: &str, fixture: &Fixture<S>, keys: &Keys<S>
             keys.store().touch(&[used]).await.map(|_| ()).map_err(|error| said(&error))
         }
         "rotate" | "rotate at once" => {
-            let grace = Duration::from_hours(if verb == "rotate" && S::NAME != "aggregator" { 1 } else { 0 });
+            let grace = Duration::from_hours(u64::from(verb == "rotate" && S::NAME != "aggregator"));
             keys.rotate(&head.id, grace, None).await.map(|_| ()).map_err(|error| said(&error))
         }
         "disable" => keys.disable(&head.id, None).await.map(|_| ()).map_err(|error| said(&error)),
