@@ -20,5 +20,5 @@ pub use engine::{InvalidSchemaName, Postgres};
 pub use keys::SqliteWithin;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-pub use keys::{Access, PostgresWithin};
+pub use keys::{DatabaseRole, PostgresWithin};
 pub use keys::{HostTransaction, SqlKeyStore, SqlSchema, StatementText};

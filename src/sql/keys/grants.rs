@@ -11,7 +11,7 @@ use crate::sql::keys::KeyTables;
 /// What a database role is to do with keys. Each may what the one before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Access {
+pub enum DatabaseRole {
     /// Verifies, shows and lists keys. It writes nothing, not even the last use.
     Verifier,
     /// Issues and rotates keys too, and writes their last use.
@@ -20,7 +20,7 @@ pub enum Access {
     Operator,
 }
 
-impl fmt::Display for Access {
+impl fmt::Display for DatabaseRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Verifier => "verifier",
@@ -30,7 +30,7 @@ impl fmt::Display for Access {
     }
 }
 
-impl Access {
+impl DatabaseRole {
     const fn includes(self, duty: Duty) -> bool {
         match self {
             Self::Verifier => false,
@@ -40,7 +40,11 @@ impl Access {
     }
 }
 
-pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+pub(super) fn grants<S: KeyTables>(
+    access: DatabaseRole,
+    role: &str,
+    own_schema: &str,
+) -> Result<String, InvalidSchemaName> {
     let own_schema = SchemaName::parse(own_schema)?;
     let role = quoted(role);
     let mut script = vec![format!(
@@ -71,7 +75,7 @@ pub(super) fn grants<S: KeyTables>(access: Access, role: &str, own_schema: &str)
 }
 
 /// The rights to one table, separated by commas. What else is in a table that is the host's affair is not read.
-fn rights(table: &Table, access: Access) -> String {
+fn rights(table: &Table, access: DatabaseRole) -> String {
     let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
     let mut rights = vec![if table.shared { right_to("SELECT", &columns) } else { "SELECT".to_owned() }];
     let mut updated = Vec::new();

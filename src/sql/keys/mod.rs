@@ -14,7 +14,7 @@ mod tables;
 mod within;
 
 #[cfg(feature = "postgres")]
-pub use grants::Access;
+pub use grants::DatabaseRole;
 pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};

@@ -10,7 +10,7 @@ use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
 #[cfg(feature = "postgres")]
-use crate::sql::keys::grants::{Access, grants};
+use crate::sql::keys::grants::{DatabaseRole, grants};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
@@ -43,7 +43,7 @@ pub trait SqlSchema: KeyTables {
     /// [`InvalidSchemaName`](crate::sql::InvalidSchemaName) when `own_schema` is none.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-    fn grants(access: Access, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+    fn grants(access: DatabaseRole, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
         grants::<Self>(access, role, own_schema)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::key::{Issued, Schema};
-use keyward::sql::Access;
+use keyward::sql::DatabaseRole;
 use keyward::store::{KeyUse, StoreError, Unfit};
 use keyward::{Engine, Keys, SqlKeyStore};
 
@@ -18,24 +18,24 @@ over_schemas![on_postgres of [standard::Standard, scraper::Scraper, mesh::Mesh, 
 ];
 
 /// What can be done with keys, and the least that a role has to be for it.
-const VERBS: [(&str, Access); 11] = [
-    ("verify", Access::Verifier),
-    ("get", Access::Verifier),
-    ("list", Access::Verifier),
-    ("touch", Access::Issuer),
-    ("issue", Access::Issuer),
-    ("rotate", Access::Issuer),
+const VERBS: [(&str, DatabaseRole); 11] = [
+    ("verify", DatabaseRole::Verifier),
+    ("get", DatabaseRole::Verifier),
+    ("list", DatabaseRole::Verifier),
+    ("touch", DatabaseRole::Issuer),
+    ("issue", DatabaseRole::Issuer),
+    ("rotate", DatabaseRole::Issuer),
     // That revokes the key before.
-    ("rotate at once", Access::Operator),
-    ("disable", Access::Operator),
-    ("revoke", Access::Operator),
-    ("revoke_all", Access::Operator),
-    ("purge", Access::Operator),
+    ("rotate at once", DatabaseRole::Operator),
+    ("disable", DatabaseRole::Operator),
+    ("revoke", DatabaseRole::Operator),
+    ("revoke_all", DatabaseRole::Operator),
+    ("purge", DatabaseRole::Operator),
 ];
 
-const ALL: [Access; 3] = [Access::Verifier, Access::Issuer, Access::Operator];
+const ALL: [DatabaseRole; 3] = [DatabaseRole::Verifier, DatabaseRole::Issuer, DatabaseRole::Operator];
 
-async fn role_with<S: TestSchema>(fixture: &Fixture<S>, access: Access) -> Role<'_> {
+async fn role_with<S: TestSchema>(fixture: &Fixture<S>, access: DatabaseRole) -> Role<'_> {
     let role = Role::new(fixture.database(), &access.to_string()).await;
     fixture.database().run(&S::grants(access, &role.name, "keyward").unwrap()).await;
     role
@@ -91,7 +91,7 @@ async fn each_role_does_what_it_may_and_is_refused_the_rest<S: TestSchema>(fixtu
             let outcome = attempt(verb, &fixture, &keys, &format!("did:plc:{access}{number}")).await;
             // These tables have no other place for the end of a key than the one that issuing writes.
             let is_issuing = verb == "rotate at once" && matches!(S::NAME, "standard" | "aggregator");
-            let least = if is_issuing { Access::Issuer } else { least };
+            let least = if is_issuing { DatabaseRole::Issuer } else { least };
             if access >= least {
                 assert_eq!(outcome, Ok(()), "{access} may {verb}");
             } else {
@@ -99,7 +99,7 @@ async fn each_role_does_what_it_may_and_is_refused_the_rest<S: TestSchema>(fixtu
                 assert!(refusal.contains("42501"), "{access} may not {verb}: {refusal}");
             }
         }
-        if access < Access::Operator {
+        if access < DatabaseRole::Operator {
             cannot_raise_rights_or_forget_revocations::<S>(&role).await;
         }
         role.drop().await;
@@ -124,7 +124,7 @@ async fn cannot_raise_rights_or_forget_revocations<S: TestSchema>(role: &Role<'_
 
 async fn a_right_to_read_that_is_missing_is_found_when_the_store_is_opened<S: TestSchema>(fixture: Fixture<S>) {
     let database = fixture.database();
-    let role = role_with(&fixture, Access::Verifier).await;
+    let role = role_with(&fixture, DatabaseRole::Verifier).await;
     let tables: &[&str] = match S::NAME {
         "standard" => &["keyward.keys", "keyward.key_uses", "keyward.migrations"],
         "mesh" => &["mesh.api_key", "keyward.revocations", "keyward.rotations", "keyward.migrations"],
@@ -134,7 +134,7 @@ async fn a_right_to_read_that_is_missing_is_found_when_the_store_is_opened<S: Te
     for table in tables {
         database.run(&format!("REVOKE ALL ON {table} FROM {}", role.name)).await;
         refused_for_lack_of::<S>(&role, table, "SELECT").await;
-        database.run(&S::grants(Access::Verifier, &role.name, "keyward").unwrap()).await;
+        database.run(&S::grants(DatabaseRole::Verifier, &role.name, "keyward").unwrap()).await;
         SqlKeyStore::open(role.postgres().await, S::schema()).await.unwrap();
     }
     database.run(&format!("REVOKE USAGE ON SCHEMA keyward FROM {}", role.name)).await;
@@ -163,9 +163,9 @@ async fn rights_to_write_that_are_missing_are_named_and_not_breaking<S: TestSche
         let found = Engine::from(role.postgres().await).check::<S>().await.unwrap();
         assert!(found.iter().all(|one| !one.breaking), "{access}: {found:?}");
         let says = |what: &str| found.iter().any(|one| one.found.contains(what));
-        assert_eq!(says("last use cannot be written"), access < Access::Issuer, "{access}: {found:?}");
-        assert_eq!(says("no key can be issued"), access < Access::Issuer, "{access}: {found:?}");
-        assert_eq!(says("no key can be revoked"), access < Access::Operator, "{access}: {found:?}");
+        assert_eq!(says("last use cannot be written"), access < DatabaseRole::Issuer, "{access}: {found:?}");
+        assert_eq!(says("no key can be issued"), access < DatabaseRole::Issuer, "{access}: {found:?}");
+        assert_eq!(says("no key can be revoked"), access < DatabaseRole::Operator, "{access}: {found:?}");
         role.drop().await;
     }
 }
@@ -176,9 +176,9 @@ fn names_are_quoted_and_a_schema_that_needs_it_is_refused() {
     use keyward::schemas::scraper::Scraper;
     use keyward::sql::SqlSchema as _;
 
-    let script = Scraper::grants(Access::Verifier, "a\"; DROP TABLE x; --", "keys_of_acme").unwrap();
+    let script = Scraper::grants(DatabaseRole::Verifier, "a\"; DROP TABLE x; --", "keys_of_acme").unwrap();
     assert!(script.contains("GRANT SELECT ON TABLE \"keys_of_acme\".\"revocations\" TO \"a\"\"; DROP TABLE x; --\";"));
     assert!(!script.contains("\"keyward\""), "{script}");
-    Scraper::grants(Access::Verifier, "a", "keyward; DROP TABLE x").unwrap_err();
+    Scraper::grants(DatabaseRole::Verifier, "a", "keyward; DROP TABLE x").unwrap_err();
     assert_eq!(Scraper::NAME, "scraper");
 }

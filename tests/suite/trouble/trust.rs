@@ -201,7 +201,7 @@ mod postgres {
             _ => "aggregators",
         };
         let role = Role::new(database, "service").await;
-        database.run(&S::grants(keyward::sql::Access::Operator, &role.name, "keyward").unwrap()).await;
+        database.run(&S::grants(keyward::sql::DatabaseRole::Operator, &role.name, "keyward").unwrap()).await;
         database
             .run(&format!(
                 "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';

@@ -163,7 +163,7 @@ pub(crate) enum Role {
 }
 
 #[cfg(feature = "postgres")]
-impl From<Role> for keyward::sql::Access {
+impl From<Role> for keyward::sql::DatabaseRole {
     fn from(role: Role) -> Self {
         match role {
             Role::Verifier => Self::Verifier,

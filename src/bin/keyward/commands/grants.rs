@@ -1,6 +1,6 @@
 //! `grants`: the rights of database roles, as statements for PostgreSQL.
 
-use keyward::sql::Access;
+use keyward::sql::DatabaseRole;
 use serde_json::json;
 
 use crate::arguments::GrantsArguments;
@@ -9,7 +9,7 @@ use crate::output::{Document, Text};
 use crate::schema::CommandSchema;
 
 pub(super) fn grants<S: CommandSchema>(arguments: &GrantsArguments, own: Option<&str>) -> Result<Document, Failure> {
-    let access = Access::from(arguments.role);
+    let access = DatabaseRole::from(arguments.role);
     let to = arguments.to.clone().unwrap_or_else(|| format!("keyward_{access}"));
     let script = S::grants(access, &to, own.unwrap_or("keyward"));
     let script = script.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?;

@@ -1,5 +1,6 @@
-//! Bad days at the command line: odd text in the tables, output that reaches nobody, and databases that keep it waiting.
+//! Trouble at the command line: odd text in the tables, output that reaches nobody, and databases that keep it waiting.
 
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod locked;
 mod lost;
 mod notes;

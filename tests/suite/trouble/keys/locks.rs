@@ -11,8 +11,11 @@ use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use tokio::time::timeout;
 
-use super::{LIMIT, Table, issue, owner, refusal, table, used, uses};
+use super::{Table, issue, owner, refusal, table, used, uses};
 use crate::support::{Fixture, TestSchema};
+
+/// Longer than anything takes that is not held up.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Another session, in the middle of a transaction that has run `sql`.
 async fn open<S: TestSchema>(fixture: &Fixture<S>, sql: &str) -> (PgPool, Transaction<'static, Postgres>) {

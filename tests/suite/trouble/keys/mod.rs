@@ -8,16 +8,11 @@ mod locks;
 mod odd_rows;
 mod raising;
 
-use std::time::Duration;
-
 use keyward::key::{Issued, OwnerId, RefusalReason};
 use keyward::store::KeyUse;
 use keyward::{Clock as _, Keys};
 
 use crate::support::{Database, Fixture, TestSchema};
-
-/// Longer than anything takes that is not held up.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// A schema's table of keys, as a person at a prompt knows it.
 struct Table {

@@ -8,6 +8,7 @@ mod letters;
 mod neighbours;
 mod odd_values;
 mod parents;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod plans;
 
 use std::time::Duration;
