@@ -57,7 +57,7 @@ pub struct Revoked {
     /// Whether it was revoked before, so that this call changed nothing.
     pub already: bool,
     /// Other keys with the same digest that are not revoked, where a table lets a digest stand in it twice: whoever
-    /// holds the plaintext is still let in by these.
+    /// holds the plaintext is still let in by these. The first 100 of them.
     pub twins: Vec<KeyId>,
 }
 
@@ -95,7 +95,8 @@ pub struct RevokedAll {
     pub owner: OwnerId,
     /// How many of them were not revoked before.
     pub count: u64,
-    /// Keys that are not revoked all the same, as where a trigger of the database kept a row as it was.
+    /// Keys that are not revoked all the same, as where a trigger of the database kept a row as it was. The first 100 of
+    /// them.
     pub remaining: Vec<KeyId>,
 }
 

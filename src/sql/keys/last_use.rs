@@ -25,7 +25,8 @@ pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Res
         statements += 1;
         match write_batch::<S>(engine, batch, &mut touched).await {
             Ok(()) => is_any_accepted = true,
-            Err(error @ (EngineError::Failed { .. } | EngineError::Violation(_))) => {
+            // One row's trigger or policy can also say that a right is missing.
+            Err(error @ (EngineError::Failed { .. } | EngineError::Denied { .. } | EngineError::Violation(_))) => {
                 let is_first = first_refusal.is_none();
                 first_refusal.get_or_insert(error);
                 if let [refused] = batch {

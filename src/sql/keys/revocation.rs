@@ -195,9 +195,10 @@ impl<S: SqlSchema> SqlKeyStore<S> {
                 let count = S::count_revoked(&counts, side_tables);
                 Ok(RevokedAll::new(request.owner.clone(), count).with_remaining(remaining))
             }
-            Err(ScriptError::Engine(error @ (EngineError::Failed { .. } | EngineError::Violation(_)))) => {
-                self.revoke_one_by_one(request, interpret::<S>(error)).await
-            }
+            // One row's trigger or policy can also say that a right is missing.
+            Err(ScriptError::Engine(
+                error @ (EngineError::Failed { .. } | EngineError::Denied { .. } | EngineError::Violation(_)),
+            )) => self.revoke_one_by_one(request, interpret::<S>(error)).await,
             Err(error) => Err(interpret_script::<S>(error)),
         }
     }
@@ -210,6 +211,8 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         refused: StoreError,
     ) -> Result<RevokedAll, StoreError> {
         const MOST_ROUNDS: usize = 8;
+        /// After so many keys of which none could be revoked, the fault is hardly one of their rows.
+        const MOST_IN_VAIN: usize = 200;
 
         let RevokeAllRequest { owner, at, reason, by } = request;
         let mut tried = HashSet::new();
@@ -223,10 +226,13 @@ impl<S: SqlSchema> SqlKeyStore<S> {
                     if !tried.insert(id.clone()) {
                         continue;
                     }
+                    if count == 0 && tried.len() > MOST_IN_VAIN {
+                        return Err(refused);
+                    }
                     let key = RevokeRequest::new(id, *at).of(owner.clone()).because(reason.clone()).by(by.clone());
                     match KeyStore::revoke(self, &key).await {
                         Ok(Some(revoked)) => count += u64::from(!revoked.already),
-                        Err(error @ (StoreError::Unavailable { .. } | StoreError::Denied { .. })) => return Err(error),
+                        Err(error @ StoreError::Unavailable { .. }) => return Err(error),
                         Ok(None) | Err(_) => {}
                     }
                 }

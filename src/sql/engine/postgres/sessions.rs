@@ -1,6 +1,7 @@
 //! Whether a connection has a session of the server for itself, or a transaction pooler hands sessions around.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -15,6 +16,9 @@ const SESSION: &str = "SELECT pg_catalog.pg_backend_pid()::text";
 /// How often both connections are asked. A busy pooler with two sessions gives two connections the same ones as if they
 /// were their own once in 2^18 times; one with more sessions hardly ever.
 const ROUNDS: u32 = 10;
+
+/// How long it may take to find out. A read that needs to know first has to end in time all the same.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often statements may get lost until none is prepared under a name any more.
 const LOSSES: u32 = 8;
@@ -50,8 +54,15 @@ impl Sessions {
         match self.kind.load(Ordering::Relaxed) {
             OWN => Ok(Prepared::Named),
             SHARED => Ok(Prepared::Unnamed),
-            // Apart, as a connection that is being made takes much room.
-            _ => Box::pin(self.find_out(connection, options)).await,
+            _ => {
+                // Apart, as a connection that is being made takes much room.
+                let finding = Box::pin(self.find_out(connection, options));
+                tokio::time::timeout(PATIENCE, finding).await.unwrap_or_else(|_| {
+                    // To do without names is always right, only slower, and in the end better than to ask each time.
+                    self.lost();
+                    Ok(Prepared::Unnamed)
+                })
+            }
         }
     }
 
@@ -62,7 +73,6 @@ impl Sessions {
     ) -> Result<Prepared, sqlx::Error> {
         let Ok(mut other) = options.connect().await else {
             // No room for another connection, which is no reason to do without this one.
-            self.lost();
             return Ok(Prepared::Unnamed);
         };
         let kind = if are_shared(connection, &mut other).await? { SHARED } else { OWN };
@@ -75,9 +85,12 @@ impl Sessions {
     /// The server did not know a statement, or knew another one of its name: the host has discarded them, or there is a
     /// pooler now.
     pub(super) fn lost(&self) {
+        if self.is_declared {
+            return;
+        }
         if self.losses.fetch_add(1, Ordering::Relaxed) >= LOSSES {
             self.kind.store(SHARED, Ordering::Relaxed);
-        } else if !self.is_declared {
+        } else {
             self.kind.store(UNKNOWN, Ordering::Relaxed);
         }
     }
