@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tokio::runtime;
 
 fn connect(url: &str) -> Result<Engine, keyward::sql::ConnectError> {
-    let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(Engine::connect(url))
 }
 
