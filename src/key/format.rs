@@ -1,83 +1,14 @@
 //! What a schema's keys look like: how they are generated, parsed and found by a secret scanner.
 
-use std::fmt;
-
 use rand::TryCryptoRng;
 use zeroize::Zeroizing;
 
-use crate::key::{DisplayPrefix, Encoding, KeyDigest};
+use crate::key::{Encoding, KeyPrefix, MalformedKey, ParsedKey};
 use crate::random::RandomUnavailable;
 use crate::secret::Secret;
 
 /// The longest text that is looked at as a key at all, in bytes.
 pub const MAX_PRESENTED_LEN: usize = 512;
-
-/// The longest prefix of a key, in bytes.
-pub const MAX_PREFIX_LEN: usize = 16;
-
-/// The fixed characters that every key of a format starts with.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyPrefix {
-    bytes: [u8; MAX_PREFIX_LEN],
-    length: u8,
-}
-
-impl KeyPrefix {
-    /// Checks a prefix.
-    ///
-    /// # Errors
-    /// [`InvalidFormat::Prefix`] when it is not 2 to 16 of `A–Z a–z 0–9 _ -`, the first a letter or digit.
-    pub const fn new(prefix: &str) -> Result<Self, InvalidFormat> {
-        let from = prefix.as_bytes();
-        // A scanner finds the start of a word only in front of a letter or digit.
-        if from.len() < 2 || from.len() > MAX_PREFIX_LEN || !from[0].is_ascii_alphanumeric() {
-            return Err(InvalidFormat::Prefix);
-        }
-        let mut bytes = [0; MAX_PREFIX_LEN];
-        let mut length = 0_u8;
-        while (length as usize) < from.len() {
-            let byte = from[length as usize];
-            if !(byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-                return Err(InvalidFormat::Prefix);
-            }
-            bytes[length as usize] = byte;
-            length += 1;
-        }
-        Ok(Self { bytes, length })
-    }
-
-    /// The characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    const fn len(&self) -> usize {
-        self.length as usize
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len()]
-    }
-
-    /// What of `presented` stands behind this prefix, if it starts with it.
-    fn strip_from<'k>(&self, presented: &'k str) -> Option<&'k str> {
-        // The prefix is ASCII, so a text that starts with it can be cut behind it.
-        presented.as_bytes().starts_with(self.as_bytes()).then(|| &presented[self.len()..])
-    }
-}
-
-impl fmt::Display for KeyPrefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for KeyPrefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyPrefix({self})")
-    }
-}
 
 /// The form of the keys that keyward makes: a fixed prefix, then encoded random bytes.
 ///
@@ -203,12 +134,12 @@ impl KeyFormat {
         if !self.encoding.checksum_matches(body) {
             return Err(MalformedKey::WrongChecksum);
         }
-        Ok(ParsedKey { key: presented, display_len: self.display_len })
+        Ok(ParsedKey::new(presented, self.display_len))
     }
 
     /// A key that this format has just generated, and that needs no look.
     pub(crate) fn generated<'k>(&self, secret: &'k Secret) -> ParsedKey<'k> {
-        ParsedKey { key: secret.expose_secret(), display_len: self.display_len }
+        ParsedKey::new(secret.expose_secret(), self.display_len)
     }
 
     /// A regular expression that finds generated keys in text, for secret scanners such as GitHub's or gitleaks.
@@ -229,109 +160,11 @@ impl KeyFormat {
     }
 }
 
-/// The formats of the services whose tables keyward runs on. They are frozen.
-impl KeyFormat {
-    /// The schema `aggregator`: `ckapi_` and 64 hexadecimal characters, 70 bytes; the first 12 are shown.
-    pub const AGGREGATOR: Self = sound(Self::new("ckapi_", 32, Encoding::Hex, 12));
-    /// The schema `mesh`: `cm_` and 43 base64url characters, 46 bytes; the first 11 are shown.
-    pub const MESH: Self = sound(Self::new("cm_", 32, Encoding::Base64Url, 11));
-    /// The schema `scraper`: `riq_` and 43 base64url characters, 47 bytes; the first 8 are shown.
-    pub const SCRAPER: Self = sound(Self::new("riq_", 32, Encoding::Base64Url, 8));
-}
-
 /// Turns an unsound constant into a compile error.
-const fn sound(format: Result<KeyFormat, InvalidFormat>) -> KeyFormat {
+pub(crate) const fn sound(format: Result<KeyFormat, InvalidFormat>) -> KeyFormat {
     match format {
         Ok(format) => format,
         Err(_) => panic!("the key format is not sound"),
-    }
-}
-
-/// A presented text that has the form of a key. Nothing is known yet of whether the key exists.
-#[derive(Clone, Copy)]
-pub struct ParsedKey<'k> {
-    key: &'k str,
-    display_len: usize,
-}
-
-impl<'k> ParsedKey<'k> {
-    pub(crate) const fn new(key: &'k str, display_len: usize) -> Self {
-        Self { key, display_len }
-    }
-
-    /// The digest by which the key is found and compared.
-    #[must_use]
-    pub fn digest(&self) -> KeyDigest {
-        KeyDigest::of(self.key)
-    }
-
-    /// The first characters, which may be shown and stored; shorter than the format says only where the whole key is.
-    #[must_use]
-    pub fn display_prefix(&self) -> &'k str {
-        &self.key[..self.display_len.min(self.key.len())]
-    }
-
-    pub(crate) fn to_display_prefix(self) -> DisplayPrefix {
-        DisplayPrefix::from_stored(self.display_prefix())
-    }
-}
-
-impl fmt::Debug for ParsedKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A key that is no longer than its display prefix would be shown whole.
-        let shown = if self.key.len() > self.display_len { self.display_prefix() } else { "" };
-        write!(f, "ParsedKey({shown}…)")
-    }
-}
-
-/// In what a presented text differs from the format. It never repeats any of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MalformedKey {
-    /// There is no text at all.
-    #[error("the key is empty")]
-    Empty,
-    /// The text is longer than any key.
-    #[error("the key is longer than {limit} bytes")]
-    TooLong {
-        /// [`MAX_PRESENTED_LEN`].
-        limit: usize,
-    },
-    /// The text is a key of the same service, but of another environment.
-    #[error("the key belongs to another environment")]
-    OtherEnvironment,
-    /// The text starts otherwise.
-    #[error("the key does not start with {expected}")]
-    WrongPrefix {
-        /// The prefix of the format.
-        expected: KeyPrefix,
-    },
-    /// The text starts otherwise than the keys of a foreign format.
-    #[error("the key has another prefix")]
-    OtherPrefix,
-    /// The text is too long or too short.
-    #[error("the key has {found} bytes instead of {expected}")]
-    WrongLength {
-        /// Bytes of a key of this format.
-        expected: usize,
-        /// Bytes of the presented text.
-        found: usize,
-    },
-    /// A byte is not of the format's alphabet.
-    #[error("the key has a foreign character at byte {position}")]
-    ForeignCharacter {
-        /// Where, in bytes from the start.
-        position: usize,
-    },
-    /// The checksum does not belong to the key: most likely it was mistyped or cut.
-    #[error("the key's checksum is wrong")]
-    WrongChecksum,
-}
-
-impl MalformedKey {
-    /// Whether the text does not even start like a key of the format.
-    pub(crate) const fn is_prefix(&self) -> bool {
-        matches!(self, Self::WrongPrefix { .. } | Self::OtherPrefix)
     }
 }
 

@@ -91,7 +91,10 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let kind = match error {
-            StoreError::Conflict | StoreError::Unsupported(_) | StoreError::TenantDisabled(_) => Kind::Refused,
+            StoreError::Conflict
+            | StoreError::Unsupported(_)
+            | StoreError::TenantDisabled(_)
+            | StoreError::Unfit(_) => Kind::Refused,
             StoreError::Missing(_) => Kind::NotFound,
             StoreError::UnknownCursor => Kind::Usage,
             _ => Kind::Unavailable,

@@ -1,6 +1,13 @@
 //! What the schema `aggregator` records about a key, and how a new one is described.
 
-use crate::key::{Action, Draft, IdScheme, KeyFormat, KeyFormats, KeyRecord, Labels, OwnerId, RefusalReason, Schema};
+use crate::key::{
+    Action, Draft, Encoding, IdScheme, KeyFormat, KeyFormats, KeyRecord, Labels, OwnerId, RefusalReason, Schema, sound,
+};
+
+impl KeyFormat {
+    /// `ckapi_` and 64 hexadecimal characters, 70 bytes; the first 12 are shown. The schema `aggregator` has frozen it.
+    pub const AGGREGATOR: Self = sound(Self::new("ckapi_", 32, Encoding::Hex, 12));
+}
 
 /// The schema `aggregator`. An owner has at most one key, which never expires; issuing another replaces it at once.
 ///

@@ -1,7 +1,12 @@
 //! The schema `mesh` as a value.
 
-use crate::key::{Action, IdScheme, KeyFormat, KeyFormats, KeyRecord, Labels, RefusalReason, Schema};
+use crate::key::{Action, Encoding, IdScheme, KeyFormat, KeyFormats, KeyRecord, Labels, RefusalReason, Schema, sound};
 use crate::schemas::mesh::MeshDetails;
+
+impl KeyFormat {
+    /// `cm_` and 43 base64url characters, 46 bytes; the first 11 are shown. The schema `mesh` has frozen it.
+    pub const MESH: Self = sound(Self::new("cm_", 32, Encoding::Base64Url, 11));
+}
 
 /// The schema `mesh`. A key's owner is its mesh.
 ///

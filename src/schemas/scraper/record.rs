@@ -3,10 +3,16 @@
 use std::num::NonZeroU32;
 
 use crate::key::{
-    Action, Draft, ForeignFormat, IdScheme, InvalidMetadata, InvalidRateLimit, InvalidScope, InvalidText, KeyFormat,
-    KeyFormats, KeyName, KeyRecord, Labels, Metadata, OwnerId, RateLimit, RefusalReason, Schema, Scope, Scopes,
+    Action, Draft, Encoding, ForeignFormat, IdScheme, InvalidMetadata, InvalidRateLimit, InvalidScope, InvalidText,
+    KeyFormat, KeyFormats, KeyName, KeyRecord, Labels, Metadata, OwnerId, RateLimit, RefusalReason, Schema, Scope,
+    Scopes, sound,
 };
 use crate::time::Timestamp;
+
+impl KeyFormat {
+    /// `riq_` and 43 base64url characters, 47 bytes; the first 8 are shown. The schema `scraper` has frozen it.
+    pub const SCRAPER: Self = sound(Self::new("riq_", 32, Encoding::Base64Url, 8));
+}
 
 /// The schema `scraper`. A key's owner is a client.
 ///

@@ -41,19 +41,19 @@ impl DatabaseRole {
 }
 
 pub(super) fn grants<S: KeyTables>(
-    access: DatabaseRole,
-    role: &str,
+    role: DatabaseRole,
+    grantee: &str,
     own_schema: &str,
 ) -> Result<String, InvalidSchemaName> {
     let own_schema = SchemaName::parse(own_schema)?;
-    let role = quoted(role);
+    let grantee = quoted(grantee);
     let mut script = vec![format!(
-        "-- The rights of the {access} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
+        "-- The rights of the {role} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
          -- The role has to be there, and must have no other rights to these tables.",
         S::NAME
     )];
     let mut grant = |right: &str, object: &str| {
-        script.push(format!("GRANT {right} ON {object} TO {role};"));
+        script.push(format!("GRANT {right} ON {object} TO {grantee};"));
     };
     let mut schemas = Vec::new();
     for table in S::tables().iter().copied().chain([&ledger::SHAPE]) {
@@ -69,17 +69,17 @@ pub(super) fn grants<S: KeyTables>(
             schemas.push(schema);
         }
         let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
-        grant(&rights(table, access), &format!("TABLE {schema}{}", quoted(name)));
+        grant(&rights(table, role), &format!("TABLE {schema}{}", quoted(name)));
     }
     Ok(script.join("\n") + "\n")
 }
 
 /// The rights to one table, separated by commas. What else is in a table that is the host's affair is not read.
-fn rights(table: &Table, access: DatabaseRole) -> String {
+fn rights(table: &Table, role: DatabaseRole) -> String {
     let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
     let mut rights = vec![if table.shared { right_to("SELECT", &columns) } else { "SELECT".to_owned() }];
     let mut updated = Vec::new();
-    for Write { right, .. } in table.writes.iter().filter(|write| access.includes(write.duty)) {
+    for Write { right, .. } in table.writes.iter().filter(|write| role.includes(write.duty)) {
         match right {
             Right::Insert => rights.push("INSERT".to_owned()),
             Right::Delete => rights.push("DELETE".to_owned()),

@@ -32,8 +32,8 @@ pub trait SqlSchema: KeyTables {
         <Self as KeyTables>::statements().into_iter().map(text).collect()
     }
 
-    /// The statements that give the PostgreSQL role `role` what it needs for `access`, and nothing more: of tables that
-    /// hold other things beside keys, single columns. `own_schema` is the schema of keyward's own tables, `keyward` unless
+    /// The statements that give the PostgreSQL role that is called `grantee` the rights of `role`, and nothing more: of
+    /// tables that hold other things beside keys, single columns. `own_schema` is the schema of keyward's own tables, `keyward` unless
     /// [`Postgres::own_tables_in`](crate::Postgres::own_tables_in) names another.
     ///
     /// They are run once, by the owner of the tables, after the migrations; the host's tables are found by the
@@ -43,8 +43,8 @@ pub trait SqlSchema: KeyTables {
     /// [`InvalidSchemaName`](crate::sql::InvalidSchemaName) when `own_schema` is none.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-    fn grants(access: DatabaseRole, role: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
-        grants::<Self>(access, role, own_schema)
+    fn grants(role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+        grants::<Self>(role, grantee, own_schema)
     }
 }
 

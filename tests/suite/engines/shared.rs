@@ -82,6 +82,9 @@ async fn stores_on_one_engine_and_all_their_clones_have_one_writer() {
     assert_eq!(writers(1), 1, "clones hold it");
     drop(clones);
     assert_eq!(writers(0), 0);
+    let mut log = file.path().as_os_str().to_owned();
+    log.push("-wal");
+    assert!(!std::path::Path::new(&log).exists(), "the log is gone once the last connection is closed");
 }
 
 /// Everybody writes at once: two stores, and a host that issues keys in its own transactions.

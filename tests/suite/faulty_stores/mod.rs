@@ -2,6 +2,7 @@
 
 mod faults;
 mod filter;
+mod list;
 mod store;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use keyward::store::conformance::{self, Subject};
 use crate::conformance::complaint;
 use crate::support::TestSchema;
 use faults::{FAULTS, Fault};
-use store::ListStore;
+use list::ListStore;
 
 #[async_trait]
 impl<S: TestSchema> Subject for ListStore<S> {

@@ -1,7 +1,5 @@
 //! What is particular to SQLite.
 
-use std::process::Command;
-
 use rusqlite::Connection;
 
 use super::{both, count, statement};
@@ -119,48 +117,6 @@ async fn dropping_the_last_handle_finishes_what_was_sent() {
     let kept: i64 =
         Connection::open(&path).unwrap().query_row("SELECT count(*) FROM things", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 50);
-}
-
-/// In a process of its own, since other tests have such threads too.
-#[test]
-#[cfg(target_os = "linux")]
-fn clones_share_one_writing_thread() {
-    let name = "sql::engine::tests::sqlite::counts_its_threads";
-    let outcome = Command::new(std::env::current_exe().unwrap()).args([name, "--exact", "--ignored"]).output().unwrap();
-    let said = String::from_utf8_lossy(&outcome.stdout);
-    assert!(outcome.status.success() && said.contains("1 passed"), "{said}");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-#[ignore = "`clones_share_one_writing_thread` runs it in a process of its own"]
-fn counts_its_threads() {
-    fn threads() -> usize {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-        let name =
-            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("comm"));
-        tasks.filter_map(|task| name(task).ok()).filter(|name| name.trim() == "keyward-sqlite").count()
-    }
-
-    let directory = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(directory.path().join("keys.db")).unwrap();
-    let engines: Vec<_> = (0..10).map(|_| Engine::from(&sqlite)).collect();
-    // A thread names itself, so it has to have done something.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for engine in &engines {
-        runtime.block_on(engine.run(Script::<()>::new([]))).unwrap();
-    }
-    assert_eq!(threads(), 1);
-    drop(sqlite);
-    assert_eq!(threads(), 1);
-    drop(engines);
-    // The kernel may show a thread a moment longer than it can be waited for.
-    let is_gone = (0..100).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        threads() == 0
-    });
-    assert!(is_gone);
-    assert!(!directory.path().join("keys.db-wal").exists(), "the log is gone once the last connection is closed");
 }
 
 #[test]
