@@ -153,14 +153,19 @@ pub(super) fn run<E, T>(
     Ok(outcome)
 }
 
-/// Runs a script in a savepoint of the host's transaction.
+/// Runs a script in a savepoint of the host's transaction, unless `confirm` objects to its outcome.
 pub(super) fn run_within<E, T>(
     connection: &Connection,
     script: Script<E>,
     reading: Option<Reading<T>>,
+    confirm: impl FnOnce() -> Result<(), EngineError>,
 ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
     let savepoint = Savepoint::begin(connection).map_err(classify)?;
-    match steps(connection, script, reading) {
+    let done = steps(connection, script, reading).and_then(|outcome| {
+        confirm()?;
+        Ok(outcome)
+    });
+    match done {
         Ok(outcome) => {
             savepoint.release().map_err(classify)?;
             Ok(outcome)

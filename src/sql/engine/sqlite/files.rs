@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags, TransactionState};
 
 use crate::sql::engine::EngineError;
 use crate::sql::engine::sqlite::connection::{self, BACKEND};
@@ -93,6 +94,20 @@ impl Files {
         self.looked.store(age, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Refuses what a transaction of the host's has written to another file than the one at `path`: its connection may be
+/// older than that file. SQLite does not say which file a connection has open, but whoever writes to the file at `path`
+/// keeps everybody else from beginning to.
+pub(super) fn require_lock_of(path: &str, writing: &Connection) -> Result<(), EngineError> {
+    if !matches!(writing.transaction_state(Some("main")), Ok(TransactionState::Write)) {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let Ok(other) = Connection::open_with_flags(path, flags) else { return Ok(()) };
+    let begun = other.busy_timeout(Duration::ZERO).and_then(|()| other.execute_batch("BEGIN IMMEDIATE"));
+    // Any error is as good as a lock: a file that this connection cannot read says nothing about the other one.
+    if begun.is_ok() { Err(unavailable(REPLACED)) } else { Ok(()) }
 }
 
 const REPLACED: &str = "the database file, or its write-ahead log, was replaced or removed: open it again";

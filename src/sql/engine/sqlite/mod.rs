@@ -218,7 +218,10 @@ impl Sqlite {
         {
             return Err(EngineError::Unsupported("the transaction is on another SQLite file").into());
         }
-        connection::run_within(transaction, script, reading)
+        connection::run_within(transaction, script, reading, || match self.shared.path.as_deref() {
+            Some(path) => files::require_lock_of(path, transaction),
+            None => Ok(()),
+        })
     }
 }
 

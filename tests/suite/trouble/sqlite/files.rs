@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyward::Sqlite;
+use keyward::store::StoreError;
+use keyward::{Keys, SqlKeyStore, Sqlite};
 
 use super::{OWNER, over, path};
 use crate::support::{Fixture, TestSchema, over_every_schema, sqlite};
@@ -16,6 +17,7 @@ over_every_schema![every_sqlite_file:
     a_change_is_not_written_to_a_file_that_was_removed,
     a_change_is_not_written_to_a_log_that_was_removed,
     reads_notice_a_file_that_was_replaced,
+    a_host_that_still_has_the_old_file_open_is_told,
     a_database_that_was_moved_with_its_link_is_another_one,
 ];
 
@@ -57,6 +59,38 @@ async fn a_change_is_not_written_to_a_file_that_was_removed<S: TestSchema>(fixtu
 /// SQLite itself goes on writing to the log that nobody else will read.
 async fn a_change_is_not_written_to_a_log_that_was_removed<S: TestSchema>(fixture: Fixture<S>) {
     nothing_is_reported_after(fixture, |path| fs::remove_file(beside(path, "-wal")).unwrap()).await;
+}
+
+/// The service was told of the new file, but a connection of the host's own was not.
+async fn a_host_that_still_has_the_old_file_open_is_told<S: TestSchema>(fixture: Fixture<S>) {
+    fixture.add_owner(OWNER).await;
+    let issued = fixture.issue(OWNER).await;
+    let mut host = rusqlite::Connection::open(path(&fixture)).unwrap();
+    let backup = beside(path(&fixture), ".backup");
+    sqlite::copy(path(&fixture), &backup);
+    fs::rename(&backup, path(&fixture)).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(path(&fixture), suffix));
+    }
+    let store = SqlKeyStore::open(Sqlite::open(path(&fixture)).unwrap(), S::schema()).await.unwrap();
+    let keys = Keys::builder(store.clone()).shared_clock(fixture.clock.clone()).build();
+    let request = keys.revocation(&issued.record.head.id, None);
+    let revoke = |host: &mut rusqlite::Connection| {
+        let transaction = host.transaction().unwrap();
+        let receipt = store.within(&transaction).revoke(&request)?;
+        transaction.commit().unwrap();
+        Ok::<_, StoreError>(receipt.unwrap())
+    };
+    let error = revoke(&mut host).unwrap_err();
+    assert!(error.is_outage(), "{error:?}");
+    assert!(
+        keys.verify(issued.secret.expose_secret()).await.is_ok(),
+        "nothing was revoked, and nothing was said to be"
+    );
+
+    let mut host = rusqlite::Connection::open(path(&fixture)).unwrap();
+    keys.committed(revoke(&mut host).unwrap());
+    assert!(keys.verify(issued.secret.expose_secret()).await.is_err());
 }
 
 async fn reads_notice_a_file_that_was_replaced<S: TestSchema>(fixture: Fixture<S>) {
