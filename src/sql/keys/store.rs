@@ -64,7 +64,8 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     ///
     /// Tables that are still to be made are no error: [`migrate`](Self::migrate) makes them. What could let a key in, or
     /// fail later, is: tables that somebody else has made, or another version of keyward, and those that the database
-    /// role may not read. Which of the optional side tables are there is looked up here and in `migrate`.
+    /// role may not read. Which of the optional side tables are there is looked up here and in `migrate`; as long as there
+    /// are none, also whenever keys are revoked or rotated, or their last use is written.
     ///
     /// # Errors
     /// [`StoreError::Unfit`] says why the tables will not do, see [`Engine::check`] and [`Engine::migrate`], which need
@@ -77,6 +78,17 @@ impl<S: SqlSchema> SqlKeyStore<S> {
 
     pub(super) fn has_side_tables(&self) -> bool {
         self.shared.side_tables.load(Ordering::Relaxed)
+    }
+
+    /// Looks once more for side tables where there were none. Another process may have made them since: what is revoked
+    /// here has to stand in them as well, and what was revoked there has to count here.
+    async fn look_again(&self) -> Result<(), StoreError> {
+        if self.has_side_tables() || !S::tables().iter().any(|table| table.optional) {
+            return Ok(());
+        }
+        let side_tables = self.shared.engine.side_tables::<S>().await?;
+        self.shared.side_tables.store(side_tables, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The engine.
@@ -220,6 +232,7 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
+        self.look_again().await?;
         let script = self.shared.schema.rotate(rotation, self.has_side_tables()).only_while_awaited();
         let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
         let id = vec![rotation.successor.head.id.as_str().to_owned().into()];
@@ -234,6 +247,7 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
+        self.look_again().await?;
         self.accept_reason(request.reason.as_ref())?;
         let side_tables = self.has_side_tables();
         let script = self.shared.schema.revoke(request, side_tables);
@@ -244,11 +258,14 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
+        self.look_again().await?;
         self.accept_reason(request.reason.as_ref())?;
         self.revoke_every_key(request).await
     }
 
     async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
+        // Last use does not stand in them. This is only what a service does again and again.
+        let _ = self.look_again().await;
         last_use::write::<S>(&self.shared.engine, uses).await.map_err(interpret::<S>)
     }
 

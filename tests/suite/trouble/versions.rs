@@ -16,6 +16,7 @@ over_schemas![every_engine of [scraper::Scraper, mesh::Mesh, aggregator::Aggrega
 
 over_schemas![every_bare_table of [scraper::Scraper, mesh::Mesh, aggregator::Aggregator]:
     a_store_without_side_tables_goes_on_when_another_process_makes_them,
+    a_store_without_side_tables_learns_that_another_process_has_made_them,
     one_side_table_without_a_record_is_not_as_good_as_none,
 ];
 
@@ -85,6 +86,23 @@ async fn a_store_without_side_tables_goes_on_when_another_process_makes_them<S: 
     for keys in [&fixture.keys, &fixture.another_process().await] {
         keys.verify(issued.secret.expose_secret()).await.unwrap_err();
     }
+}
+
+/// Its next flush of last use is enough; then a reason has a place.
+async fn a_store_without_side_tables_learns_that_another_process_has_made_them<S: TestSchema>(fixture: Fixture<S>) {
+    fixture.add_owner(OWNER).await;
+    let issued = fixture.issue(OWNER).await;
+    fixture.another_process_migrates().await;
+    fixture.keys.verify(issued.secret.expose_secret()).await.unwrap();
+    assert!(!fixture.keys.store().abilities().revocation_reason);
+    fixture.keys.flush_last_used().await.unwrap();
+    assert!(fixture.keys.store().abilities().revocation_reason);
+
+    let other = fixture.another_process_with(S::schema()).await;
+    other.revoke(&issued.record.head.id, Some(reason())).await.unwrap();
+    let revoked = fixture.keys.get(&issued.record.head.id).await.unwrap().unwrap();
+    let Status::Revoked(revocation) = revoked.head.status else { panic!("{revoked:?}") };
+    assert_eq!(revocation.reason, Some(reason()), "it reads what the other process has recorded");
 }
 
 async fn one_side_table_without_a_record_is_not_as_good_as_none<S: TestSchema>(fixture: Fixture<S>) {
