@@ -59,6 +59,7 @@
 //! | `sqlite` | the SQLite engine, with SQLite compiled in |
 //! | `postgres` | the PostgreSQL engine, on your own sqlx pool |
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
+//! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
@@ -78,6 +79,9 @@ pub mod docs;
 pub mod key;
 mod random;
 pub mod schemas;
+#[cfg(feature = "seal")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "seal")))]
+pub mod seal;
 mod secret;
 pub mod service;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

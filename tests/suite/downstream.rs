@@ -36,6 +36,19 @@ fn without_a_feature_no_driver_comes_along() {
     assert_eq!(drivers(&packages("testkit")), [""; 0]);
 }
 
+/// The bare crate verifies keys, for which there is nothing to encrypt.
+#[test]
+fn ciphers_come_with_the_feature_that_needs_them_alone() {
+    let ciphers = |features: &str| -> Vec<String> {
+        let is_cipher = |name: &String| ["base64", "chacha20", "chacha20poly1305"].contains(&name.as_str());
+        packages(features).into_iter().filter(is_cipher).collect()
+    };
+    assert_eq!(ciphers(""), [""; 0]);
+    assert_eq!(ciphers("sqlite"), [""; 0]);
+    assert_eq!(ciphers("seal"), ["base64", "chacha20", "chacha20poly1305"]);
+    assert_eq!(drivers(&packages("seal")), [""; 0]);
+}
+
 #[test]
 fn either_engine_comes_without_the_other() {
     assert_eq!(drivers(&packages("sqlite")), ["libsqlite3-sys", "rusqlite"]);
