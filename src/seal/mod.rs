@@ -29,6 +29,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The keys come from the environment, from a file or from a key management service: see
+//! [`SealKeys::from_environment`], [`SealKeys::from_file`] and [`SealKeys::from_provider`].
+//!
 //! # The envelope
 //!
 //! `keyward.1.<key id>.<payload>`, where the payload is base64url without padding of nonce (24 bytes), ciphertext and
