@@ -5,6 +5,8 @@
 //! | `presented`, `foreign` | what has the form of a key is accepted, nothing else is, and nothing of it is repeated |
 //! | `texts`, `scopes` | what is accepted is within its bounds and comes back as it was; a key holds no scope but its own |
 //! | `instants`, `lists`, `urls`, `arguments` | what is read means what another reader says that it means |
+//! | `sealed` | an envelope has one text, and opens only if it was sealed |
+//! | `seal_keys` | a ring is read as another reader reads it, and no error shows a key |
 //! | `standard`, `scraper`, `mesh`, `aggregator` | no row, whatever stands in it, lets in a key or grants a permission that it does not name |
 //! | `stored_instants`, `stored_lists` | the same, for one column that decides |
 //! | `history` | no entry of a history, whatever stands in it, hides the others |
@@ -39,6 +41,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("lists", parsers::lists::lists),
     ("urls", parsers::urls::urls),
     ("arguments", parsers::arguments::arguments),
+    ("sealed", parsers::sealed::sealed),
+    ("seal_keys", parsers::sealed::seal_keys),
     ("standard", rows::standard::row),
     ("scraper", rows::scraper::row),
     ("mesh", rows::mesh::row),

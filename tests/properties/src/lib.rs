@@ -10,6 +10,7 @@
 //! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
 //! | `decisions` | a key is accepted exactly when a live record has its digest |
 //! | `randomness` | a generator that fails makes no key and leaves nothing behind |
+//! | `sealing` | what is sealed opens, unless anything about it was changed; rings are read as they were written |
 //! | `urls` | every path of a SQLite file can be written as a URL, and no URL panics |
 //!
 //! It is a package of its own, so that the tests of the library need not build proptest:
@@ -24,5 +25,6 @@ mod formats;
 mod instants;
 mod randomness;
 mod scopes;
+mod sealing;
 mod support;
 mod urls;

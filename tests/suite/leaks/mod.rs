@@ -10,6 +10,8 @@ mod host;
 mod json;
 mod life;
 mod log;
+#[cfg(feature = "seal")]
+mod sealing;
 
 use std::sync::Arc;
 

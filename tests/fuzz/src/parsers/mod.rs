@@ -1,4 +1,4 @@
-//! What reads a text: keys, names, scopes, instants, lists, URLs, arguments.
+//! What reads a text: keys, names, scopes, instants, lists, URLs, arguments, sealed secrets and their keys.
 //!
 //! Readers that keyward does not export are compiled here once more, from the same files.
 
@@ -6,5 +6,6 @@ pub(crate) mod arguments;
 pub(crate) mod instants;
 pub(crate) mod keys;
 pub(crate) mod lists;
+pub(crate) mod sealed;
 pub(crate) mod texts;
 pub(crate) mod urls;
