@@ -5,6 +5,7 @@
 mod in_memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sealing;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod suite;
@@ -30,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     in_memory::generate(&mut suite)?;
     in_memory::parse_and_digest(&mut suite)?;
     in_memory::verify(&mut suite)?;
+    sealing::seal_and_open(&mut suite)?;
     #[cfg(feature = "sqlite")]
     sqlite::verify(&mut suite)?;
     #[cfg(feature = "postgres")]
