@@ -59,6 +59,7 @@
 //! | `sqlite` | the SQLite engine, with SQLite compiled in |
 //! | `postgres` | the PostgreSQL engine, on your own sqlx pool |
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
+//! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
@@ -74,6 +75,9 @@
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub mod credential;
 pub mod docs;
 pub mod key;
 mod random;
