@@ -7,6 +7,7 @@
 //! | `instants`, `lists`, `urls`, `arguments` | what is read means what another reader says that it means |
 //! | `standard`, `scraper`, `mesh`, `aggregator` | no row, whatever stands in it, lets in a key or grants a permission that it does not name |
 //! | `stored_instants`, `stored_lists` | the same, for one column that decides |
+//! | `answers`, `multibase`, `endpoints` | tokens are taken, keys and URLs read, as another reader does it; no token is shown |
 //! | `history` | no entry of a history, whatever stands in it, hides the others |
 //!
 //! `cargo test -p keyward-fuzz` replays `corpus/`; `tests/fuzz/run` looks for more.
@@ -39,6 +40,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("lists", parsers::lists::lists),
     ("urls", parsers::urls::urls),
     ("arguments", parsers::arguments::arguments),
+    ("answers", parsers::credentials::answers),
+    ("multibase", parsers::credentials::multibase),
+    ("endpoints", parsers::credentials::endpoints),
     ("standard", rows::standard::row),
     ("scraper", rows::scraper::row),
     ("mesh", rows::mesh::row),
