@@ -60,6 +60,7 @@
 //! | `postgres` | the PostgreSQL engine, on your own sqlx pool |
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
 //! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
+//! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
@@ -75,6 +76,9 @@
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub mod credential;
 pub mod docs;
 pub mod key;
 mod random;

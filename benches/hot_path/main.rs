@@ -1,7 +1,10 @@
 //! What the life of a key costs: every step against the least that it could cost, and a table of the ratios.
 //!
-//! Run it with `cargo bench -p keyward-benches --features sqlite,postgres`. Words behind `--` choose benchmarks by name.
+//! Run it with `cargo bench -p keyward-benches --features credentials,sqlite,postgres`. Words behind `--` choose
+//! benchmarks by name.
 
+#[cfg(feature = "credentials")]
+mod credentials;
 mod in_memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -32,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     in_memory::parse_and_digest(&mut suite)?;
     in_memory::verify(&mut suite)?;
     sealing::seal_and_open(&mut suite)?;
+    #[cfg(feature = "credentials")]
+    credentials::prove(&mut suite)?;
     #[cfg(feature = "sqlite")]
     sqlite::verify(&mut suite)?;
     #[cfg(feature = "postgres")]

@@ -9,6 +9,7 @@
 //! | `seal_keys` | a ring is read as another reader reads it, and no error shows a key |
 //! | `standard`, `scraper`, `mesh`, `aggregator` | no row, whatever stands in it, lets in a key or grants a permission that it does not name |
 //! | `stored_instants`, `stored_lists` | the same, for one column that decides |
+//! | `answers`, `multibase`, `endpoints` | tokens are taken, keys and URLs read, as another reader does it; no token is shown |
 //! | `history` | no entry of a history, whatever stands in it, hides the others |
 //!
 //! `cargo test -p keyward-fuzz` replays `corpus/`; `tests/fuzz/run` looks for more.
@@ -43,6 +44,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("arguments", parsers::arguments::arguments),
     ("sealed", parsers::sealed::sealed),
     ("seal_keys", parsers::sealed::seal_keys),
+    ("answers", parsers::credentials::answers),
+    ("multibase", parsers::credentials::multibase),
+    ("endpoints", parsers::credentials::endpoints),
     ("standard", rows::standard::row),
     ("scraper", rows::scraper::row),
     ("mesh", rows::mesh::row),

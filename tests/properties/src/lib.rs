@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `formats` | generated keys parse, differ, and are found by their scanner; nothing else parses |
 //! | `foreign` | a foreign format accepts exactly what it declares |
+//! | `credentials` | answers of servers are sorted whatever they are, and never shown with a token |
 //! | `digests` | digests survive hexadecimal, and nothing else is one |
 //! | `scopes` | a key permits exactly the scopes that it holds |
 //! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
@@ -18,6 +19,7 @@
 
 #![cfg(test)]
 
+mod credentials;
 mod decisions;
 mod digests;
 mod foreign;

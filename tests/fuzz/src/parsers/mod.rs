@@ -1,8 +1,10 @@
-//! What reads a text: keys, names, scopes, instants, lists, URLs, arguments, sealed secrets and their keys.
+//! What reads a text: keys, names, scopes, instants, lists, URLs, arguments, sealed secrets and their keys, and what
+//! servers of others answer.
 //!
 //! Readers that keyward does not export are compiled here once more, from the same files.
 
 pub(crate) mod arguments;
+pub(crate) mod credentials;
 pub(crate) mod instants;
 pub(crate) mod keys;
 pub(crate) mod lists;

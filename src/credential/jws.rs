@@ -1,0 +1,30 @@
+//! Compact JWS by ES256 (RFC 7515 section 7.1, RFC 7518 section 3.4).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use serde_json::Value;
+
+use crate::time::Timestamp;
+
+/// Signs `claims` under `header`. The signature is deterministic (RFC 6979), so that no generator can spoil it.
+pub(super) fn sign(key: &SigningKey, header: &str, claims: &Value) -> String {
+    let mut text = URL_SAFE_NO_PAD.encode(header);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut text);
+    let signature: Signature = key.sign(text.as_bytes());
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut text);
+    text
+}
+
+/// Whole seconds since 1970 (`NumericDate`, RFC 7519 section 2), rounded down.
+pub(super) fn numeric_date(at: Timestamp) -> i64 {
+    at.as_micros().div_euclid(1_000_000)
+}
+
+/// 128 bits as `jti`, 22 characters.
+pub(super) fn token_id(bytes: [u8; 16]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
