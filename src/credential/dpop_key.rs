@@ -12,12 +12,9 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::credential::{multibase, object};
+use crate::credential::{jws, multibase};
 use crate::random::RandomUnavailable;
 use crate::secret::Secret;
-
-/// The longest access token that is looked into, in bytes.
-const MAX_JWT_LEN: usize = 64 * 1024;
 
 /// A P-256 private key, such as a session is bound to by DPoP (RFC 9449). Cloning it is a reference count; its memory
 /// is wiped with the last clone.
@@ -186,15 +183,7 @@ fn confirmation(access_token: &str) -> Option<String> {
     struct Confirmation {
         jkt: String,
     }
-    if access_token.len() > MAX_JWT_LEN {
-        return None;
-    }
-    let mut parts = access_token.split('.');
-    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return None;
-    };
-    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
-    object::<Claims>(&claims).map(|claims| claims.cnf.jkt)
+    jws::claims::<Claims>(access_token).map(|claims| claims.cnf.jkt)
 }
 
 /// Why a text is no P-256 private key. It does not repeat the text.
@@ -344,7 +333,7 @@ pub(super) mod tests {
             access_token(r#"{"cnf":{"jkt":5}}"#),
             access_token(r#"{"cnf":{"jkt":"a","jkt":"b"}}"#),
             access_token("[]"),
-            access_token(&format!(r#"{{"cnf":{{"jkt":"a"}},"x":"{}"}}"#, "x".repeat(MAX_JWT_LEN))),
+            access_token(&format!(r#"{{"cnf":{{"jkt":"a"}},"x":"{}"}}"#, "x".repeat(jws::MAX_JWT_LEN))),
         ] {
             assert_eq!((key.binding(&silent), key.form_of(&silent)), (KeyBinding::Unknown, CoordinateForm::Padded));
         }

@@ -55,6 +55,15 @@ impl Endpoint {
         split_port(split_authority(rest).0).0
     }
 
+    /// Scheme, host and port (RFC 6454), normalised: in small letters and without a default port.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let url = target(&self.0);
+        let end =
+            split_scheme(&url).map_or(url.len(), |(scheme, rest)| scheme.len() + 3 + split_authority(rest).0.len());
+        url[..end].to_owned()
+    }
+
     /// Whether it leads to this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -69,8 +69,11 @@ mod jws;
 mod multibase;
 mod nonce;
 mod proof;
+mod record;
 mod request;
 mod server_error;
+mod session;
+mod state;
 mod token_response;
 
 use serde::Deserialize;
@@ -86,8 +89,11 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use headers::{AnswerHeaders, RetryAfter};
 pub use nonce::{DpopNonce, InvalidNonce};
 pub use proof::DpopProof;
+pub use record::{CredentialHead, CredentialRecord, LONGEST_LEASE, Nonces, StoredSecrets};
 pub use request::{Attempt, RefreshRequest, RevocationRequest, TokenRequest};
 pub use server_error::ServerError;
+pub use session::{OAuthSession, SessionError};
+pub use state::{CredentialState, EndReason, Need};
 pub use token_response::{TokenPair, Unreadable};
 
 /// Reads one JSON object. An array would be taken for the members in their order, and is none.

@@ -67,6 +67,12 @@ impl Sealed {
         Ok(Self { text: text.to_owned(), key_id })
     }
 
+    /// How every envelope begins that was sealed with this key.
+    #[must_use]
+    pub fn start(key_id: &SealKeyId) -> String {
+        format!("{START}{key_id}.")
+    }
+
     /// The text, which a column holds as it is.
     #[must_use]
     pub fn as_str(&self) -> &str {

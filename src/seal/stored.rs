@@ -1,6 +1,7 @@
 //! A secret as a store holds it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::seal::Sealed;
 use crate::secret::Secret;
@@ -9,12 +10,13 @@ use crate::secret::Secret;
 ///
 /// Nothing in keyward turns a `Sealed` into a `Plain` on its own: whoever wants the plaintext needs the
 /// [keys](crate::seal::SealKeys), and whoever has a plaintext and no keys has nothing that a column of envelopes takes.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum StoredSecret {
     /// An envelope, which the store keeps as it is.
     Sealed(Sealed),
     /// A plaintext, for a store that encrypts by itself (`pgcrypto`) and says so. Any other store refuses it.
-    Plain(Secret),
+    Plain(Arc<Secret>),
 }
 
 impl fmt::Debug for StoredSecret {
@@ -38,7 +40,7 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_form() {
-        let plain = StoredSecret::Plain(Secret::new("hunter2".to_owned()));
+        let plain = StoredSecret::Plain(Secret::new("hunter2".to_owned()).into());
         assert_eq!(format!("{plain:?} {plain:#?}"), "Plain(…) Plain(…)");
         let sealed = Sealed::new("k".parse().unwrap(), &[7; 40]);
         assert_eq!(format!("{:?}", StoredSecret::from(sealed)), "Sealed(k, 66 bytes)");

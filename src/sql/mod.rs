@@ -3,9 +3,14 @@
 //! A schema's SQL is data: whole statements in both dialects, the list of columns, and one function that reads a row.
 //! An engine runs statements and scripts, migrates and checks. [`SqlKeyStore`] joins any schema to any engine.
 
+#[cfg(feature = "credentials")]
+pub(crate) mod credentials;
 pub(crate) mod engine;
 pub(crate) mod keys;
 
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub use credentials::{CredentialLayout, OwnCredentials, SqlCredentialStore};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use engine::Sqlite;

@@ -3,11 +3,16 @@
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod conformance;
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub mod credentials;
 mod error;
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod faulty;
 mod memory;
+#[cfg(feature = "testkit")]
+mod race;
 mod requests;
 
 use std::fmt::Debug;

@@ -8,6 +8,8 @@ mod aggregator;
 mod command_line;
 #[cfg(feature = "testkit")]
 mod conformance;
+#[cfg(all(feature = "credentials", feature = "testkit"))]
+mod credentials;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod engines;

@@ -1,16 +1,12 @@
 //! Of several callers who race for one change, exactly one learns that it made it.
 
-use std::future::{Future, poll_fn};
-use std::panic::resume_unwind;
+use std::future::Future;
 use std::pin::Pin;
-use std::sync::Barrier;
-use std::task::{Context, Poll};
-use std::thread;
 
 use crate::key::Status;
 use crate::store::conformance::history::{history, issued};
 use crate::store::conformance::{Maker, Subject};
-use crate::store::{RevokeAllRequest, StoreError};
+use crate::store::{RevokeAllRequest, StoreError, race};
 
 const RACERS: usize = 16;
 
@@ -174,54 +170,11 @@ fn the_winner<S: Subject>(make: &Maker<'_, S>, results: Vec<Result<(), StoreErro
     winners[0]
 }
 
-/// Runs all of them at once, each on a thread of its own whenever it can go on, and waits for the last: futures that
-/// take turns on one thread never race in a store that blocks.
+/// Runs all of them at once, see [`race::race`].
 async fn race<'f, S: Subject, T: Send + 'f>(
     make: &Maker<'_, S>,
     racers: impl Iterator<Item = impl Future<Output = T> + Send + 'f>,
 ) -> Vec<T> {
     let subject = make.subject();
-    let mut racers: Vec<Racer<'f, T>> = racers.map(|racer| Racer::Running(Box::pin(racer))).collect();
-    poll_fn(move |context| {
-        let waker = context.waker();
-        let running: Vec<_> = racers.iter_mut().filter(|racer| matches!(racer, Racer::Running(_))).collect();
-        let start = &Barrier::new(running.len());
-        thread::scope(|scope| {
-            let poll = |racer: &'_ mut Racer<'f, T>| {
-                start.wait();
-                subject.enter(&mut || racer.poll(&mut Context::from_waker(waker)));
-            };
-            let threads: Vec<_> = running.into_iter().map(|racer| scope.spawn(move || poll(racer))).collect();
-            for thread in threads {
-                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-            }
-        });
-        if racers.iter().any(|racer| matches!(racer, Racer::Running(_))) {
-            return Poll::Pending;
-        }
-        Poll::Ready(racers.drain(..).filter_map(Racer::result).collect())
-    })
-    .await
-}
-
-enum Racer<'f, T> {
-    Running(Pin<Box<dyn Future<Output = T> + Send + 'f>>),
-    Finished(T),
-}
-
-impl<T> Racer<'_, T> {
-    fn poll(&mut self, context: &mut Context<'_>) {
-        if let Self::Running(running) = self
-            && let Poll::Ready(result) = running.as_mut().poll(context)
-        {
-            *self = Self::Finished(result);
-        }
-    }
-
-    fn result(self) -> Option<T> {
-        match self {
-            Self::Running(_) => None,
-            Self::Finished(result) => Some(result),
-        }
-    }
+    race::race(|work| subject.enter(work), racers).await
 }

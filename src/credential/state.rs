@@ -1,0 +1,102 @@
+//! How far the refresh of a credential has come, and what has to happen next.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// How far the refresh of a credential has come.
+///
+/// A refresh token is good for one use. So the state is written before a request leaves, and only one of three things
+/// takes it back: the new tokens, an answer which says that nothing was spent, or somebody's decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case", tag = "name"))]
+#[non_exhaustive]
+pub enum CredentialState {
+    /// Its refresh token was not sent to anybody.
+    Active,
+    /// Its refresh token is on its way. Where no lease covers it any more, whoever sent it has died, or hangs, and what
+    /// the server did is not known.
+    Sent {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Its refresh token was sent, and no answer came that says what became of it.
+    Uncertain {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// No refresh will help: the account's owner has to sign in again.
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// Why a credential has to be authorized anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The server refused the refresh token: `invalid_grant` (RFC 6749 section 5.2). It had expired, was revoked, or had been
+    /// used before.
+    InvalidGrant,
+    /// The server answered for another account, another type of token or fewer scopes than the credential had.
+    UnacceptableAnswer,
+    /// The access token has expired, and there is no refresh token.
+    NotRefreshable,
+}
+
+impl EndReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::InvalidGrant, Self::UnacceptableAnswer, Self::NotRefreshable];
+
+    /// The reason in one word, for stores and logs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnacceptableAnswer => "unacceptable_answer",
+            Self::NotRefreshable => "not_refreshable",
+        }
+    }
+
+    /// The reason with this [`code`](Self::code).
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidGrant => "the authorization server refused the refresh token",
+            Self::UnacceptableAnswer => "the authorization server answered for another account, type or scope",
+            Self::NotRefreshable => "the access token has expired, and there is no refresh token",
+        })
+    }
+}
+
+/// What has to happen before an access token can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// Nothing: the token that is there will do.
+    Nothing,
+    /// It has to be refreshed.
+    Refresh,
+    /// Somebody refreshes it at the moment.
+    Patience {
+        /// Until when that may take.
+        until: Timestamp,
+    },
+    /// Somebody has to decide whether the refresh token is sent once more, which ends the session if it had arrived.
+    Decision {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The account's owner has to sign in again.
+    Authorization(EndReason),
+}

@@ -1,0 +1,200 @@
+//! The table of keyward's own in which a service of any kind keeps its credentials.
+
+mod statements;
+mod table;
+
+use crate::credential::{CredentialHead, CredentialRecord, Nonces};
+use crate::key::OwnerId;
+use crate::seal::Sealed;
+use crate::sql::credentials::layout::{Asked, CredentialTables};
+use crate::sql::credentials::row::{self, stored_envelope, stored_state};
+use crate::sql::engine::check::Table;
+use crate::sql::engine::migrate::Migration;
+use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value};
+use crate::sql::keys::RowReader;
+use crate::store::StoreError;
+use crate::store::credentials::{
+    ClaimRequest, CredentialListRequest, MarkRequest, NonceRequest, Over, PutRequest, ReleaseRequest, ResealRequest,
+    SaveRequest, Sealing,
+};
+
+/// The layout for services without tables of credentials: `keyward.credentials` on PostgreSQL, `keyward_credentials` on
+/// SQLite. Every secret in it is an envelope.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct OwnCredentials;
+
+impl OwnCredentials {
+    /// The layout.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl CredentialTables for OwnCredentials {
+    const NAME: &'static str = "credentials";
+    const TABLE: &'static str = "credentials";
+    const TABLES: &'static [&'static Table] = &[&table::CREDENTIALS];
+    const MIGRATIONS: &'static [Migration] = table::MIGRATIONS;
+
+    fn statements(&self) -> Vec<(&'static str, Sql)> {
+        vec![
+            ("get", statements::GET.sql()),
+            ("list", statements::LIST.sql()),
+            ("put", statements::PUT),
+            ("claim", statements::CLAIM),
+            ("mark", statements::MARK),
+            ("save", statements::SAVE),
+            ("release", statements::RELEASE),
+            ("note_nonces", statements::NOTE_NONCES),
+            ("reseal", statements::RESEAL),
+            ("wipe", statements::WIPE),
+        ]
+    }
+
+    fn sealing(&self) -> Sealing {
+        Sealing::Service
+    }
+
+    fn get(&self) -> &'static Query {
+        &statements::GET
+    }
+
+    fn decode(&self, row: RowReader<'_>) -> CredentialRecord {
+        row::sealed(row)
+    }
+
+    fn list(&self, request: &CredentialListRequest) -> Asked {
+        let after = request.after.as_ref().map(|owner| owner.as_str().to_owned());
+        let start = request.filter.not_sealed_with.as_ref().map(Sealed::start);
+        let limit = i64::from(request.limit);
+        (&statements::LIST, vec![after.into(), request.filter.due_by.into(), start.into(), limit.into()])
+    }
+
+    fn decode_head(&self, mut row: RowReader<'_>) -> CredentialHead {
+        row::head(&mut row)
+    }
+
+    fn put(&self, request: &PutRequest) -> Result<Script<StoreError>, StoreError> {
+        let PutRequest { record: CredentialRecord { head, secrets }, over, at } = request;
+        let Nonces { authorization_server, resource_server } = head.nonces.clone();
+        let (mode, generation) = match over {
+            Over::Nothing => (0, None),
+            Over::Generation(generation) => (1, Some(number(*generation))),
+            Over::Anything => (2, None),
+        };
+        if secrets.access_token.is_none() {
+            return Err(StoreError::Unsupported("a credential has an access token"));
+        }
+        let arguments = vec![
+            owner(&head.owner),
+            stored_envelope(secrets.access_token.as_ref())?,
+            stored_envelope(secrets.refresh_token.as_ref())?,
+            stored_envelope(secrets.dpop_key.as_ref())?,
+            head.expires_at.into(),
+            head.subject.clone().into(),
+            head.client_id.clone().into(),
+            head.client_key_id.clone().into(),
+            head.issuer.clone().into(),
+            head.token_endpoint.clone().into(),
+            head.revocation_endpoint.clone().into(),
+            head.resource_server.clone().into(),
+            head.scopes.joined().into(),
+            head.session_id.clone().into(),
+            head.session_started_at.into(),
+            head.session_ends_at.into(),
+            (*at).into(),
+            authorization_server.into(),
+            resource_server.into(),
+            mode.into(),
+            generation.into(),
+        ];
+        Ok(Script::new([Step::require(Statement::new(statements::PUT, arguments), StoreError::Conflict)]))
+    }
+
+    fn claim(&self, request: &ClaimRequest) -> Script<StoreError> {
+        let ClaimRequest { owner: of, at, until, decided } = request;
+        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), i64::from(*decided).into()];
+        one(statements::CLAIM, arguments)
+    }
+
+    fn mark(&self, request: &MarkRequest) -> Script<StoreError> {
+        let MarkRequest { owner: of, version, at, until } = request;
+        let (version, until) = (number(*version).into(), (*until).into());
+        one(statements::MARK, [owner(of), version, (*at).into(), longest_lease(*at), until])
+    }
+
+    fn save(&self, request: &SaveRequest) -> Result<Script<StoreError>, StoreError> {
+        let SaveRequest { owner: of, generation, secrets, expires_at, scopes, nonces, at } = request;
+        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
+        if secrets.access_token.is_none() {
+            return Err(StoreError::Unsupported("a credential has an access token"));
+        }
+        let arguments = [
+            owner(of),
+            number(*generation).into(),
+            stored_envelope(secrets.access_token.as_ref())?,
+            stored_envelope(secrets.refresh_token.as_ref())?,
+            (*expires_at).into(),
+            scopes.as_ref().map(crate::key::Scopes::joined).into(),
+            authorization_server.into(),
+            resource_server.into(),
+            (*at).into(),
+        ];
+        Ok(one(statements::SAVE, arguments))
+    }
+
+    fn release(&self, request: &ReleaseRequest) -> Script<StoreError> {
+        let ReleaseRequest { owner: of, version, state, nonces } = request;
+        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
+        let [state, since, reason] = stored_state(*state);
+        let nonces = [authorization_server.into(), resource_server.into()];
+        let [authorization_server, resource_server] = nonces;
+        let version = number(*version).into();
+        one(statements::RELEASE, [owner(of), version, state, since, reason, authorization_server, resource_server])
+    }
+
+    fn note_nonces(&self, request: &NonceRequest) -> Script<StoreError> {
+        let NonceRequest { owner: of, generation, nonces } = request;
+        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
+        let generation = number(*generation).into();
+        one(statements::NOTE_NONCES, [owner(of), generation, authorization_server.into(), resource_server.into()])
+    }
+
+    fn reseal(&self, request: &ResealRequest) -> Result<Script<StoreError>, StoreError> {
+        let ResealRequest { owner: of, version, generation, secrets, at } = request;
+        let arguments = [
+            owner(of),
+            number(*version).into(),
+            number(*generation).into(),
+            stored_envelope(secrets.access_token.as_ref())?,
+            stored_envelope(secrets.refresh_token.as_ref())?,
+            stored_envelope(secrets.dpop_key.as_ref())?,
+            (*at).into(),
+            longest_lease(*at),
+        ];
+        Ok(one(statements::RESEAL, arguments))
+    }
+
+    fn wipe(&self, of: &OwnerId) -> Script<StoreError> {
+        one(statements::WIPE, [owner(of)])
+    }
+}
+
+fn one(sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Script<StoreError> {
+    Script::new([Step::run(Statement::new(sql, arguments))])
+}
+
+fn owner(owner: &OwnerId) -> Value<'static> {
+    owner.as_str().to_owned().into()
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The latest end that a lease which is believed at this time can have.
+fn longest_lease(at: crate::time::Timestamp) -> Value<'static> {
+    at.saturating_add(crate::credential::LONGEST_LEASE).into()
+}

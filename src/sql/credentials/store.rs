@@ -1,0 +1,172 @@
+//! [`SqlCredentialStore`]: the one store of credentials, over any engine, for any layout.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::credential::{CredentialHead, CredentialRecord};
+use crate::key::OwnerId;
+use crate::sql::Difference;
+use crate::sql::credentials::CredentialLayout;
+use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
+use crate::sql::engine::{Engine, EngineError, Script, ScriptError};
+use crate::sql::keys::RowReader;
+use crate::store::StoreError;
+use crate::store::credentials::{
+    Claim, ClaimRequest, CredentialListRequest, CredentialStore, MarkRequest, NonceRequest, PutRequest, ReleaseRequest,
+    ResealRequest, SaveRequest, Sealing,
+};
+use crate::time::Timestamp;
+use crate::visible::visible_error;
+
+/// Credentials in a database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SqlCredentialStore<L: CredentialLayout> {
+    engine: Engine,
+    layout: Arc<L>,
+}
+
+impl<L: CredentialLayout> SqlCredentialStore<L> {
+    /// The credentials in the tables of `layout`, in the database of `engine`.
+    ///
+    /// Tables that are still to be made are no error: [`migrate`](Self::migrate) makes them. Those that somebody else has
+    /// made are, and those that another version of keyward has made.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] says why the tables will not do; otherwise when the database could not answer.
+    pub async fn open(engine: impl Into<Engine>, layout: L) -> Result<Self, StoreError> {
+        let engine = engine.into();
+        engine.require_trusted(L::TABLES).await.map_err(|error| engine.unfit(error))?;
+        engine.presence(L::NAME, L::MIGRATIONS, L::TABLES).await.map_err(|error| engine.unfit(error))?;
+        Ok(Self { engine, layout: Arc::new(layout) })
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Makes what is missing. Running it again, or in several processes at once, does nothing more. `at` is the time that
+    /// is recorded.
+    ///
+    /// # Errors
+    /// As [`SqlKeyStore::migrate`](crate::SqlKeyStore::migrate).
+    pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
+        self.engine.apply(L::NAME, L::MIGRATIONS, L::TABLES, at).await
+    }
+
+    /// Compares the tables that are there with those that keyward expects, and names every difference. It only reads.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not answer.
+    pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
+        self.engine.differences(L::TABLES).await.map_err(interpret::<L>)
+    }
+
+    fn decoder(&self) -> impl FnMut(&crate::sql::engine::Row<'_>) -> CredentialRecord + Send + 'static + use<L> {
+        let layout = Arc::clone(&self.layout);
+        move |row| layout.decode(RowReader::new(L::TABLE, row))
+    }
+
+    /// Whether the script made its change.
+    async fn run(&self, script: Script<StoreError>) -> Result<bool, StoreError> {
+        let counts = self.engine.run(script).await.map_err(interpret_script::<L>)?;
+        Ok(counts.first().is_some_and(|made| *made > 0))
+    }
+
+    /// Whether the script made its change, and what stands there afterwards.
+    async fn run_and_get(
+        &self,
+        script: Script<StoreError>,
+        owner: &OwnerId,
+    ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
+        let owner = vec![owner.as_str().to_owned().into()];
+        let done = self.engine.run_and_read(script, self.layout.get(), owner, self.decoder()).await;
+        let (counts, mut found) = done.map_err(interpret_script::<L>)?;
+        Ok((counts.first().is_some_and(|made| *made > 0), found.pop()))
+    }
+}
+
+fn interpret<L: CredentialLayout>(error: EngineError) -> StoreError {
+    match error {
+        EngineError::Unavailable { backend, source } => {
+            StoreError::Unavailable { backend, source: visible_error(source) }
+        }
+        EngineError::Violation(violation) => L::interpret(&violation),
+        EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
+        EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
+        EngineError::Failed { backend, source } => StoreError::Backend { backend, source: visible_error(source) },
+    }
+}
+
+fn interpret_script<L: CredentialLayout>(error: ScriptError<StoreError>) -> StoreError {
+    match error {
+        ScriptError::Refused(error) => error,
+        ScriptError::Engine(error) => interpret::<L>(error),
+    }
+}
+
+#[async_trait]
+impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
+    fn schema(&self) -> &'static str {
+        L::NAME
+    }
+
+    fn sealing(&self) -> Sealing {
+        self.layout.sealing()
+    }
+
+    async fn get(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
+        let found = self.engine.read(self.layout.get(), &[owner.as_str().into()], self.decoder()).await;
+        Ok(found.map_err(interpret::<L>)?.pop())
+    }
+
+    async fn list(&self, request: &CredentialListRequest) -> Result<Vec<CredentialHead>, StoreError> {
+        let (query, arguments) = self.layout.list(request);
+        let layout = Arc::clone(&self.layout);
+        let decode = move |row: &crate::sql::engine::Row<'_>| layout.decode_head(RowReader::new(L::TABLE, row));
+        self.engine.read(query, &arguments, decode).await.map_err(interpret::<L>)
+    }
+
+    async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {
+        self.run(self.layout.put(request)?).await.map(|_| ())
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        // A lease whose caller has gone would keep everybody else waiting until it is over.
+        let script = self.layout.claim(request).only_while_awaited();
+        Ok(match self.run_and_get(script, &request.owner).await? {
+            (_, None) => Claim::Gone,
+            (true, Some(record)) => Claim::Won(Box::new(record)),
+            (false, Some(record)) => Claim::Lost(Box::new(record)),
+        })
+    }
+
+    async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {
+        self.run(self.layout.mark(request).only_while_awaited()).await
+    }
+
+    async fn save(&self, request: &SaveRequest) -> Result<bool, StoreError> {
+        self.run(self.layout.save(request)?).await
+    }
+
+    async fn release(&self, request: &ReleaseRequest) -> Result<bool, StoreError> {
+        self.run(self.layout.release(request)).await
+    }
+
+    async fn note_nonces(&self, request: &NonceRequest) -> Result<bool, StoreError> {
+        self.run(self.layout.note_nonces(request)).await
+    }
+
+    async fn reseal(&self, request: &ResealRequest) -> Result<bool, StoreError> {
+        self.run(self.layout.reseal(request)?).await
+    }
+
+    async fn wipe(&self, owner: &OwnerId) -> Result<bool, StoreError> {
+        match self.run_and_get(self.layout.wipe(owner), owner).await? {
+            (_, Some(_)) => Err(StoreError::Suppressed { table: L::TABLE }),
+            (wiped, None) => Ok(wiped),
+        }
+    }
+}
