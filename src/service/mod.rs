@@ -1,10 +1,19 @@
 //! Use cases over any store, with clock and randomness injected: [`Keys`].
 
+#[cfg(feature = "credentials")]
+mod credentials;
 mod keys;
 mod last_used;
 #[cfg(feature = "seal")]
 mod seal_keys;
 
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub use credentials::{
+    ASSUMED_LIFETIME, AccessToken, AfterAnswer, Authorization, CredentialCounters, Credentials, CredentialsBuilder,
+    CredentialsError, DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MARGIN, RefreshProgress, RefreshReport, ResealProgress,
+    Resealed, Transport, TransportAnswer, TransportError,
+};
 pub use keys::{DEFAULT_PAGE, Keys, KeysBuilder, KeysError, MIN_PREFIX_LEN, Outcome, OwnerKeys, Page};
 pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};
 #[cfg(feature = "seal")]

@@ -1,0 +1,151 @@
+//! Storing a session, and ending one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::credential::{
+    Attempt, ClientAuthentication, CredentialHead, CredentialRecord, KeyBinding, OAuthSession, RevocationAnswer,
+    RevocationOutcome, RevocationRequest, SessionError, StoredSecrets, TokenType,
+};
+use crate::key::OwnerId;
+use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, REFRESH_TOKEN};
+use crate::service::credentials::{Credentials, CredentialsError, Shared};
+use crate::store::credentials::{Over, PutRequest};
+use crate::visible::Causes;
+
+/// For how long atproto's servers keep the sessions of a public client, however often they are refreshed.
+const PUBLIC_ATPROTO_SESSION: Duration = Duration::from_hours(336);
+
+/// For how long they keep those of a confidential client at most.
+const CONFIDENTIAL_ATPROTO_SESSION: Duration = Duration::from_hours(17520);
+
+impl Credentials {
+    /// Stores the session of `owner`, in place of what `over` says. From then on it is this service's alone: whoever else
+    /// refreshes it ends it for both.
+    ///
+    /// Where the session does not say when it ends, that of an atproto account (its subject is a DID) ends 14 days after it
+    /// began for a public client, and two years for a confidential one.
+    ///
+    /// # Errors
+    /// [`SessionError::OtherKey`], [`CredentialsError::NoSealKeys`], and [`StoreError::Conflict`](crate::store::StoreError::Conflict) when
+    /// another credential stands there.
+    pub async fn put(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<(), CredentialsError> {
+        let record = self.prepare(owner, session)?;
+        self.shared.store.put(&PutRequest::new(record, self.now()).over(over)).await?;
+        self.shared.slots.remove(owner);
+        tracing::info!(event = "credential.stored", %owner);
+        Ok(())
+    }
+
+    /// The session of `owner`, sealed, as a store takes it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub(super) fn prepare(&self, owner: &OwnerId, session: OAuthSession) -> Result<CredentialRecord, CredentialsError> {
+        self.shared.require_keys()?;
+        if let Some(key) = &session.dpop_key
+            && key.binding(session.access_token.expose_secret()) == KeyBinding::OtherKey
+        {
+            return Err(SessionError::OtherKey.into());
+        }
+        let head = self.head(owner, &session)?;
+        let shared = &self.shared;
+        let mut secrets = StoredSecrets::new(shared.seal(owner, ACCESS_TOKEN, &Arc::new(session.access_token))?);
+        if let Some(refresh_token) = session.refresh_token {
+            secrets.refresh_token = Some(shared.seal(owner, REFRESH_TOKEN, &Arc::new(refresh_token))?);
+        }
+        if let Some(key) = &session.dpop_key {
+            secrets.dpop_key = Some(shared.seal(owner, DPOP_KEY, &Arc::new(key.to_multibase()))?);
+        }
+        Ok(CredentialRecord::new(head, secrets))
+    }
+
+    fn head(&self, owner: &OwnerId, session: &OAuthSession) -> Result<CredentialHead, CredentialsError> {
+        let OAuthSession { client_id, issuer, token_endpoint, .. } = session;
+        let client = self.shared.client(client_id.as_str(), session.client_key_id.as_deref())?;
+        let mut head = CredentialHead::new(owner.clone(), client_id.as_str(), issuer.as_str(), token_endpoint.as_str());
+        head.client_key_id.clone_from(&session.client_key_id);
+        if let (None, ClientAuthentication::PrivateKeyJwt(key)) = (&head.client_key_id, &client.authentication) {
+            // A session keeps the key that it began with.
+            head.client_key_id = Some(key.kid().to_owned());
+        }
+        head.subject.clone_from(&session.subject);
+        head.revocation_endpoint = session.revocation_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
+        head.resource_server.clone_from(&session.resource_server);
+        head.scopes.clone_from(&session.scopes);
+        head.session_id.clone_from(&session.session_id);
+        let started_at = session.started_at.unwrap_or_else(|| self.now());
+        head.session_started_at = Some(started_at);
+        let is_atproto = session.subject.as_deref().is_some_and(|subject| subject.starts_with("did:"));
+        let lifetime = match client.authentication {
+            ClientAuthentication::Public => PUBLIC_ATPROTO_SESSION,
+            _ => CONFIDENTIAL_ATPROTO_SESSION,
+        };
+        head.session_ends_at = session.ends_at.or_else(|| is_atproto.then(|| started_at.saturating_add(lifetime)));
+        head.expires_at = session.expires_at;
+        head.nonces = session.nonces.clone();
+        Ok(head)
+    }
+
+    /// Removes the credential of `owner` from the store, and leaves the session as it is at its server. `false` when there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Store`] when the store could not answer.
+    pub async fn wipe(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
+        let wiped = self.shared.store.wipe(owner).await?;
+        self.shared.slots.remove(owner);
+        if wiped {
+            tracing::info!(event = "credential.wiped", %owner);
+        }
+        Ok(wiped)
+    }
+
+    /// Ends the session of `owner` at its server (RFC 7009), and removes the credential from the store. It is removed as well
+    /// when the server could not be told: the second value says whether it was.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Store`] when the store could not answer.
+    pub async fn revoke(&self, owner: &OwnerId) -> Result<(bool, bool), CredentialsError> {
+        let told = match self.shared.tell_of_revocation(owner).await {
+            Ok(told) => told,
+            Err(CredentialsError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
+                false
+            }
+        };
+        Ok((self.wipe(owner).await?, told))
+    }
+}
+
+impl Shared {
+    /// Whether the server knows that the session is over.
+    async fn tell_of_revocation(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
+        let Some(record) = self.store.get(owner).await? else { return Ok(false) };
+        let Some(endpoint) = record.head.revocation_endpoint.as_deref().and_then(|url| url.parse().ok()) else {
+            return Ok(false);
+        };
+        let means = self.means(&record)?;
+        let mut nonce = means.nonce.clone();
+        for _ in 0..2 {
+            let mut request =
+                RevocationRequest::new(&means.client, &endpoint, &record.head.issuer, &means.refresh_token);
+            if let Some((key, form)) = &means.opened.dpop {
+                request = request.dpop(key, *form, nonce.as_ref());
+            }
+            let attempt = self.random.with(|random| Attempt::generate(self.clock.now(), random))?;
+            let request = request.build(attempt);
+            let sent = tokio::time::timeout(self.settings.exchange_timeout, self.transport.send(&request)).await;
+            let Ok(Ok(answer)) = sent else { return Ok(false) };
+            let by_dpop = means.opened.token_type() == TokenType::Dpop;
+            let answer = RevocationAnswer::understand(answer.as_server_answer(), &means.refresh_token, by_dpop);
+            match answer.outcome {
+                RevocationOutcome::Revoked => return Ok(true),
+                RevocationOutcome::UseNonce => nonce = answer.nonce.or(nonce),
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+}
