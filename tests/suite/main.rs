@@ -8,6 +8,8 @@ mod aggregator;
 mod command_line;
 #[cfg(feature = "testkit")]
 mod conformance;
+#[cfg(feature = "credentials")]
+mod credentials;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod engines;
