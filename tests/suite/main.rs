@@ -8,7 +8,7 @@ mod aggregator;
 mod command_line;
 #[cfg(feature = "testkit")]
 mod conformance;
-#[cfg(all(feature = "credentials", feature = "testkit"))]
+#[cfg(feature = "credentials")]
 mod credentials;
 mod downstream;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]

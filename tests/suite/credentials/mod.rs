@@ -1,3 +1,11 @@
-//! Upstream OAuth credentials: what their stores promise, and what the service makes of it.
+//! Upstream OAuth credentials: what is sent and understood, what their stores promise, and what the service makes of it,
+//! against a server that is as strict as the atproto PDS.
 
+#[cfg(feature = "testkit")]
 mod conformance;
+pub(crate) mod double;
+mod exchange;
+mod refresh;
+mod resource;
+#[cfg(feature = "testkit")]
+mod service;
