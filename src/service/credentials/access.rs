@@ -132,7 +132,11 @@ impl Shared {
             let is_newer = generation.get_or_insert(head.generation) != &head.generation;
             let need = if is_newer { head.need(now, now) } else { demand.need(head, now) };
             match need {
-                Need::Nothing => return Ok((self.keep(&record)?, Refreshed::NotNeeded)),
+                Need::Nothing => {
+                    let opened = self.keep(&record)?;
+                    self.reseal_lazily(&record).await;
+                    return Ok((opened, Refreshed::NotNeeded));
+                }
                 Need::Authorization(reason) => return Err(CredentialsError::NeedsAuthorization(reason)),
                 Need::Decision { since } => return Err(CredentialsError::Uncertain { since }),
                 Need::Patience { until } => {

@@ -1,8 +1,11 @@
 //! Sealing everything that is stored under the current key.
 
+use crate::credential::{CredentialRecord, StoredSecrets};
 use crate::key::OwnerId;
+use crate::seal::StoredSecret;
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
 use crate::store::credentials::{CredentialFilter, CredentialListRequest, ResealRequest};
+use crate::visible::Causes;
 
 /// How many are listed at a time.
 const PAGE: u32 = 500;
@@ -63,6 +66,21 @@ impl Credentials {
 }
 
 impl Shared {
+    /// Seals a credential that was read under the current key, unless it is. That it could not be stored fails no read.
+    pub(super) async fn reseal_lazily(&self, record: &CredentialRecord) {
+        let StoredSecrets { access_token, refresh_token, dpop_key } = &record.secrets;
+        let is_old = |secret: &StoredSecret| match (secret, &self.seal_keys) {
+            (StoredSecret::Sealed(sealed), Some(keys)) => !keys.is_current(sealed),
+            _ => false,
+        };
+        if ![access_token, refresh_token, dpop_key].into_iter().flatten().any(is_old) {
+            return;
+        }
+        if let Err(error) = self.reseal(&record.head.owner).await {
+            tracing::warn!(event = "credential.not_resealed", owner = %record.head.owner, error = %Causes(&error));
+        }
+    }
+
     /// Seals one credential under the current key; `false` where it was changed meanwhile, or nobody may change it now.
     pub(super) async fn reseal(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
         let Some(record) = self.store.get(owner).await? else { return Ok(false) };

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use crate::credential::{CredentialHead, CredentialRecord};
 use crate::key::OwnerId;
-use crate::sql::StatementText;
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
+use crate::sql::keys::StatementText;
 use crate::store::credentials::{
     ClaimRequest, CredentialListRequest, MarkRequest, NonceRequest, PutRequest, ReleaseRequest, ResealRequest,
     SaveRequest, Sealing,

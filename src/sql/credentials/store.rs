@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::credential::{CredentialHead, CredentialRecord};
 use crate::key::OwnerId;
-use crate::sql::Difference;
 use crate::sql::credentials::CredentialLayout;
+use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Engine, EngineError, Script, ScriptError};
 use crate::sql::keys::RowReader;

@@ -65,7 +65,7 @@ impl Engine {
         }
     }
 
-    pub(in crate::sql) async fn require_trusted(&self, tables: &[&Table]) -> Result<(), MigrateError> {
+    pub(crate) async fn require_trusted(&self, tables: &[&Table]) -> Result<(), MigrateError> {
         match self.untrusted(tables).await? {
             Some(Untrusted { table, owner }) => Err(MigrateError::Untrusted { table, owner }),
             None => Ok(()),

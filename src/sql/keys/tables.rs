@@ -85,7 +85,7 @@ impl Engine {
     }
 
     /// What opening a store says of what migrating would say.
-    pub(in crate::sql) fn unfit(&self, error: MigrateError) -> StoreError {
+    pub(crate) fn unfit(&self, error: MigrateError) -> StoreError {
         let backend = self.backend();
         match error {
             MigrateError::Newer { schema, found, known } => Unfit::Newer { schema, found, known }.into(),

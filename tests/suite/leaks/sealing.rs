@@ -89,7 +89,7 @@ async fn nothing_that_is_printed_of_sealed_secrets_leaks_them_or_their_keys() {
     printed.debug(&sealed.key_id());
     printed.display(&sealed.key_id());
     printed.debug(&keys.open(PLACE, &sealed).unwrap());
-    printed.debug(&StoredSecret::Plain(Secret::new(PLAINTEXT.to_owned())));
+    printed.debug(&StoredSecret::Plain(Secret::new(PLAINTEXT.to_owned()).into()));
     printed.debug(&StoredSecret::Sealed(sealed.clone()));
     printed.0.push(sealed.as_str().to_owned());
 
