@@ -118,6 +118,34 @@ impl OAuthSession {
     }
 }
 
+/// What is asked of a session before it is stored.
+impl OAuthSession {
+    /// Whether it is the session of `account`, and has everything that it takes to go on with it bound to a key: access
+    /// token, refresh token, expiry, resource server, issuer, token endpoint and DPoP key.
+    ///
+    /// # Errors
+    /// [`SessionError::Mismatch`]; [`SessionError::Missing`] names the first that is not there, or empty.
+    pub fn complete_for(&self, account: &str) -> Result<(), SessionError> {
+        if self.subject.as_deref() != Some(account) {
+            return Err(SessionError::Mismatch);
+        }
+        let is_secret = |secret: &Secret| !secret.expose_secret().is_empty();
+        let required = [
+            ("access_token", is_secret(&self.access_token)),
+            ("refresh_token", self.refresh_token.as_ref().is_some_and(is_secret)),
+            ("expires_at", self.expires_at.is_some()),
+            ("resource_server", self.resource_server.as_ref().is_some_and(|server| !server.is_empty())),
+            ("issuer", !self.issuer.is_empty()),
+            ("token_endpoint", !self.token_endpoint.as_str().is_empty()),
+            ("dpop_key", self.dpop_key.is_some()),
+        ];
+        match required.into_iter().find(|(_, is_there)| !is_there) {
+            Some((name, _)) => Err(SessionError::Missing(name)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Without its secrets.
 impl fmt::Debug for OAuthSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -301,6 +301,13 @@ impl<S: Schema> PreparedRotation<S> {
         Self { rotation, secret: successor.secret }
     }
 
+    /// The same replacement, only of a key that is live.
+    #[must_use]
+    pub const fn while_live(mut self) -> Self {
+        self.rotation.must_be_live = true;
+        self
+    }
+
     /// The same rotation, with who makes it.
     #[must_use]
     pub fn by(mut self, actor: Option<Actor>) -> Self {

@@ -6,6 +6,8 @@ mod keys;
 mod last_used;
 #[cfg(feature = "seal")]
 mod seal_keys;
+#[cfg(feature = "credentials")]
+mod session_keys;
 
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
@@ -19,3 +21,6 @@ pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "seal")))]
 pub use seal_keys::{MAX_SEAL_KEYS_LEN, SealKeyProvider, SealKeysError, SealKeysOrigin};
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
+pub use session_keys::{SessionKeys, SessionKeysError};

@@ -10,7 +10,7 @@ pub(crate) mod keys;
 
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
-pub use credentials::{CredentialLayout, OwnCredentials, SqlCredentialStore};
+pub use credentials::{CredentialLayout, KeyedLayout, OwnCredentials, SqlCredentialStore, SqlKeyedStore};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use engine::Sqlite;

@@ -103,6 +103,12 @@ pub enum Unfit {
         /// The right, as it is granted: `SELECT` or `USAGE`.
         right: &'static str,
     },
+    /// The database is to encrypt secrets with its own means, and cannot. Nothing is stored in clear instead, nor lost.
+    #[error("the database cannot encrypt secrets: {lacking}")]
+    CannotEncrypt {
+        /// What it lacks.
+        lacking: &'static str,
+    },
     /// A newer version of keyward has changed the tables.
     #[error("the tables of {schema} are at version {found}, and this version of keyward knows {known}")]
     Newer {
@@ -133,6 +139,8 @@ pub enum Reference {
     Owner,
     /// The member who issues the key.
     Issuer,
+    /// The upstream credential that the key is to stand on: there is none, or it has ended.
+    Credential,
 }
 
 impl fmt::Display for Reference {
@@ -140,6 +148,7 @@ impl fmt::Display for Reference {
         f.write_str(match self {
             Self::Owner => "owner",
             Self::Issuer => "issuer",
+            Self::Credential => "credential that is good",
         })
     }
 }

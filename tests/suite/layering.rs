@@ -58,8 +58,8 @@ impl<'m> Layer<'m> {
         match (self, used) {
             (_, Base)
             | (Key | Credential | Store | Service | Tables | Schema(_) | SchemaSql(_), Key)
-            | (Seal | Credential | Store | Service | Tables, Seal)
-            | (Credential | Store | Service | Tables, Credential)
+            | (Seal | Credential | Store | Service | Tables | SchemaSql(_), Seal)
+            | (Credential | Store | Service | Tables | SchemaSql(_), Credential)
             | (Store | Service | Tables | SchemaSql(_), Store)
             | (Service, Service)
             | (Engine | Tables | SchemaSql(_), Engine)
@@ -355,7 +355,17 @@ fn the_checker_keeps_every_room_apart() {
         (&["schemas", "scraper", "record"], &["time", "key", "schemas::scraper"]),
         (
             &["schemas", "scraper", "sql", "reads"],
-            &["time", "key", "store", "sql::engine", "sql::keys", "schemas::scraper", "schemas::scraper::sql"],
+            &[
+                "time",
+                "key",
+                "seal",
+                "credential",
+                "store",
+                "sql::engine",
+                "sql::keys",
+                "schemas::scraper",
+                "schemas::scraper::sql",
+            ],
         ),
         (&["schemas"], &["time"]),
     ];

@@ -9,3 +9,6 @@ mod record;
 mod sql;
 
 pub use record::{Aggregator, AggregatorDetails, AggregatorKey, InvalidDid};
+#[cfg(all(feature = "credentials", any(feature = "sqlite", feature = "postgres")))]
+#[cfg_attr(docsrs_keyward, doc(cfg(all(feature = "credentials", any(feature = "sqlite", feature = "postgres")))))]
+pub use sql::AggregatorCredentials;

@@ -82,7 +82,8 @@ pub struct AggregatorDetails {}
 ///
 /// The service itself also demands an OAuth session in the aggregator's row before it accepts a key: one that keyward
 /// made for a DID that never had one works with keyward alone. Where there is a session, a new key after a revocation
-/// makes the service use that session again, so end it first if that is not meant.
+/// makes the service use that session again, so end it first if that is not meant. With the feature `credentials`,
+/// `SessionKeys` issues a key with its session, and revokes both.
 #[derive(Clone, Debug)]
 #[must_use = "a description alone issues no key"]
 pub struct AggregatorKey {

@@ -4,7 +4,7 @@ use crate::credential::{CredentialRecord, StoredSecrets};
 use crate::key::OwnerId;
 use crate::seal::StoredSecret;
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
-use crate::store::credentials::{CredentialFilter, CredentialListRequest, ResealRequest};
+use crate::store::credentials::{CredentialFilter, CredentialListRequest, ResealRequest, Sealing};
 use crate::visible::Causes;
 
 /// How many are listed at a time.
@@ -71,6 +71,8 @@ impl Shared {
         let StoredSecrets { access_token, refresh_token, dpop_key } = &record.secrets;
         let is_old = |secret: &StoredSecret| match (secret, &self.seal_keys) {
             (StoredSecret::Sealed(sealed), Some(keys)) => !keys.is_current(sealed),
+            // What another program has stored in clear, and the store is to take over.
+            (StoredSecret::Plain(_), Some(_)) => self.store.sealing() == Sealing::Service,
             _ => false,
         };
         if ![access_token, refresh_token, dpop_key].into_iter().flatten().any(is_old) {

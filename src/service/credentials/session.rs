@@ -30,19 +30,19 @@ impl Credentials {
     /// [`SessionError::OtherKey`], [`CredentialsError::NoSealKeys`], and [`StoreError::Conflict`](crate::store::StoreError::Conflict) when
     /// another credential stands there.
     pub async fn put(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<(), CredentialsError> {
-        let record = self.prepare(owner, session)?;
-        self.shared.store.put(&PutRequest::new(record, self.now()).over(over)).await?;
+        self.shared.store.put(&self.prepare(owner, session, over)?).await?;
         self.shared.slots.remove(owner);
         tracing::info!(event = "credential.stored", %owner);
         Ok(())
     }
 
-    /// The session of `owner`, sealed, as a store takes it.
+    /// The session of `owner`, sealed, as a store takes it, to be stored together with something else. Nothing is stored.
     ///
     /// # Errors
     /// As [`put`](Self::put).
-    pub(super) fn prepare(&self, owner: &OwnerId, session: OAuthSession) -> Result<CredentialRecord, CredentialsError> {
+    pub fn prepare(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<PutRequest, CredentialsError> {
         self.shared.require_keys()?;
+        self.shared.store.accept(owner, &session)?;
         if let Some(key) = &session.dpop_key
             && key.binding(session.access_token.expose_secret()) == KeyBinding::OtherKey
         {
@@ -57,7 +57,7 @@ impl Credentials {
         if let Some(key) = &session.dpop_key {
             secrets.dpop_key = Some(shared.seal(owner, DPOP_KEY, &Arc::new(key.to_multibase()))?);
         }
-        Ok(CredentialRecord::new(head, secrets))
+        Ok(PutRequest::new(CredentialRecord::new(head, secrets), self.now()).over(over))
     }
 
     fn head(&self, owner: &OwnerId, session: &OAuthSession) -> Result<CredentialHead, CredentialsError> {
@@ -107,26 +107,30 @@ impl Credentials {
     /// # Errors
     /// [`CredentialsError::Store`] when the store could not answer.
     pub async fn revoke(&self, owner: &OwnerId) -> Result<(bool, bool), CredentialsError> {
-        let told = match self.shared.tell_of_revocation(owner).await {
-            Ok(told) => told,
-            Err(CredentialsError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
-                false
-            }
+        let told = match self.shared.store.get(owner).await? {
+            Some(record) => self.end_at_server(&record).await,
+            None => false,
         };
         Ok((self.wipe(owner).await?, told))
+    }
+
+    /// Whether the server knows that the session of a credential is over, which need not stand in the store any more.
+    pub(in crate::service) async fn end_at_server(&self, record: &CredentialRecord) -> bool {
+        self.shared.tell_of_revocation(record).await.unwrap_or_else(|error| {
+            let owner = &record.head.owner;
+            tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
+            false
+        })
     }
 }
 
 impl Shared {
     /// Whether the server knows that the session is over.
-    async fn tell_of_revocation(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
-        let Some(record) = self.store.get(owner).await? else { return Ok(false) };
+    async fn tell_of_revocation(&self, record: &CredentialRecord) -> Result<bool, CredentialsError> {
         let Some(endpoint) = record.head.revocation_endpoint.as_deref().and_then(|url| url.parse().ok()) else {
             return Ok(false);
         };
-        let means = self.means(&record)?;
+        let means = self.means(record)?;
         let mut nonce = means.nonce.clone();
         for _ in 0..2 {
             let mut request =

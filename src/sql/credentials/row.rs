@@ -2,15 +2,17 @@
 
 use crate::credential::{CredentialHead, CredentialRecord, CredentialState, EndReason, Nonces, StoredSecrets};
 use crate::key::{OwnerId, Scopes};
-use crate::seal::{Sealed, StoredSecret};
-use crate::sql::engine::Value;
+use crate::seal::{InvalidSealed, Sealed, StoredSecret};
+use crate::secret::Secret;
+use crate::sql::engine::{Cell, Value};
 use crate::sql::keys::{Column as _, RowReader, columns};
 use crate::store::StoreError;
+use crate::store::credentials::Sealing;
 use crate::time::Timestamp;
 
 columns! {
     /// What the read of one credential returns. Those of heads return what stands before the secrets.
-    pub(super) enum Column {
+    pub(crate) enum Column {
         Owner = "owner",
         IsRefreshable = "is_refreshable",
         ExpiresAt = "expires_at",
@@ -41,10 +43,10 @@ columns! {
 }
 
 /// What every read of heads returns.
-pub(super) const HEAD_COLUMNS: &[&str] = Column::NAMES.split_at(Column::AccessToken as usize).0;
+pub(crate) const HEAD_COLUMNS: &[&str] = Column::NAMES.split_at(Column::AccessToken as usize).0;
 
 /// Reads a head; what cannot be understood reads as absent and is the head's defect.
-pub(super) fn head(row: &mut RowReader<'_>) -> CredentialHead {
+pub(crate) fn head(row: &mut RowReader<'_>) -> CredentialHead {
     let owner = OwnerId::from_stored(row.text(Column::Owner));
     let (client_id, issuer) = (row.text(Column::ClientId), row.text(Column::Issuer));
     let mut head = CredentialHead::new(owner, client_id, issuer, row.text(Column::TokenEndpoint));
@@ -75,22 +77,31 @@ pub(super) fn head(row: &mut RowReader<'_>) -> CredentialHead {
     head
 }
 
-/// Reads a credential whose secrets stand in envelopes.
-pub(super) fn sealed(mut row: RowReader<'_>) -> CredentialRecord {
+/// Reads a credential whose secrets stand in envelopes, or also in clear if that is accepted.
+pub(crate) fn credential(mut row: RowReader<'_>, takes_plaintext: bool) -> CredentialRecord {
     let mut head = head(&mut row);
-    let access_token = envelope(&mut row, Column::AccessToken).or_else(|| row.mark_defect(Column::AccessToken));
-    let secrets = StoredSecrets {
-        access_token,
-        refresh_token: envelope(&mut row, Column::RefreshToken),
-        dpop_key: envelope(&mut row, Column::DpopKey),
-    };
+    let mut secret = |column| secret(&mut row, column, takes_plaintext);
+    let (access_token, refresh_token) = (secret(Column::AccessToken), secret(Column::RefreshToken));
+    let dpop_key = secret(Column::DpopKey);
+    let access_token = access_token.or_else(|| row.mark_defect(Column::AccessToken));
     head.defect = row.defect();
-    CredentialRecord::new(head, secrets)
+    CredentialRecord::new(head, StoredSecrets { access_token, refresh_token, dpop_key })
 }
 
-fn envelope(row: &mut RowReader<'_>, column: Column) -> Option<StoredSecret> {
-    let sealed = row.optional_with(column, |text| Sealed::parse(text).ok())?;
-    sealed.map(StoredSecret::Sealed).or_else(|| row.mark_defect(column))
+fn secret(row: &mut RowReader<'_>, column: Column, takes_plaintext: bool) -> Option<StoredSecret> {
+    let cell = row.cell(column);
+    let text = match &cell {
+        Cell::Null => return None,
+        Cell::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+        cell => cell.as_text(),
+    };
+    match text.map(|text| (text, Sealed::parse(text))) {
+        Some((_, Ok(sealed))) => Some(StoredSecret::Sealed(sealed)),
+        Some((text, Err(InvalidSealed::NotSealed))) if takes_plaintext => {
+            Some(StoredSecret::Plain(Secret::new(text.to_owned()).into()))
+        }
+        _ => row.mark_defect(column),
+    }
 }
 
 /// A state that is not known grants nothing: nobody can say whether the refresh token was spent.
@@ -115,7 +126,7 @@ fn state(row: &mut RowReader<'_>) -> CredentialState {
 }
 
 /// The columns `state`, `state_since` and `end_reason`.
-pub(super) fn stored_state(state: CredentialState) -> [Value<'static>; 3] {
+pub(crate) fn stored_state(state: CredentialState) -> [Value<'static>; 3] {
     let (name, since, reason) = match state {
         CredentialState::Active => ("active", None, None),
         CredentialState::Sent { at } => ("sent", Some(at), None),
@@ -125,11 +136,26 @@ pub(super) fn stored_state(state: CredentialState) -> [Value<'static>; 3] {
     [name.into(), since.into(), reason.into()]
 }
 
-/// An envelope as its column holds it. A plaintext has no place in one.
-pub(super) fn stored_envelope(secret: Option<&StoredSecret>) -> Result<Value<'static>, StoreError> {
-    match secret {
-        None => Ok(Value::Text(None)),
-        Some(StoredSecret::Sealed(sealed)) => Ok(sealed.as_str().to_owned().into()),
-        Some(StoredSecret::Plain(_)) => Err(StoreError::Unsupported("secrets are stored in envelopes only")),
+/// A secret as its column holds it: an envelope, or a plaintext on its way to a database that encrypts it, and never the one
+/// in the place of the other.
+pub(crate) fn stored_secret(secret: Option<&StoredSecret>, sealing: Sealing) -> Result<Value<'static>, StoreError> {
+    match (secret, sealing) {
+        (None, _) => Ok(Value::Text(None)),
+        (Some(StoredSecret::Sealed(sealed)), Sealing::Service) => Ok(sealed.as_str().to_owned().into()),
+        (Some(StoredSecret::Plain(secret)), Sealing::Store) => Ok(secret.expose_secret().to_owned().into()),
+        (Some(StoredSecret::Plain(_)), Sealing::Service) => {
+            Err(StoreError::Unsupported("secrets are stored in envelopes only"))
+        }
+        (Some(StoredSecret::Sealed(_)), Sealing::Store) => {
+            Err(StoreError::Unsupported("the database encrypts secrets itself, and takes no envelope"))
+        }
     }
+}
+
+/// As [`stored_secret`], of the one secret that every credential has.
+pub(crate) fn stored_access_token(secrets: &StoredSecrets, sealing: Sealing) -> Result<Value<'static>, StoreError> {
+    if secrets.access_token.is_none() {
+        return Err(StoreError::Unsupported("a credential has an access token"));
+    }
+    stored_secret(secrets.access_token.as_ref(), sealing)
 }

@@ -4,26 +4,32 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::credential::{CredentialHead, CredentialRecord};
+use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};
 use crate::key::OwnerId;
-use crate::sql::credentials::CredentialLayout;
+use crate::sql::credentials::{CredentialLayout, CredentialTables, Encryption};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Engine, EngineError, Script, ScriptError};
+use crate::sql::engine::{Engine, EngineError, Script, ScriptError, ViolationKind};
 use crate::sql::keys::RowReader;
-use crate::store::StoreError;
 use crate::store::credentials::{
     Claim, ClaimRequest, CredentialListRequest, CredentialStore, MarkRequest, NonceRequest, PutRequest, ReleaseRequest,
     ResealRequest, SaveRequest, Sealing,
 };
+use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
 use crate::visible::visible_error;
 
 /// Credentials in a database. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SqlCredentialStore<L: CredentialLayout> {
     engine: Engine,
     layout: Arc<L>,
+}
+
+impl<L: CredentialLayout> Clone for SqlCredentialStore<L> {
+    fn clone(&self) -> Self {
+        Self { engine: self.engine.clone(), layout: Arc::clone(&self.layout) }
+    }
 }
 
 impl<L: CredentialLayout> SqlCredentialStore<L> {
@@ -36,8 +42,11 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
     /// [`StoreError::Unfit`] says why the tables will not do; otherwise when the database could not answer.
     pub async fn open(engine: impl Into<Engine>, layout: L) -> Result<Self, StoreError> {
         let engine = engine.into();
-        engine.require_trusted(L::TABLES).await.map_err(|error| engine.unfit(error))?;
-        engine.presence(L::NAME, L::MIGRATIONS, L::TABLES).await.map_err(|error| engine.unfit(error))?;
+        let tables = layout.tables();
+        engine.require_trusted(tables).await.map_err(|error| engine.unfit(error))?;
+        let presence = engine.presence(L::NAME, CredentialTables::migrations(&layout), tables).await;
+        presence.map_err(|error| engine.unfit(error))?;
+        layout.examine(&engine).await?;
         Ok(Self { engine, layout: Arc::new(layout) })
     }
 
@@ -53,7 +62,8 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
     /// # Errors
     /// As [`SqlKeyStore::migrate`](crate::SqlKeyStore::migrate).
     pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
-        self.engine.apply(L::NAME, L::MIGRATIONS, L::TABLES, at).await
+        let migrations = CredentialTables::migrations(&*self.layout);
+        self.engine.apply(L::NAME, migrations, self.layout.tables(), at).await
     }
 
     /// Compares the tables that are there with those that keyward expects, and names every difference. It only reads.
@@ -61,7 +71,11 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
     /// # Errors
     /// [`StoreError`] when the database could not answer.
     pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
-        self.engine.differences(L::TABLES).await.map_err(interpret::<L>)
+        self.engine.differences(self.layout.tables()).await.map_err(interpret)
+    }
+
+    pub(super) fn layout(&self) -> &L {
+        &self.layout
     }
 
     fn decoder(&self) -> impl FnMut(&crate::sql::engine::Row<'_>) -> CredentialRecord + Send + 'static + use<L> {
@@ -71,8 +85,8 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
 
     /// Whether the script made its change.
     async fn run(&self, script: Script<StoreError>) -> Result<bool, StoreError> {
-        let counts = self.engine.run(script).await.map_err(interpret_script::<L>)?;
-        Ok(counts.first().is_some_and(|made| *made > 0))
+        let steps = script.len();
+        Ok(self.engine.run(script).await.map_err(interpret_script)?.len() == steps)
     }
 
     /// Whether the script made its change, and what stands there afterwards.
@@ -81,29 +95,70 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         script: Script<StoreError>,
         owner: &OwnerId,
     ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
-        let owner = vec![owner.as_str().to_owned().into()];
-        let done = self.engine.run_and_read(script, self.layout.get(), owner, self.decoder()).await;
-        let (counts, mut found) = done.map_err(interpret_script::<L>)?;
-        Ok((counts.first().is_some_and(|made| *made > 0), found.pop()))
+        let steps = script.len();
+        let (query, arguments) = self.layout.get(owner);
+        let done = self.engine.run_and_read(script, query, arguments, self.decoder()).await;
+        if let (Err(ScriptError::Engine(EngineError::Undecryptable { .. })), true) = (&done, self.decrypts()) {
+            // Nothing of the script stays.
+            return Ok((false, self.read_undecrypted(owner).await?));
+        }
+        let (counts, mut found) = done.map_err(interpret_script)?;
+        let found = self.with_key(found.pop()).await?;
+        Ok((counts.len() == steps, found))
+    }
+
+    fn decrypts(&self) -> bool {
+        self.layout.encryption().is_some()
+    }
+
+    /// A credential that the database does not decrypt, with that as its defect.
+    async fn read_undecrypted(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
+        let Some(Encryption { undecrypted, .. }) = self.layout.encryption() else { return Ok(None) };
+        let (_, arguments) = self.layout.get(owner);
+        let found = self.engine.read(undecrypted, &arguments, self.decoder()).await;
+        Ok(found.map_err(interpret)?.pop())
+    }
+
+    /// A credential without its secrets, which the database should have decrypted, may be the first to show that it has no key
+    /// any more. That is no fault of the credential's.
+    async fn with_key(&self, found: Option<CredentialRecord>) -> Result<Option<CredentialRecord>, StoreError> {
+        if let (Some(CredentialRecord { head, .. }), Some(encryption)) = (&found, self.layout.encryption())
+            && head.defect.is_some()
+        {
+            let key = self.engine.read(encryption.key, &[], |_| ()).await.map_err(interpret)?;
+            if key.is_empty() {
+                return Err((encryption.lacking)());
+            }
+        }
+        Ok(found)
     }
 }
 
-fn interpret<L: CredentialLayout>(error: EngineError) -> StoreError {
+/// What the store reports of an error of the engine.
+pub(crate) fn interpret(error: EngineError) -> StoreError {
     match error {
         EngineError::Unavailable { backend, source } => {
             StoreError::Unavailable { backend, source: visible_error(source) }
         }
-        EngineError::Violation(violation) => L::interpret(&violation),
+        EngineError::Violation(violation) => match violation.kind {
+            ViolationKind::ForeignKey => StoreError::Missing(Reference::Owner),
+            ViolationKind::Unique => StoreError::Conflict,
+            ViolationKind::NotNull | ViolationKind::Check => {
+                StoreError::Unsupported("the tables have no place for a value of the credential")
+            }
+        },
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
         EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
-        EngineError::Failed { backend, source } => StoreError::Backend { backend, source: visible_error(source) },
+        EngineError::Undecryptable { backend, source } | EngineError::Failed { backend, source } => {
+            StoreError::Backend { backend, source: visible_error(source) }
+        }
     }
 }
 
-fn interpret_script<L: CredentialLayout>(error: ScriptError<StoreError>) -> StoreError {
+pub(crate) fn interpret_script(error: ScriptError<StoreError>) -> StoreError {
     match error {
         ScriptError::Refused(error) => error,
-        ScriptError::Engine(error) => interpret::<L>(error),
+        ScriptError::Engine(error) => interpret(error),
     }
 }
 
@@ -117,16 +172,23 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
         self.layout.sealing()
     }
 
+    fn accept(&self, owner: &OwnerId, session: &OAuthSession) -> Result<(), SessionError> {
+        self.layout.accept(owner, session)
+    }
+
     async fn get(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
-        let found = self.engine.read(self.layout.get(), &[owner.as_str().into()], self.decoder()).await;
-        Ok(found.map_err(interpret::<L>)?.pop())
+        let (query, arguments) = self.layout.get(owner);
+        match self.engine.read(query, &arguments, self.decoder()).await {
+            Err(EngineError::Undecryptable { .. }) if self.decrypts() => self.read_undecrypted(owner).await,
+            found => self.with_key(found.map_err(interpret)?.pop()).await,
+        }
     }
 
     async fn list(&self, request: &CredentialListRequest) -> Result<Vec<CredentialHead>, StoreError> {
         let (query, arguments) = self.layout.list(request);
         let layout = Arc::clone(&self.layout);
         let decode = move |row: &crate::sql::engine::Row<'_>| layout.decode_head(RowReader::new(L::TABLE, row));
-        self.engine.read(query, &arguments, decode).await.map_err(interpret::<L>)
+        self.engine.read(query, &arguments, decode).await.map_err(interpret)
     }
 
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {

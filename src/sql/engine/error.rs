@@ -30,6 +30,14 @@ pub(crate) enum EngineError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What a function of the database was given cannot be decrypted.
+    #[error("{backend} cannot decrypt a value")]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite decrypts nothing"))]
+    Undecryptable {
+        backend: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// An error that the same call will meet again, such as a missing table.
     #[error("{backend} refused the statement")]
     Failed {

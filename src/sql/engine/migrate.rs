@@ -159,7 +159,9 @@ impl From<EngineError> for MigrateError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Unavailable { backend, source } => Self::Unavailable { backend, source },
-            EngineError::Failed { source, .. } | EngineError::Denied { source, .. } => Self::Failed { source },
+            EngineError::Failed { source, .. }
+            | EngineError::Denied { source, .. }
+            | EngineError::Undecryptable { source, .. } => Self::Failed { source },
             EngineError::Violation(_) | EngineError::Unsupported(_) => Self::Failed { source: error.into() },
         }
     }

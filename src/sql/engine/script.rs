@@ -21,24 +21,37 @@ pub(crate) enum End<E> {
     WithoutRow(E),
     /// When the statement returns a row.
     WithRow(E),
+    /// When the statement returns no row, and what was done before it stays.
+    QuietlyWithoutRow,
 }
 
 impl<E> End<E> {
     /// The error that ends the script after `returned` rows. It can be had once; until then, the step can be repeated.
-    pub(super) fn after(&mut self, returned: u64) -> Result<(), E> {
+    pub(super) fn after(&mut self, returned: u64) -> Result<Go, E> {
         let is_end = match self {
             Self::Never => false,
-            Self::WithoutRow(_) => returned == 0,
+            Self::WithoutRow(_) | Self::QuietlyWithoutRow => returned == 0,
             Self::WithRow(_) => returned > 0,
         };
         if !is_end {
-            return Ok(());
+            return Ok(Go::On);
         }
         match std::mem::replace(self, Self::Never) {
             Self::WithoutRow(error) | Self::WithRow(error) => Err(error),
-            Self::Never => Ok(()),
+            Self::QuietlyWithoutRow => {
+                *self = Self::QuietlyWithoutRow;
+                Ok(Go::NoFurther)
+            }
+            Self::Never => Ok(Go::On),
         }
     }
+}
+
+/// Whether the next step is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Go {
+    On,
+    NoFurther,
 }
 
 impl<E> Step<E> {
@@ -55,6 +68,11 @@ impl<E> Step<E> {
     /// A statement that returns a row ends the script with `error`.
     pub(crate) const fn refuse(statement: Statement, error: E) -> Self {
         Self::Statement { statement, end: End::WithRow(error) }
+    }
+
+    /// The steps behind it are run only if the statement returns a row. What was done before it stays.
+    pub(crate) const fn only_if(statement: Statement) -> Self {
+        Self::Statement { statement, end: End::QuietlyWithoutRow }
     }
 
     /// Several statements without arguments.
@@ -86,6 +104,19 @@ impl<E> Script<E> {
 }
 
 impl<E> Script<E> {
+    /// How many steps there are. Where no batch is among them, a run that returns as many counts was ended by no
+    /// [`Step::only_if`].
+    pub(crate) const fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The steps of another script behind its own, in the same transaction. Locks are not joined: `other` has none.
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        self.lock = self.lock.or(other.lock);
+        self.steps.extend(other.steps);
+        self
+    }
+
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be
     /// of no use to anybody.
     pub(crate) fn only_while_awaited(self) -> Self {

@@ -19,6 +19,8 @@ pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};
 pub use store::SqlKeyStore;
+#[cfg(feature = "credentials")]
+pub(crate) use store::interpret_script;
 pub use within::HostTransaction;
 #[cfg(feature = "postgres")]
 pub use within::PostgresWithin;

@@ -120,7 +120,7 @@ fn named(request: &RevokeRequest) -> [Value<'static>; 3] {
 
 /// A key that a revocation left behind: the one that was meant, or another that is live and has the same digest.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     id: KeyId,
     is_meant: bool,
     /// Whether the table itself says that it is not revoked, whatever the side table says.
@@ -130,7 +130,7 @@ pub(super) struct Found {
     revocation: Revocation,
 }
 
-pub(super) fn found<S: KeyTables>(row: &Row<'_>) -> Found {
+pub(crate) fn found<S: KeyTables>(row: &Row<'_>) -> Found {
     let mut row = RowReader::new(S::TABLE, row);
     let reason = row.optional_text(FoundColumn::Reason).map(Reason::from_stored);
     Found {
@@ -148,7 +148,7 @@ pub(super) fn remaining_id(row: &Row<'_>) -> KeyId {
 }
 
 /// What a revocation has come to. `counts` are the rows that its steps returned.
-pub(super) fn outcome<S: KeyTables>(
+pub(crate) fn outcome<S: KeyTables>(
     request: &RevokeRequest,
     counts: &[u64],
     found: Vec<Found>,

@@ -76,13 +76,13 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         Ok(Self { shared: Arc::new(Shared { engine, schema: Arc::new(schema), side_tables }) })
     }
 
-    pub(super) fn has_side_tables(&self) -> bool {
+    pub(crate) fn has_side_tables(&self) -> bool {
         self.shared.side_tables.load(Ordering::Relaxed)
     }
 
     /// Looks once more for side tables where there were none. Another process may have made them since: what is revoked
     /// here has to stand in them as well, and what was revoked there has to count here.
-    async fn look_again(&self) -> Result<(), StoreError> {
+    pub(crate) async fn look_again(&self) -> Result<(), StoreError> {
         if self.has_side_tables() || !S::tables().iter().any(|table| table.optional) {
             return Ok(());
         }
@@ -130,13 +130,13 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         self.shared.engine.read(query, arguments, self.decoder()).await.map_err(interpret::<S>)
     }
 
-    pub(super) fn decoder(&self) -> impl FnMut(&Row<'_>) -> KeyRecord<S> + Send + 'static {
+    pub(crate) fn decoder(&self) -> impl FnMut(&Row<'_>) -> KeyRecord<S> + Send + 'static {
         let schema = Arc::clone(&self.shared.schema);
         move |row| schema.decode(RowReader::new(S::TABLE, row))
     }
 
     /// A store that cannot keep a reason refuses one before anything happens.
-    pub(super) fn accept_reason(&self, reason: Option<&Reason>) -> Result<(), StoreError> {
+    pub(crate) fn accept_reason(&self, reason: Option<&Reason>) -> Result<(), StoreError> {
         if reason.is_none() || self.abilities().revocation_reason {
             return Ok(());
         }
@@ -144,7 +144,7 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     }
 
     /// A successor that is not there after all was taken away by the database itself, such as by a trigger.
-    pub(super) fn read_successor(mut found: Vec<KeyRecord<S>>) -> Result<KeyRecord<S>, StoreError> {
+    pub(crate) fn read_successor(mut found: Vec<KeyRecord<S>>) -> Result<KeyRecord<S>, StoreError> {
         found.pop().ok_or(StoreError::Suppressed { table: S::TABLE })
     }
 }
@@ -166,11 +166,13 @@ pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
         EngineError::Violation(violation) => S::interpret(&violation),
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
         EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
-        EngineError::Failed { backend, source } => StoreError::Backend { backend, source: visible_error(source) },
+        EngineError::Undecryptable { backend, source } | EngineError::Failed { backend, source } => {
+            StoreError::Backend { backend, source: visible_error(source) }
+        }
     }
 }
 
-pub(super) fn interpret_script<S: KeyTables>(error: ScriptError<StoreError>) -> StoreError {
+pub(crate) fn interpret_script<S: KeyTables>(error: ScriptError<StoreError>) -> StoreError {
     match error {
         ScriptError::Refused(error) => error,
         ScriptError::Engine(error) => interpret::<S>(error),

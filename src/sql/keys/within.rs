@@ -146,13 +146,30 @@ mod postgres {
             Ok(revoked.with_remaining(remaining).stored())
         }
 
+        /// What the host's transaction is joined by.
+        #[cfg(feature = "credentials")]
+        pub(crate) const fn store(&self) -> &SqlKeyStore<S> {
+            &self.store
+        }
+
+        /// A script of whatever tables, in a savepoint.
+        #[cfg(feature = "credentials")]
+        pub(crate) async fn run_reading<T: Send>(
+            &mut self,
+            script: Script<StoreError>,
+            reading: Option<Reading<T>>,
+        ) -> Result<(Vec<u64>, Vec<T>), StoreError> {
+            let done = self.engine()?.run_within(self.connection, script, reading).await;
+            done.map_err(interpret_script::<S>)
+        }
+
         async fn run(&mut self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {
             let engine = self.engine()?;
             let done = engine.run_within(self.connection, script, None::<Reading<()>>).await;
             Ok(done.map_err(interpret_script::<S>)?.0)
         }
 
-        async fn require_read_committed(&mut self) -> Result<(), StoreError> {
+        pub(crate) async fn require_read_committed(&mut self) -> Result<(), StoreError> {
             Postgres::require_read_committed(self.connection).await.map_err(interpret::<S>)
         }
 
@@ -261,6 +278,23 @@ mod sqlite {
             let (counts, remaining) = done.map_err(interpret_script::<S>)?;
             let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
             Ok(revoked.with_remaining(remaining).stored())
+        }
+
+        /// What the host's transaction is joined by.
+        #[cfg(feature = "credentials")]
+        pub(crate) const fn store(&self) -> &SqlKeyStore<S> {
+            &self.store
+        }
+
+        /// A script of whatever tables, in a savepoint.
+        #[cfg(feature = "credentials")]
+        pub(crate) fn run_reading<T>(
+            &self,
+            script: Script<StoreError>,
+            reading: Option<Reading<T>>,
+        ) -> Result<(Vec<u64>, Vec<T>), StoreError> {
+            let done = self.engine()?.run_within(self.transaction, script, reading);
+            done.map_err(interpret_script::<S>)
         }
 
         fn run(&self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {

@@ -3,6 +3,7 @@
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod conformance;
+mod keyed;
 mod memory;
 mod requests;
 
@@ -10,13 +11,14 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use keyed::{KeyedCredentialStore, Standing};
 pub use memory::MemoryCredentialStore;
 pub use requests::{
     Claim, ClaimRequest, CredentialFilter, CredentialListRequest, MarkRequest, NonceRequest, Over, PutRequest,
     ReleaseRequest, ResealRequest, SaveRequest, Sealing,
 };
 
-use crate::credential::{CredentialHead, CredentialRecord};
+use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};
 use crate::key::OwnerId;
 use crate::store::StoreError;
 
@@ -47,6 +49,16 @@ pub trait CredentialStore: Debug + Send + Sync + 'static {
 
     /// Who seals the secrets.
     fn sealing(&self) -> Sealing;
+
+    /// Whether the store takes this session for this owner. Asked before a session is stored; one that takes any, unless
+    /// overridden.
+    ///
+    /// # Errors
+    /// [`SessionError`] says what is lacking, or that the session is another account's.
+    fn accept(&self, owner: &OwnerId, session: &OAuthSession) -> Result<(), SessionError> {
+        let _ = (owner, session);
+        Ok(())
+    }
 
     /// The credential of an owner.
     ///

@@ -1,5 +1,7 @@
 //! The schema `aggregator` over every store: one key in the row of each aggregator, a row that belongs to the host.
 
+#[cfg(feature = "credentials")]
+pub(crate) mod credentials;
 mod host;
 mod host_transactions;
 mod instants;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::double::{Client, Double, Tokens};
 
 pub(super) const DID: &str = "did:plc:z72i7hdynmk6r22z27h6tvur";
-pub(super) const CLIENT: &str = "https://app.example/client-metadata.json";
+pub(crate) const CLIENT: &str = "https://app.example/client-metadata.json";
 const START: i64 = 1_893_456_000;
 
 /// An answer as bytes; `None` where there was none, or half of one.
@@ -139,6 +139,6 @@ impl Session {
 }
 
 /// The key of indigo's tests.
-pub(super) fn key() -> DpopKey {
+pub(crate) fn key() -> DpopKey {
     DpopKey::from_multibase("z42tvqQS5sVhaV1jLZ5P6ZKEPEbSpYavNVmT88YDYV3MEZ8D").unwrap()
 }

@@ -4,8 +4,8 @@
 #[cfg(feature = "testkit")]
 mod conformance;
 pub(crate) mod double;
-mod exchange;
+pub(crate) mod exchange;
 mod refresh;
 mod resource;
 #[cfg(feature = "testkit")]
-mod service;
+pub(crate) mod service;

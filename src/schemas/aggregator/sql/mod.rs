@@ -1,6 +1,8 @@
 //! The schema `aggregator` in SQL: the columns of a key in the host's table, their statements, and the one function that
 //! reads a row.
 
+#[cfg(feature = "credentials")]
+mod credentials;
 mod last_use;
 mod reads;
 mod revocations;
@@ -17,6 +19,9 @@ use crate::sql::keys::host::{
 };
 use crate::sql::keys::{RowReader, columns};
 use crate::store::{Abilities, KeyLookup, Reference, StoreError};
+
+#[cfg(feature = "credentials")]
+pub use credentials::AggregatorCredentials;
 
 columns! {
     /// What every read of this schema returns.

@@ -7,10 +7,10 @@ use crate::credential::{CredentialHead, CredentialRecord, Nonces};
 use crate::key::OwnerId;
 use crate::seal::Sealed;
 use crate::sql::credentials::layout::{Asked, CredentialTables};
-use crate::sql::credentials::row::{self, stored_envelope, stored_state};
+use crate::sql::credentials::row::{self, stored_access_token, stored_secret, stored_state};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
-use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value};
+use crate::sql::engine::{Script, Sql, Statement, Step, Value};
 use crate::sql::keys::RowReader;
 use crate::store::StoreError;
 use crate::store::credentials::{
@@ -32,11 +32,19 @@ impl OwnCredentials {
     }
 }
 
+static TABLES: [&Table; 1] = [&table::CREDENTIALS];
+
 impl CredentialTables for OwnCredentials {
     const NAME: &'static str = "credentials";
     const TABLE: &'static str = "credentials";
-    const TABLES: &'static [&'static Table] = &[&table::CREDENTIALS];
-    const MIGRATIONS: &'static [Migration] = table::MIGRATIONS;
+
+    fn tables(&self) -> &'static [&'static Table] {
+        &TABLES
+    }
+
+    fn migrations(&self) -> &'static [Migration] {
+        table::MIGRATIONS
+    }
 
     fn statements(&self) -> Vec<(&'static str, Sql)> {
         vec![
@@ -57,12 +65,12 @@ impl CredentialTables for OwnCredentials {
         Sealing::Service
     }
 
-    fn get(&self) -> &'static Query {
-        &statements::GET
+    fn get(&self, of: &OwnerId) -> Asked {
+        (&statements::GET, vec![owner(of)])
     }
 
     fn decode(&self, row: RowReader<'_>) -> CredentialRecord {
-        row::sealed(row)
+        row::credential(row, false)
     }
 
     fn list(&self, request: &CredentialListRequest) -> Asked {
@@ -84,14 +92,11 @@ impl CredentialTables for OwnCredentials {
             Over::Generation(generation) => (1, Some(number(*generation))),
             Over::Anything => (2, None),
         };
-        if secrets.access_token.is_none() {
-            return Err(StoreError::Unsupported("a credential has an access token"));
-        }
         let arguments = vec![
             owner(&head.owner),
-            stored_envelope(secrets.access_token.as_ref())?,
-            stored_envelope(secrets.refresh_token.as_ref())?,
-            stored_envelope(secrets.dpop_key.as_ref())?,
+            stored_access_token(secrets, Sealing::Service)?,
+            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
+            stored_secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
             head.expires_at.into(),
             head.subject.clone().into(),
             head.client_id.clone().into(),
@@ -128,14 +133,11 @@ impl CredentialTables for OwnCredentials {
     fn save(&self, request: &SaveRequest) -> Result<Script<StoreError>, StoreError> {
         let SaveRequest { owner: of, generation, secrets, expires_at, scopes, nonces, at } = request;
         let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
-        if secrets.access_token.is_none() {
-            return Err(StoreError::Unsupported("a credential has an access token"));
-        }
         let arguments = [
             owner(of),
             number(*generation).into(),
-            stored_envelope(secrets.access_token.as_ref())?,
-            stored_envelope(secrets.refresh_token.as_ref())?,
+            stored_access_token(secrets, Sealing::Service)?,
+            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
             (*expires_at).into(),
             scopes.as_ref().map(crate::key::Scopes::joined).into(),
             authorization_server.into(),
@@ -168,9 +170,9 @@ impl CredentialTables for OwnCredentials {
             owner(of),
             number(*version).into(),
             number(*generation).into(),
-            stored_envelope(secrets.access_token.as_ref())?,
-            stored_envelope(secrets.refresh_token.as_ref())?,
-            stored_envelope(secrets.dpop_key.as_ref())?,
+            stored_access_token(secrets, Sealing::Service)?,
+            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
+            stored_secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
             (*at).into(),
             longest_lease(*at),
         ];
@@ -183,7 +185,7 @@ impl CredentialTables for OwnCredentials {
 }
 
 fn one(sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Script<StoreError> {
-    Script::new([Step::run(Statement::new(sql, arguments))])
+    Script::new([Step::only_if(Statement::new(sql, arguments))])
 }
 
 fn owner(owner: &OwnerId) -> Value<'static> {

@@ -98,6 +98,15 @@ impl Engine {
         Ok(None)
     }
 
+    /// The table `name` of the host's, if it belongs neither to the owner of its table `beside` nor to somebody who is
+    /// trusted anyway.
+    pub(crate) async fn untrusted_beside(&self, name: &str, beside: &str) -> Result<Option<Untrusted>, EngineError> {
+        let Some((found, false)) = self.on_the_path(name).await?.into_iter().next() else { return Ok(None) };
+        let beside = self.on_the_path(beside).await?;
+        let is_theirs = beside.first().is_some_and(|(table, _)| table.owner == found.owner);
+        Ok((!is_theirs).then_some(found))
+    }
+
     /// Returns a row for each that is not trusted, for use as the last step before a change becomes visible.
     pub(in crate::sql::engine) fn find_untrusted(&self, tables: &[&Table]) -> Statement {
         Statement::new(UNTRUSTED.sql(), self.trust(tables))

@@ -6,6 +6,7 @@ use sqlx::{Column as _, Connection as _, Row as _};
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::error::classify;
 use crate::sql::engine::postgres::text::Prepared;
+use crate::sql::engine::script::Go;
 use crate::sql::engine::{EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
 
 const LOCK: &str = "
@@ -113,7 +114,9 @@ pub(super) async fn steps<E: Send, T: Send>(
                 let bound = texts.bound(statement.sql.postgres, &statement.arguments, prepared);
                 // A vector of nothing takes no memory: only its length matters.
                 let rows = bound.try_map(|_| Ok(())).fetch_all(&mut *connection).await.map_err(classify)?;
-                end.after(rows.len() as u64).map_err(ScriptError::Refused)?;
+                if end.after(rows.len() as u64).map_err(ScriptError::Refused)? == Go::NoFurther {
+                    break;
+                }
                 returned.push(rows.len() as u64);
             }
         }

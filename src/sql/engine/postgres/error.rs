@@ -36,6 +36,8 @@ fn classify_answer(error: &PgDatabaseError) -> EngineError {
             let source = ServerError { code: code.to_owned(), message: error.message().to_owned() }.into();
             return match code {
                 "42501" => EngineError::Denied { backend: BACKEND, source },
+                // What pgcrypto says of another key, and of what is no message of its own.
+                "39000" => EngineError::Undecryptable { backend: BACKEND, source },
                 // Ours ends with its first error: it can only be the host's.
                 "25P02" => EngineError::Unsupported("the transaction has failed before: roll it back"),
                 code if is_transient(code) => EngineError::Unavailable { backend: BACKEND, source },

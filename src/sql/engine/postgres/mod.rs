@@ -167,6 +167,11 @@ impl Postgres {
         self.texts.schema().map_or(schema_name::DEFAULT, SchemaName::as_str)
     }
 
+    /// Says where the functions of `pgcrypto` are.
+    pub(crate) fn find_pgcrypto_in(&self, schema: &str) {
+        self.texts.find_pgcrypto_in(schema);
+    }
+
     pub(super) async fn read<T: Send>(
         &self,
         query: &'static Query,

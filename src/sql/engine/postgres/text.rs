@@ -1,7 +1,7 @@
 //! The texts of the source as they are sent: with the right schema, and prepared under a name or not.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -10,6 +10,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 use crate::sql::engine::Value;
 use crate::sql::engine::postgres::value::bound;
 use crate::sql::engine::schema_name::SchemaName;
+
+/// How the source names a function of `pgcrypto`.
+const PGCRYPTO: &str = "pgcrypto.";
 
 /// How statements are prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,22 +29,32 @@ pub(super) enum Prepared {
 pub(super) struct Texts {
     /// Unless it is the one that stands in the source.
     schema: Option<SchemaName>,
+    /// Where the functions of `pgcrypto` are, once somebody has looked: the source knows that schema by this name too.
+    pgcrypto: OnceLock<Arc<str>>,
     /// By where the text in the source stands, how long it is, and how it is prepared.
     rewritten: RwLock<HashMap<(usize, usize, Prepared), Arc<str>>>,
 }
 
 impl Texts {
     pub(super) fn with_schema(schema: Option<SchemaName>) -> Self {
-        Self { schema, rewritten: RwLock::default() }
+        Self { schema, ..Self::default() }
     }
 
     pub(super) const fn schema(&self) -> Option<&SchemaName> {
         self.schema.as_ref()
     }
 
+    /// Says in which schema the functions of `pgcrypto` are, so that they are called there and nowhere else on the search
+    /// path. It is the catalogue that says so; the first word counts.
+    pub(super) fn find_pgcrypto_in(&self, schema: &str) {
+        let quoted = format!("\"{}\".", schema.replace('"', "\"\""));
+        let _ = self.pgcrypto.set(quoted.into());
+    }
+
     /// A text of the source. Each is rewritten once.
     pub(super) fn get(&self, text: &'static str, prepared: Prepared) -> SqlStr {
-        if self.schema.is_none() && prepared == Prepared::Named {
+        let is_as_written = self.schema.is_none() && self.pgcrypto.get().is_none_or(|_| !text.contains(PGCRYPTO));
+        if is_as_written && prepared == Prepared::Named {
             return text.into_sql_str();
         }
         let place = (text.as_ptr().addr(), text.len(), prepared);
@@ -57,6 +70,9 @@ impl Texts {
 
     fn rewrite(&self, text: &'static str, prepared: Prepared) -> String {
         let mut rewritten = self.schema.as_ref().map_or_else(|| text.to_owned(), |schema| schema.renamed(text));
+        if let Some(schema) = self.pgcrypto.get() {
+            rewritten = rewritten.replace(PGCRYPTO, schema);
+        }
         if prepared == Prepared::Unnamed {
             // sqlx looks among its named statements even where none is wanted, by the text.
             rewritten.push('\n');

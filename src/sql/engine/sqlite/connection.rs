@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Null;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 
+use crate::sql::engine::script::Go;
 use crate::sql::engine::sqlite::error::{classify, is_busy};
 use crate::sql::engine::timestamp::stored_timestamp;
 use crate::sql::engine::{EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
@@ -188,7 +189,9 @@ fn steps<E, T>(
             Step::Batch(sql) => connection.execute_batch(sql.sqlite).map_err(classify)?,
             Step::Statement { statement, mut end } => {
                 let count = returned(connection, &statement).map_err(classify)?;
-                end.after(count).map_err(ScriptError::Refused)?;
+                if end.after(count).map_err(ScriptError::Refused)? == Go::NoFurther {
+                    break;
+                }
                 counts.push(count);
             }
         }

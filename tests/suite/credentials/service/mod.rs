@@ -6,7 +6,7 @@ mod faults;
 mod sealing;
 mod store;
 mod sweeps;
-mod transport;
+pub(crate) mod transport;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -28,14 +28,14 @@ use transport::Tcp;
 
 /// The same seconds for the service and for the server.
 #[derive(Clone, Debug)]
-pub(super) struct Seconds(Arc<AtomicI64>);
+pub(crate) struct Seconds(Arc<AtomicI64>);
 
 impl Seconds {
     fn start() -> Self {
         Self(Arc::new(AtomicI64::new(1_893_456_000)))
     }
 
-    pub(super) fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
@@ -51,27 +51,27 @@ impl Clock for Seconds {
 }
 
 /// A server, a store, and credentials over both.
-pub(super) struct World {
-    pub(super) double: Double,
-    pub(super) clock: Seconds,
-    pub(super) store: Arc<dyn CredentialStore>,
-    pub(super) credentials: Credentials,
+pub(crate) struct World {
+    pub(crate) double: Double,
+    pub(crate) clock: Seconds,
+    pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) credentials: Credentials,
 }
 
-pub(super) fn seal_keys() -> SealKeys {
+pub(crate) fn seal_keys() -> SealKeys {
     SealKeys::new("first".parse().unwrap(), SealKey::from_bytes(&[7; 32]).unwrap())
 }
 
-pub(super) fn owner(name: &str) -> OwnerId {
+pub(crate) fn owner(name: &str) -> OwnerId {
     OwnerId::new(name).unwrap()
 }
 
 impl World {
-    pub(super) fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::over(Arc::new(MemoryCredentialStore::new()))
     }
 
-    pub(super) fn over(store: Arc<dyn CredentialStore>) -> Self {
+    pub(crate) fn over(store: Arc<dyn CredentialStore>) -> Self {
         let clock = Seconds::start();
         let seconds = clock.clone();
         let double = Double::start(move || seconds.get());
@@ -81,23 +81,23 @@ impl World {
     }
 
     /// Credentials as another process would have them, over a store of its own.
-    pub(super) fn another_process(&self, store: &Arc<dyn CredentialStore>, seed: u64) -> Credentials {
+    pub(crate) fn another_process(&self, store: &Arc<dyn CredentialStore>, seed: u64) -> Credentials {
         builder(store, &self.clock, seed).build()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Signs an account in, and stores its session.
-    pub(super) async fn sign_in(&self, did: &str) -> OwnerId {
+    pub(crate) async fn sign_in(&self, did: &str) -> OwnerId {
         let owner = owner(did);
         self.credentials.put(&owner, self.session(did, &key()), Over::Anything).await.unwrap();
         owner
     }
 
     /// A new session of an account.
-    pub(super) fn session(&self, did: &str, key: &DpopKey) -> OAuthSession {
+    pub(crate) fn session(&self, did: &str, key: &DpopKey) -> OAuthSession {
         let tokens = self.double.sign_in(did, CLIENT, Some(&key.thumbprint(CoordinateForm::Padded)));
         let Tokens { access_token, refresh_token } = tokens;
         let endpoint = Endpoint::new(self.double.token_endpoint()).unwrap();
@@ -114,12 +114,12 @@ impl World {
     }
 
     /// Whether a token is the one that the server takes now.
-    pub(super) fn is_live(&self, did: &str, token: &str) -> bool {
+    pub(crate) fn is_live(&self, did: &str, token: &str) -> bool {
         self.double.current(did).is_some_and(|tokens| tokens.access_token == token)
     }
 }
 
-pub(super) fn builder(store: &Arc<dyn CredentialStore>, clock: &Seconds, seed: u64) -> CredentialsBuilder {
+pub(crate) fn builder(store: &Arc<dyn CredentialStore>, clock: &Seconds, seed: u64) -> CredentialsBuilder {
     Credentials::builder_over(Arc::clone(store), Arc::new(Tcp), Handle::current())
         .seal_keys(seal_keys())
         .client(OAuthClient::public(ClientId::new(CLIENT).unwrap()))

@@ -7,7 +7,7 @@ use keyward::service::{Transport, TransportAnswer, TransportError};
 use crate::credentials::exchange::{Raw, send};
 
 /// Sends each request once, over a connection of its own.
-pub(super) struct Tcp;
+pub(crate) struct Tcp;
 
 #[async_trait]
 impl Transport for Tcp {

@@ -160,6 +160,49 @@ pub(crate) const WITH_ENCRYPTED_TOKENS: Table = table! {
         oauth_dpop_private_key_encrypted BLOB,",
 };
 
+/// What the host's service has beside the table on PostgreSQL, as its migrations left it: the key of what its database
+/// encrypts, and its own store of sessions.
+pub(crate) const BESIDE_THE_TABLE: &str = "
+    CREATE EXTENSION IF NOT EXISTS pgcrypto;
+    CREATE TABLE encryption_keys (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        key_data BYTEA NOT NULL,
+        created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+        rotated_at TIMESTAMPTZ
+    );
+    INSERT INTO encryption_keys (id, key_data)
+    VALUES (1, '\\x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f');
+    CREATE TABLE oauth_sessions (
+        id SERIAL PRIMARY KEY,
+        did TEXT NOT NULL,
+        handle TEXT NOT NULL,
+        pds_url TEXT NOT NULL,
+        access_token TEXT NOT NULL,
+        refresh_token TEXT NOT NULL,
+        dpop_private_jwk JSONB,
+        dpop_authserver_nonce TEXT,
+        dpop_pds_nonce TEXT,
+        auth_server_iss TEXT NOT NULL,
+        expires_at TIMESTAMPTZ NOT NULL,
+        created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+        updated_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+        session_id TEXT NOT NULL,
+        host_url TEXT,
+        auth_server_token_endpoint TEXT,
+        auth_server_revocation_endpoint TEXT,
+        scopes TEXT[],
+        dpop_private_key_multibase TEXT,
+        CONSTRAINT oauth_sessions_did_session_id_key UNIQUE (did, session_id)
+    );
+    CREATE FUNCTION update_oauth_session_updated_at() RETURNS TRIGGER AS $$
+    BEGIN
+        NEW.updated_at = CURRENT_TIMESTAMP;
+        RETURN NEW;
+    END;
+    $$ LANGUAGE plpgsql;
+    CREATE TRIGGER oauth_sessions_updated_at BEFORE UPDATE ON oauth_sessions
+        FOR EACH ROW EXECUTE FUNCTION update_oauth_session_updated_at();";
+
 /// A form that keeps no OAuth credentials, for hosts whose aggregators have none.
 pub(crate) const WITHOUT_TOKENS: Table = table! { postgres: "", sqlite: "" };
 

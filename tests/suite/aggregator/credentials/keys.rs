@@ -1,0 +1,398 @@
+//! A key and the OAuth session that it stands on: both are written, or neither.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::credential::{ClientId, Endpoint, OAuthClient, OAuthSession, SessionError};
+use keyward::key::{Issued, KeyHead, RefusalReason};
+use keyward::schemas::aggregator::{Aggregator, AggregatorCredentials, AggregatorKey};
+use keyward::service::{CredentialsError, SessionKeys, SessionKeysError};
+use keyward::sql::SqlKeyedStore;
+use keyward::store::credentials::KeyedCredentialStore;
+use keyward::store::{Reference, StoreError};
+use keyward::{Keys, KeysError, ManualClock, Secret};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::runtime::Handle;
+
+use super::place::{Place, over_every_form};
+use crate::credentials::exchange::{CLIENT, key};
+use crate::credentials::service::transport::Tcp;
+use crate::credentials::service::{owner, seal_keys};
+use crate::support::START;
+use crate::support::concurrency::{Abandon, abandon, race};
+
+/// One of several calls of different kinds.
+type Racer = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
+
+const DID: &str = "did:plc:one";
+
+over_every_form![
+    a_key_and_its_session_are_written_together,
+    nothing_is_written_for_an_unknown_did_or_a_session_that_will_not_do,
+    the_first_field_that_is_missing_is_named,
+    fault_a9_a_rotation_that_fails_leaves_the_old_key_and_its_session_working,
+    fault_a10_a_revocation_takes_the_session_with_it_and_another_key_takes_a_new_one,
+    a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor_its_session,
+    of_many_issues_at_once_one_stands_with_its_own_session,
+    an_issue_and_a_revocation_at_once_leave_a_key_with_a_session_or_neither,
+    a_call_that_is_given_up_leaves_both_or_neither,
+    inside_the_hosts_transaction_both_live_and_die_with_it,
+];
+
+/// Keys on sessions, as one process has them.
+struct Service {
+    place: Place,
+    store: SqlKeyedStore<AggregatorCredentials>,
+    both: SessionKeys<Aggregator>,
+}
+
+async fn both_over(place: &Place, seed: u64) -> (SqlKeyedStore<AggregatorCredentials>, SessionKeys<Aggregator>) {
+    let engine = place.database.engine().await;
+    let store = SqlKeyedStore::open(engine, Aggregator::new(), place.form.layout()).await.unwrap();
+    store.migrate(START).await.unwrap();
+    let clock = Arc::new(ManualClock::new(START));
+    let shared: Arc<dyn KeyedCredentialStore<Schema = Aggregator>> = Arc::new(store.clone());
+    let keys = Keys::builder_over(shared.keys()).shared_clock(Arc::<ManualClock>::clone(&clock));
+    let keys = keys.random(StdRng::seed_from_u64(seed)).build();
+    let credentials =
+        keyward::service::Credentials::builder_over(shared.credentials(), Arc::new(Tcp), Handle::current())
+            .seal_keys(seal_keys())
+            .client(OAuthClient::public(ClientId::new(CLIENT).unwrap()))
+            .shared_clock(clock)
+            .random(StdRng::seed_from_u64(seed + 1000))
+            .build();
+    (store, SessionKeys::new(shared, keys, credentials).unwrap())
+}
+
+impl Service {
+    async fn over(place: Place) -> Self {
+        place.add(DID).await;
+        let (store, both) = both_over(&place, 1).await;
+        Self { place, store, both }
+    }
+
+    async fn issue(&self, name: &str) -> Issued<Aggregator> {
+        self.both.issue(draft(), session(DID, name)).await.unwrap()
+    }
+
+    async fn refusal(&self, secret: &Secret) -> Option<RefusalReason> {
+        self.both.keys().verify(secret.expose_secret()).await.err().map(|refusal| refusal.reason())
+    }
+
+    /// Which session stands there.
+    async fn session(&self) -> Option<String> {
+        match self.both.credentials().access_token(&owner(DID)).await {
+            Ok(token) => Some(token.expose_secret().to_owned()),
+            Err(CredentialsError::NotFound) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    async fn key(&self) -> Option<KeyHead> {
+        self.both.keys().only_key(&owner(DID)).await.unwrap().map(|key| key.head)
+    }
+
+    /// A trigger that raises an error when tokens are written.
+    async fn fail_writes_of_tokens(&self) {
+        let column = match self.place.form {
+            super::place::Form::Text | super::place::Form::TextTakingOver => "oauth_access_token",
+            _ => "oauth_access_token_encrypted",
+        };
+        let sql = if self.place.database.is_postgres() {
+            format!(
+                "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+                 CREATE TRIGGER fails BEFORE UPDATE OF {column} ON aggregators FOR EACH ROW EXECUTE FUNCTION fails();"
+            )
+        } else {
+            format!(
+                "CREATE TRIGGER fails BEFORE UPDATE OF {column} ON aggregators BEGIN SELECT RAISE(ABORT, 'no'); END;"
+            )
+        };
+        self.place.database.run(&sql).await;
+    }
+}
+
+fn draft() -> AggregatorKey {
+    AggregatorKey::of(DID).unwrap()
+}
+
+/// A session that has everything, and whose access token is `name`.
+fn session(did: &str, name: &str) -> OAuthSession {
+    let endpoint = Endpoint::new("https://issuer.example/token").unwrap();
+    let client = ClientId::new(CLIENT).unwrap();
+    let mut session = OAuthSession::new(client, "https://issuer.example", endpoint, Secret::new(name.to_owned()));
+    session.subject = Some(did.to_owned());
+    session.refresh_token = Some(Secret::new(format!("refresh-{name}")));
+    session.dpop_key = Some(key());
+    session.resource_server = Some("https://pds.example".to_owned());
+    session.expires_at = Some(START.saturating_add(Duration::from_hours(1)));
+    session
+}
+
+async fn a_key_and_its_session_are_written_together(place: Place) {
+    let service = Service::over(place).await;
+    let first = service.issue("one").await;
+    assert_eq!(service.refusal(&first.secret).await, None);
+    assert_eq!(service.session().await.as_deref(), Some("one"));
+    let second = service.issue("two").await;
+    assert_eq!(service.refusal(&first.secret).await, Some(RefusalReason::Unknown));
+    assert_eq!(service.refusal(&second.secret).await, None);
+    assert_eq!(service.session().await.as_deref(), Some("two"));
+    let third = service.both.reissue(draft()).await.unwrap();
+    assert_eq!(service.refusal(&third.secret).await, None);
+    assert_eq!(service.session().await.as_deref(), Some("two"), "a live key can be replaced on the same session");
+    for column in ["oauth_pds_url", "oauth_auth_server_iss", "oauth_auth_server_token_endpoint"] {
+        assert!(service.place.column(DID, column).await.is_some(), "what the host's service looks for is there");
+    }
+}
+
+async fn nothing_is_written_for_an_unknown_did_or_a_session_that_will_not_do(place: Place) {
+    let service = Service::over(place).await;
+    let unknown = AggregatorKey::of("did:plc:nobody").unwrap();
+    let error = service.both.issue(unknown, session("did:plc:nobody", "one")).await.unwrap_err();
+    assert!(
+        matches!(error, SessionKeysError::Keys(KeysError::Store(StoreError::Missing(Reference::Owner)))),
+        "{error:?}"
+    );
+    let error = service.both.issue(draft(), session("did:plc:other", "one")).await.unwrap_err();
+    assert!(
+        matches!(error, SessionKeysError::Credentials(CredentialsError::Session(SessionError::Mismatch))),
+        "{error:?}"
+    );
+    assert!(service.key().await.is_none() && service.session().await.is_none());
+    let error = service.both.reissue(draft()).await.unwrap_err();
+    assert!(matches!(error, SessionKeysError::NeedsSession), "there is no session: {error:?}");
+    assert!(service.key().await.is_none());
+    for table in ["credential_states"] {
+        let count = format!("SELECT CAST(count(*) AS TEXT) FROM {}", service.place.database.own_table(table));
+        assert_eq!(service.place.database.text(&count).await.as_deref(), Some("0"));
+    }
+}
+
+async fn the_first_field_that_is_missing_is_named(place: Place) {
+    type Take = fn(&mut OAuthSession);
+    let service = Service::over(place).await;
+    let fields: [(&str, Take); 6] = [
+        ("access_token", |session| session.access_token = Secret::new(String::new())),
+        ("refresh_token", |session| session.refresh_token = None),
+        ("expires_at", |session| session.expires_at = None),
+        ("resource_server", |session| session.resource_server = None),
+        ("issuer", |session| session.issuer = String::new()),
+        ("dpop_key", |session| session.dpop_key = None),
+    ];
+    for from in 0..fields.len() {
+        let mut incomplete = session(DID, "one");
+        for (_, take) in &fields[from..] {
+            take(&mut incomplete);
+        }
+        let error = service.both.issue(draft(), incomplete).await.unwrap_err();
+        let SessionKeysError::Credentials(CredentialsError::Session(SessionError::Missing(name))) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(name, fields[from].0);
+    }
+    assert!(service.key().await.is_none() && service.session().await.is_none());
+}
+
+async fn fault_a9_a_rotation_that_fails_leaves_the_old_key_and_its_session_working(place: Place) {
+    let service = Service::over(place).await;
+    let old = service.issue("one").await;
+    service.fail_writes_of_tokens().await;
+    assert!(service.both.issue(draft(), session(DID, "two")).await.is_err());
+    assert_eq!(service.refusal(&old.secret).await, None);
+    service.both.credentials().forget(&owner(DID));
+    assert_eq!(service.session().await.as_deref(), Some("one"));
+    let error = service.both.revoke_and_wipe(&old.record.head, None).await.unwrap_err();
+    assert!(error.is_outage(), "{error:?}");
+    assert_eq!(service.refusal(&old.secret).await, None, "all or nothing");
+    service.both.keys().revoke_seen(&old.record.head, None).await.unwrap();
+    assert_eq!(service.refusal(&old.secret).await, Some(RefusalReason::Revoked), "the key alone can still be revoked");
+}
+
+async fn fault_a10_a_revocation_takes_the_session_with_it_and_another_key_takes_a_new_one(place: Place) {
+    let service = Service::over(place).await;
+    let first = service.issue("one").await;
+    let (revoked, wiped) = service.both.revoke_and_wipe(&first.record.head, None).await.unwrap();
+    assert!(!revoked.already && wiped);
+    assert_eq!(service.refusal(&first.secret).await, Some(RefusalReason::Revoked));
+    assert_eq!(service.session().await, None);
+    for column in ["oauth_pds_url", "oauth_token_expires_at", "oauth_dpop_authserver_nonce"] {
+        assert_eq!(service.place.column(DID, column).await, None, "nothing is left of it");
+    }
+    assert_eq!(service.place.state(DID, "owner").await, None);
+    let (again, wiped) = service.both.revoke_and_wipe(&first.record.head, None).await.unwrap();
+    assert!(again.already && !wiped);
+    for error in [
+        service.both.reissue(draft()).await.unwrap_err(),
+        service.both.reissue_after_revocation(draft()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, SessionKeysError::NeedsSession), "{error:?}");
+    }
+
+    let second = service.issue("two").await;
+    service.both.keys().revoke_seen(&second.record.head, None).await.unwrap();
+    let error = service.both.reissue(draft()).await.unwrap_err();
+    assert!(matches!(error, SessionKeysError::NeedsSession), "after a revocation: {error:?}");
+    let third = service.both.reissue_after_revocation(draft()).await.unwrap();
+    assert_eq!(service.refusal(&third.secret).await, None, "unless the host says otherwise");
+    assert_eq!(service.session().await.as_deref(), Some("two"));
+}
+
+async fn a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor_its_session(place: Place) {
+    let service = Service::over(place).await;
+    let first = service.issue("one").await;
+    let second = service.issue("two").await;
+    let error = service.both.revoke_and_wipe(&first.record.head, None).await.unwrap_err();
+    assert!(matches!(error, SessionKeysError::Keys(KeysError::Store(StoreError::Conflict))), "{error:?}");
+    assert_eq!(service.refusal(&second.secret).await, None);
+    service.both.credentials().forget(&owner(DID));
+    assert_eq!(service.session().await.as_deref(), Some("two"));
+}
+
+async fn of_many_issues_at_once_one_stands_with_its_own_session(place: Place) {
+    let service = Service::over(place).await;
+    service.issue("zero").await;
+    let mut racers = Vec::new();
+    for number in 0..8_u32 {
+        let (_, both) = both_over(&service.place, u64::from(number) + 10).await;
+        racers.push(move || async move { both.issue(draft(), session(DID, &format!("racer-{number}"))).await.ok() });
+    }
+    let issued = race(racers).await;
+    let mut standing = Vec::new();
+    for (number, issued) in issued.into_iter().enumerate() {
+        if let Some(issued) = issued
+            && service.refusal(&issued.secret).await.is_none()
+        {
+            standing.push(number);
+        }
+    }
+    assert_eq!(standing.len(), 1, "{standing:?}");
+    service.both.credentials().forget(&owner(DID));
+    assert_eq!(service.session().await, Some(format!("racer-{}", standing[0])));
+}
+
+async fn an_issue_and_a_revocation_at_once_leave_a_key_with_a_session_or_neither(place: Place) {
+    let service = Service::over(place).await;
+    for round in 0..6_u64 {
+        let first = service.issue("before").await;
+        let (_, one) = both_over(&service.place, 100 + round).await;
+        let (_, other) = both_over(&service.place, 200 + round).await;
+        let head = first.record.head.clone();
+        let issue: Box<dyn FnOnce() -> Racer + Send> =
+            Box::new(move || Box::pin(async move { one.issue(draft(), session(DID, "after")).await.is_ok() }));
+        let revoke: Box<dyn FnOnce() -> Racer + Send> =
+            Box::new(move || Box::pin(async move { other.revoke_and_wipe(&head, None).await.is_ok() }));
+        let done = race([issue, revoke]).await;
+        service.both.credentials().forget(&owner(DID));
+        let is_live = service.key().await.is_some_and(|key| key.standing(START).is_ok());
+        assert_eq!(is_live, done[0], "round {round}: {done:?}");
+        assert_eq!(service.session().await.as_deref(), done[0].then_some("after"), "round {round}: {done:?}");
+    }
+}
+
+async fn a_call_that_is_given_up_leaves_both_or_neither(place: Place) {
+    let service = Service::over(place).await;
+    for polls in 1..12 {
+        for when in Abandon::at(polls) {
+            service.issue("before").await;
+            let before = service.key().await.unwrap().digest;
+            drop(abandon(service.both.issue(draft(), session(DID, "after")), when).await);
+            // A change that was given up may still be on its way.
+            for _ in 0..40 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                if service.key().await.unwrap().digest != before {
+                    break;
+                }
+            }
+            service.both.credentials().forget(&owner(DID));
+            let is_new = service.key().await.unwrap().digest != before;
+            let session = service.session().await;
+            assert_eq!(session.as_deref(), Some(if is_new { "after" } else { "before" }), "{when:?}");
+        }
+    }
+}
+
+async fn inside_the_hosts_transaction_both_live_and_die_with_it(place: Place) {
+    use crate::support::Database;
+    use keyward::store::credentials::{Over, Standing};
+
+    let service = Service::over(place).await;
+    let (keys, credentials) = (service.both.keys(), service.both.credentials());
+    for commit in [false, true] {
+        let prepared = keys.prepare(draft()).unwrap();
+        let put = credentials.prepare(&owner(DID), session(DID, "one"), Over::Anything).unwrap();
+        let on = Standing::New(&put);
+        let (key_store, credential_store) = (service.store.key_store(), service.store.credential_store());
+        let receipt = match &service.place.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(database) => {
+                let mut connection = database.connection();
+                let transaction = connection.transaction().unwrap();
+                let receipt = key_store.within(&transaction).issue_on(prepared, credential_store, on).unwrap();
+                if commit {
+                    transaction.commit().unwrap();
+                } else {
+                    transaction.rollback().unwrap();
+                }
+                receipt
+            }
+            #[cfg(feature = "postgres")]
+            Database::Postgres(database) => {
+                let pool = database.pool().await;
+                let mut transaction = pool.begin().await.unwrap();
+                let within = key_store.within(&mut transaction).issue_on(prepared, credential_store, on).await;
+                let receipt = within.unwrap();
+                if commit {
+                    transaction.commit().await.unwrap();
+                } else {
+                    transaction.rollback().await.unwrap();
+                }
+                receipt
+            }
+        };
+        if commit {
+            let issued = keys.committed(receipt);
+            assert_eq!(service.refusal(&issued.secret).await, None);
+        } else {
+            assert!(service.key().await.is_none());
+        }
+        assert_eq!(service.session().await.is_some(), commit);
+    }
+
+    let seen = service.key().await.unwrap();
+    let request = keys.revocation(&seen.id, None).seen(seen.digest);
+    for commit in [false, true] {
+        let (key_store, credential_store) = (service.store.key_store(), service.store.credential_store());
+        let (_, wiped) = match &service.place.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(database) => {
+                let mut connection = database.connection();
+                let transaction = connection.transaction().unwrap();
+                let done = key_store.within(&transaction).revoke_and_wipe(&request, credential_store).unwrap();
+                if commit {
+                    transaction.commit().unwrap();
+                } else {
+                    transaction.rollback().unwrap();
+                }
+                done.unwrap()
+            }
+            #[cfg(feature = "postgres")]
+            Database::Postgres(database) => {
+                let pool = database.pool().await;
+                let mut transaction = pool.begin().await.unwrap();
+                let done = key_store.within(&mut transaction).revoke_and_wipe(&request, credential_store).await;
+                if commit {
+                    transaction.commit().await.unwrap();
+                } else {
+                    transaction.rollback().await.unwrap();
+                }
+                done.unwrap().unwrap()
+            }
+        };
+        assert!(wiped);
+        credentials.forget(&owner(DID));
+        assert_eq!(service.session().await.is_none(), commit);
+        assert_eq!(service.key().await.unwrap().standing(START).is_err(), commit);
+    }
+}
