@@ -71,6 +71,10 @@ impl<E> Step<E> {
     }
 
     /// The steps behind it are run only if the statement returns a row. What was done before it stays.
+    #[cfg_attr(
+        all(not(feature = "credentials"), not(test)),
+        expect(dead_code, reason = "only credentials have such steps")
+    )]
     pub(crate) const fn only_if(statement: Statement) -> Self {
         Self::Statement { statement, end: End::QuietlyWithoutRow }
     }
@@ -85,7 +89,10 @@ impl<E> Step<E> {
 #[derive(Debug)]
 pub(crate) struct Script<E> {
     /// Scripts with the same lock run one after the other, in all processes. SQLite has one writer anyway.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has one writer"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "credentials")),
+        expect(dead_code, reason = "SQLite has one writer")
+    )]
     pub(super) lock: Option<String>,
     pub(super) steps: Vec<Step<E>>,
     /// Whether the script is still worth running once nobody waits for its outcome.
@@ -106,11 +113,16 @@ impl<E> Script<E> {
 impl<E> Script<E> {
     /// How many steps there are. Where no batch is among them, a run that returns as many counts was ended by no
     /// [`Step::only_if`].
+    #[cfg_attr(
+        all(not(feature = "credentials"), not(test)),
+        expect(dead_code, reason = "only credentials have such steps")
+    )]
     pub(crate) const fn len(&self) -> usize {
         self.steps.len()
     }
 
     /// The steps of another script behind its own, in the same transaction. Locks are not joined: `other` has none.
+    #[cfg(feature = "credentials")]
     pub(crate) fn then(mut self, other: Self) -> Self {
         self.lock = self.lock.or(other.lock);
         self.steps.extend(other.steps);

@@ -95,9 +95,7 @@ mod postgres {
             let query = KeyTables::get(&*self.store.shared.schema, side_tables);
             let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
             let reading = Reading::new(query, [id], self.store.decoder());
-            let engine = self.engine()?;
-            let done = engine.run_within(self.connection, script, Some(reading)).await;
-            let (_, found) = done.map_err(interpret_script::<S>)?;
+            let (_, found) = self.run_reading(script, Some(reading)).await?;
             Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
         }
 
@@ -124,8 +122,7 @@ mod postgres {
             let (query, named) = S::revoked(request, side_tables);
             self.require_read_committed().await?;
             let reading = Reading::new(query, named, revocation::found::<S>);
-            let done = self.engine()?.run_within(self.connection, script, Some(reading)).await;
-            let (counts, found) = done.map_err(interpret_script::<S>)?;
+            let (counts, found) = self.run_reading(script, Some(reading)).await?;
             Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
         }
 
@@ -140,8 +137,7 @@ mod postgres {
             let script = self.store.shared.schema.revoke_all(request, side_tables);
             self.require_read_committed().await?;
             let reading = revocation::remaining::<S>(&request.owner);
-            let done = self.engine()?.run_within(self.connection, script, Some(reading)).await;
-            let (counts, remaining) = done.map_err(interpret_script::<S>)?;
+            let (counts, remaining) = self.run_reading(script, Some(reading)).await?;
             let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
             Ok(revoked.with_remaining(remaining).stored())
         }
@@ -153,7 +149,6 @@ mod postgres {
         }
 
         /// A script of whatever tables, in a savepoint.
-        #[cfg(feature = "credentials")]
         pub(crate) async fn run_reading<T: Send>(
             &mut self,
             script: Script<StoreError>,
@@ -163,10 +158,8 @@ mod postgres {
             done.map_err(interpret_script::<S>)
         }
 
-        async fn run(&mut self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {
-            let engine = self.engine()?;
-            let done = engine.run_within(self.connection, script, None::<Reading<()>>).await;
-            Ok(done.map_err(interpret_script::<S>)?.0)
+        async fn run(&mut self, script: Script<StoreError>) -> Result<(), StoreError> {
+            self.run_reading(script, None::<Reading<()>>).await.map(|_| ())
         }
 
         pub(crate) async fn require_read_committed(&mut self) -> Result<(), StoreError> {
@@ -236,8 +229,7 @@ mod sqlite {
             let query = KeyTables::get(&*self.store.shared.schema, side_tables);
             let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
             let reading = Reading::new(query, [id], self.store.decoder());
-            let done = self.engine()?.run_within(self.transaction, script, Some(reading));
-            let (_, found) = done.map_err(interpret_script::<S>)?;
+            let (_, found) = self.run_reading(script, Some(reading))?;
             Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
         }
 
@@ -260,8 +252,7 @@ mod sqlite {
             let script = self.store.shared.schema.revoke(request, side_tables);
             let (query, named) = S::revoked(request, side_tables);
             let reading = Reading::new(query, named, revocation::found::<S>);
-            let done = self.engine()?.run_within(self.transaction, script, Some(reading));
-            let (counts, found) = done.map_err(interpret_script::<S>)?;
+            let (counts, found) = self.run_reading(script, Some(reading))?;
             Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
         }
 
@@ -274,8 +265,7 @@ mod sqlite {
             let side_tables = self.store.has_side_tables();
             let script = self.store.shared.schema.revoke_all(request, side_tables);
             let reading = revocation::remaining::<S>(&request.owner);
-            let done = self.engine()?.run_within(self.transaction, script, Some(reading));
-            let (counts, remaining) = done.map_err(interpret_script::<S>)?;
+            let (counts, remaining) = self.run_reading(script, Some(reading))?;
             let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
             Ok(revoked.with_remaining(remaining).stored())
         }
@@ -287,7 +277,6 @@ mod sqlite {
         }
 
         /// A script of whatever tables, in a savepoint.
-        #[cfg(feature = "credentials")]
         pub(crate) fn run_reading<T>(
             &self,
             script: Script<StoreError>,
@@ -297,9 +286,8 @@ mod sqlite {
             done.map_err(interpret_script::<S>)
         }
 
-        fn run(&self, script: Script<StoreError>) -> Result<Vec<u64>, StoreError> {
-            let done = self.engine()?.run_within(self.transaction, script, None::<Reading<()>>);
-            Ok(done.map_err(interpret_script::<S>)?.0)
+        fn run(&self, script: Script<StoreError>) -> Result<(), StoreError> {
+            self.run_reading(script, None::<Reading<()>>).map(|_| ())
         }
 
         #[cfg_attr(not(feature = "postgres"), expect(clippy::unnecessary_wraps, reason = "there are two engines"))]

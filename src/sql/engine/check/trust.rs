@@ -100,6 +100,7 @@ impl Engine {
 
     /// The table `name` of the host's, if it belongs neither to the owner of its table `beside` nor to somebody who is
     /// trusted anyway.
+    #[cfg(feature = "credentials")]
     pub(crate) async fn untrusted_beside(&self, name: &str, beside: &str) -> Result<Option<Untrusted>, EngineError> {
         let Some((found, false)) = self.on_the_path(name).await?.into_iter().next() else { return Ok(None) };
         let beside = self.on_the_path(beside).await?;

@@ -168,6 +168,7 @@ impl Postgres {
     }
 
     /// Says where the functions of `pgcrypto` are.
+    #[cfg(feature = "credentials")]
     pub(crate) fn find_pgcrypto_in(&self, schema: &str) {
         self.texts.find_pgcrypto_in(schema);
     }

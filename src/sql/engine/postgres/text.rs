@@ -46,6 +46,7 @@ impl Texts {
 
     /// Says in which schema the functions of `pgcrypto` are, so that they are called there and nowhere else on the search
     /// path. It is the catalogue that says so; the first word counts.
+    #[cfg(feature = "credentials")]
     pub(super) fn find_pgcrypto_in(&self, schema: &str) {
         let quoted = format!("\"{}\".", schema.replace('"', "\"\""));
         let _ = self.pgcrypto.set(quoted.into());

@@ -139,3 +139,29 @@ async fn a_panic_while_reading_undoes_the_script_and_leaves_the_engine_working()
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_condition_that_is_not_met_ends_a_script_quietly_and_what_came_before_stays() {
+    on_each(|engine| async move {
+        batch(&engine, TABLES.0, TABLES.1).await;
+        let steps = |condition| -> [Step<Mine>; 3] {
+            [
+                Step::run(statement(
+                    "INSERT INTO parents (id, name) VALUES (5, 'five') ON CONFLICT DO NOTHING RETURNING 1",
+                )),
+                Step::only_if(statement(condition)),
+                Step::run(statement(ADD_TWO)),
+            ]
+        };
+        let script = Script::new(steps("SELECT id FROM parents WHERE id = 99"));
+        let all = script.len();
+        let (returned, read) = engine.run_and_read(script, &ALL, Vec::new(), id).await.unwrap();
+        assert_eq!((returned.len(), read), (1, vec![1, 5]), "it is read after it all the same");
+        let (returned, read) = engine
+            .run_and_read(Script::new(steps("SELECT id FROM parents WHERE id = 1")), &ALL, Vec::new(), id)
+            .await
+            .unwrap();
+        assert_eq!((returned.len(), read), (all, vec![1, 2, 5]));
+    })
+    .await;
+}

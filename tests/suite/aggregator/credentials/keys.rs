@@ -20,12 +20,8 @@ use crate::credentials::exchange::{CLIENT, key};
 use crate::credentials::service::transport::Tcp;
 use crate::credentials::service::{owner, seal_keys};
 use crate::support::START;
-use crate::support::concurrency::{Abandon, abandon, race};
 
-/// One of several calls of different kinds.
-type Racer = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
-
-const DID: &str = "did:plc:one";
+pub(super) const DID: &str = "did:plc:one";
 
 over_every_form![
     a_key_and_its_session_are_written_together,
@@ -34,20 +30,19 @@ over_every_form![
     fault_a9_a_rotation_that_fails_leaves_the_old_key_and_its_session_working,
     fault_a10_a_revocation_takes_the_session_with_it_and_another_key_takes_a_new_one,
     a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor_its_session,
-    of_many_issues_at_once_one_stands_with_its_own_session,
-    an_issue_and_a_revocation_at_once_leave_a_key_with_a_session_or_neither,
-    a_call_that_is_given_up_leaves_both_or_neither,
-    inside_the_hosts_transaction_both_live_and_die_with_it,
 ];
 
 /// Keys on sessions, as one process has them.
-struct Service {
-    place: Place,
-    store: SqlKeyedStore<AggregatorCredentials>,
-    both: SessionKeys<Aggregator>,
+pub(super) struct Service {
+    pub(super) place: Place,
+    pub(super) store: SqlKeyedStore<AggregatorCredentials>,
+    pub(super) both: SessionKeys<Aggregator>,
 }
 
-async fn both_over(place: &Place, seed: u64) -> (SqlKeyedStore<AggregatorCredentials>, SessionKeys<Aggregator>) {
+pub(super) async fn both_over(
+    place: &Place,
+    seed: u64,
+) -> (SqlKeyedStore<AggregatorCredentials>, SessionKeys<Aggregator>) {
     let engine = place.database.engine().await;
     let store = SqlKeyedStore::open(engine, Aggregator::new(), place.form.layout()).await.unwrap();
     store.migrate(START).await.unwrap();
@@ -66,22 +61,22 @@ async fn both_over(place: &Place, seed: u64) -> (SqlKeyedStore<AggregatorCredent
 }
 
 impl Service {
-    async fn over(place: Place) -> Self {
+    pub(super) async fn over(place: Place) -> Self {
         place.add(DID).await;
         let (store, both) = both_over(&place, 1).await;
         Self { place, store, both }
     }
 
-    async fn issue(&self, name: &str) -> Issued<Aggregator> {
+    pub(super) async fn issue(&self, name: &str) -> Issued<Aggregator> {
         self.both.issue(draft(), session(DID, name)).await.unwrap()
     }
 
-    async fn refusal(&self, secret: &Secret) -> Option<RefusalReason> {
+    pub(super) async fn refusal(&self, secret: &Secret) -> Option<RefusalReason> {
         self.both.keys().verify(secret.expose_secret()).await.err().map(|refusal| refusal.reason())
     }
 
     /// Which session stands there.
-    async fn session(&self) -> Option<String> {
+    pub(super) async fn session(&self) -> Option<String> {
         match self.both.credentials().access_token(&owner(DID)).await {
             Ok(token) => Some(token.expose_secret().to_owned()),
             Err(CredentialsError::NotFound) => None,
@@ -89,7 +84,7 @@ impl Service {
         }
     }
 
-    async fn key(&self) -> Option<KeyHead> {
+    pub(super) async fn key(&self) -> Option<KeyHead> {
         self.both.keys().only_key(&owner(DID)).await.unwrap().map(|key| key.head)
     }
 
@@ -113,12 +108,12 @@ impl Service {
     }
 }
 
-fn draft() -> AggregatorKey {
+pub(super) fn draft() -> AggregatorKey {
     AggregatorKey::of(DID).unwrap()
 }
 
 /// A session that has everything, and whose access token is `name`.
-fn session(did: &str, name: &str) -> OAuthSession {
+pub(super) fn session(did: &str, name: &str) -> OAuthSession {
     let endpoint = Endpoint::new("https://issuer.example/token").unwrap();
     let client = ClientId::new(CLIENT).unwrap();
     let mut session = OAuthSession::new(client, "https://issuer.example", endpoint, Secret::new(name.to_owned()));
@@ -248,151 +243,4 @@ async fn a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor
     assert_eq!(service.refusal(&second.secret).await, None);
     service.both.credentials().forget(&owner(DID));
     assert_eq!(service.session().await.as_deref(), Some("two"));
-}
-
-async fn of_many_issues_at_once_one_stands_with_its_own_session(place: Place) {
-    let service = Service::over(place).await;
-    service.issue("zero").await;
-    let mut racers = Vec::new();
-    for number in 0..8_u32 {
-        let (_, both) = both_over(&service.place, u64::from(number) + 10).await;
-        racers.push(move || async move { both.issue(draft(), session(DID, &format!("racer-{number}"))).await.ok() });
-    }
-    let issued = race(racers).await;
-    let mut standing = Vec::new();
-    for (number, issued) in issued.into_iter().enumerate() {
-        if let Some(issued) = issued
-            && service.refusal(&issued.secret).await.is_none()
-        {
-            standing.push(number);
-        }
-    }
-    assert_eq!(standing.len(), 1, "{standing:?}");
-    service.both.credentials().forget(&owner(DID));
-    assert_eq!(service.session().await, Some(format!("racer-{}", standing[0])));
-}
-
-async fn an_issue_and_a_revocation_at_once_leave_a_key_with_a_session_or_neither(place: Place) {
-    let service = Service::over(place).await;
-    for round in 0..6_u64 {
-        let first = service.issue("before").await;
-        let (_, one) = both_over(&service.place, 100 + round).await;
-        let (_, other) = both_over(&service.place, 200 + round).await;
-        let head = first.record.head.clone();
-        let issue: Box<dyn FnOnce() -> Racer + Send> =
-            Box::new(move || Box::pin(async move { one.issue(draft(), session(DID, "after")).await.is_ok() }));
-        let revoke: Box<dyn FnOnce() -> Racer + Send> =
-            Box::new(move || Box::pin(async move { other.revoke_and_wipe(&head, None).await.is_ok() }));
-        let done = race([issue, revoke]).await;
-        service.both.credentials().forget(&owner(DID));
-        let is_live = service.key().await.is_some_and(|key| key.standing(START).is_ok());
-        assert_eq!(is_live, done[0], "round {round}: {done:?}");
-        assert_eq!(service.session().await.as_deref(), done[0].then_some("after"), "round {round}: {done:?}");
-    }
-}
-
-async fn a_call_that_is_given_up_leaves_both_or_neither(place: Place) {
-    let service = Service::over(place).await;
-    for polls in 1..12 {
-        for when in Abandon::at(polls) {
-            service.issue("before").await;
-            let before = service.key().await.unwrap().digest;
-            drop(abandon(service.both.issue(draft(), session(DID, "after")), when).await);
-            // A change that was given up may still be on its way.
-            for _ in 0..40 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                if service.key().await.unwrap().digest != before {
-                    break;
-                }
-            }
-            service.both.credentials().forget(&owner(DID));
-            let is_new = service.key().await.unwrap().digest != before;
-            let session = service.session().await;
-            assert_eq!(session.as_deref(), Some(if is_new { "after" } else { "before" }), "{when:?}");
-        }
-    }
-}
-
-async fn inside_the_hosts_transaction_both_live_and_die_with_it(place: Place) {
-    use crate::support::Database;
-    use keyward::store::credentials::{Over, Standing};
-
-    let service = Service::over(place).await;
-    let (keys, credentials) = (service.both.keys(), service.both.credentials());
-    for commit in [false, true] {
-        let prepared = keys.prepare(draft()).unwrap();
-        let put = credentials.prepare(&owner(DID), session(DID, "one"), Over::Anything).unwrap();
-        let on = Standing::New(&put);
-        let (key_store, credential_store) = (service.store.key_store(), service.store.credential_store());
-        let receipt = match &service.place.database {
-            #[cfg(feature = "sqlite")]
-            Database::Sqlite(database) => {
-                let mut connection = database.connection();
-                let transaction = connection.transaction().unwrap();
-                let receipt = key_store.within(&transaction).issue_on(prepared, credential_store, on).unwrap();
-                if commit {
-                    transaction.commit().unwrap();
-                } else {
-                    transaction.rollback().unwrap();
-                }
-                receipt
-            }
-            #[cfg(feature = "postgres")]
-            Database::Postgres(database) => {
-                let pool = database.pool().await;
-                let mut transaction = pool.begin().await.unwrap();
-                let within = key_store.within(&mut transaction).issue_on(prepared, credential_store, on).await;
-                let receipt = within.unwrap();
-                if commit {
-                    transaction.commit().await.unwrap();
-                } else {
-                    transaction.rollback().await.unwrap();
-                }
-                receipt
-            }
-        };
-        if commit {
-            let issued = keys.committed(receipt);
-            assert_eq!(service.refusal(&issued.secret).await, None);
-        } else {
-            assert!(service.key().await.is_none());
-        }
-        assert_eq!(service.session().await.is_some(), commit);
-    }
-
-    let seen = service.key().await.unwrap();
-    let request = keys.revocation(&seen.id, None).seen(seen.digest);
-    for commit in [false, true] {
-        let (key_store, credential_store) = (service.store.key_store(), service.store.credential_store());
-        let (_, wiped) = match &service.place.database {
-            #[cfg(feature = "sqlite")]
-            Database::Sqlite(database) => {
-                let mut connection = database.connection();
-                let transaction = connection.transaction().unwrap();
-                let done = key_store.within(&transaction).revoke_and_wipe(&request, credential_store).unwrap();
-                if commit {
-                    transaction.commit().unwrap();
-                } else {
-                    transaction.rollback().unwrap();
-                }
-                done.unwrap()
-            }
-            #[cfg(feature = "postgres")]
-            Database::Postgres(database) => {
-                let pool = database.pool().await;
-                let mut transaction = pool.begin().await.unwrap();
-                let done = key_store.within(&mut transaction).revoke_and_wipe(&request, credential_store).await;
-                if commit {
-                    transaction.commit().await.unwrap();
-                } else {
-                    transaction.rollback().await.unwrap();
-                }
-                done.unwrap().unwrap()
-            }
-        };
-        assert!(wiped);
-        credentials.forget(&owner(DID));
-        assert_eq!(service.session().await.is_none(), commit);
-        assert_eq!(service.key().await.unwrap().standing(START).is_err(), commit);
-    }
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod key_races;
 mod keys;
 pub(crate) mod place;
 mod taking_over;

@@ -93,22 +93,29 @@ pub(super) const fn no_key() -> StoreError {
     StoreError::Unfit(Unfit::CannotEncrypt { lacking: "there is no key in the row 1 of encryption_keys" })
 }
 
-/// What the database has to have to encrypt is there, and is trusted.
+/// What the database has to have to encrypt is there, and is trusted. SQLite has none of it.
 pub(super) async fn require_encryption(engine: &Engine) -> Result<(), StoreError> {
     let found = engine.read(&EXTENSION, &[], |row| row.cell(0).as_text().map(str::to_owned)).await;
     let schema = found.map_err(interpret)?.pop().flatten().ok_or_else(no_extension)?;
-    match engine {
-        #[cfg(feature = "sqlite")]
-        Engine::Sqlite(_) => return Err(no_extension()),
-        #[cfg(feature = "postgres")]
-        Engine::Postgres(postgres) => postgres.find_pgcrypto_in(&schema),
-    }
+    call_in(engine, &schema);
     require_trusted(engine, "encryption_keys").await?;
     match engine.read(&KEY, &[], |_| ()).await {
         Ok(found) if found.is_empty() => Err(no_key()),
         Ok(_) => Ok(()),
         Err(EngineError::Failed { .. }) => Err(no_key()),
         Err(error) => Err(interpret(error)),
+    }
+}
+
+/// From now on the functions of `pgcrypto` are called in this schema, whatever stands before it on the search path.
+fn call_in(engine: &Engine, schema: &str) {
+    match engine {
+        #[cfg(feature = "sqlite")]
+        Engine::Sqlite(_) => {
+            let _ = schema;
+        }
+        #[cfg(feature = "postgres")]
+        Engine::Postgres(postgres) => postgres.find_pgcrypto_in(schema),
     }
 }
 
