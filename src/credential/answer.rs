@@ -280,7 +280,7 @@ impl RevocationAnswer {
                 RevocationOutcome::Later { retry_after: answer.headers.retry_after(), error }
             }
             (_, Some((_, error))) => RevocationOutcome::Refused(error),
-            (status, None) => RevocationOutcome::Refused(ServerError::read(status, &[], sent)),
+            (status, None) => RevocationOutcome::Refused(ServerError::read(status, &[], None, sent).1),
         };
         Self { outcome, nonce: answer.headers.nonce().cloned() }
     }
@@ -302,9 +302,9 @@ impl Refusal {
         // Half an object is no object.
         let body = if answer.body.len() > MAX_ANSWER_LEN { &[] } else { answer.body };
         let challenged = answer.headers.challenges().iter().find_map(Challenge::error);
-        let error = ServerError::read(answer.status, body, sent).or_code(challenged, sent);
+        let (code, error) = ServerError::read(answer.status, body, challenged, sent);
         let has_nonce = answer.headers.nonce().is_some();
-        let refusal = match (answer.status, error.code().unwrap_or_default()) {
+        let refusal = match (answer.status, code.as_str()) {
             // Two refreshes at once make the atproto PDS answer 500 to one of them, and its code says nothing then.
             (408 | 425 | 429 | 500..=599, _)
             | (400..=499, "server_error" | "temporarily_unavailable" | "slow_down") => Self::Later,

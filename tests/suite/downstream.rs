@@ -34,6 +34,7 @@ fn drivers(packages: &[String]) -> Vec<&str> {
 fn without_a_feature_no_driver_comes_along() {
     assert_eq!(drivers(&packages("")), [""; 0]);
     assert_eq!(drivers(&packages("testkit")), [""; 0]);
+    assert_eq!(drivers(&packages("credentials")), [""; 0]);
 }
 
 /// The bare crate verifies keys, for which there is nothing to encrypt.
