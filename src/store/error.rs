@@ -36,6 +36,16 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// All keys of an owner were to be revoked, and the store failed after it had revoked some: the others may be
+    /// accepted still. The same call may revoke them later.
+    #[error("interrupted after {revoked} keys had been revoked")]
+    Interrupted {
+        /// How many keys were revoked before, and stay so.
+        revoked: u64,
+        /// What ended it.
+        #[source]
+        source: Box<Self>,
+    },
     /// The database kept the key as it was, as a trigger of the host's can: it is still accepted by whoever reads the
     /// table.
     #[error("a trigger or a rule of the database kept the key in {table} as it was")]
@@ -74,6 +84,7 @@ impl StoreError {
         matches!(
             self,
             Self::Unavailable { .. }
+                | Self::Interrupted { .. }
                 | Self::Suppressed { .. }
                 | Self::Denied { .. }
                 | Self::Unfit(_)

@@ -117,6 +117,7 @@ fn hint(error: &StoreError, message: &str) -> Option<&'static str> {
         StoreError::Unavailable { .. } if says(&["55P03", "is locked"]) => {
             Some("somebody else holds a lock on it: nothing was changed, try again, or look for who holds it")
         }
+        StoreError::Interrupted { .. } => Some("the other keys may be accepted still: run the command again"),
         StoreError::Suppressed { .. } => {
             Some("whoever reads that table goes on accepting it: remove the trigger or the rule, and try again")
         }

@@ -8,7 +8,7 @@ use crate::sql::engine::check::{Column as TableColumn, Duty, Table, TableName, W
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value, Violation, ViolationKind};
 use crate::sql::keys::revocation::Revocations;
-use crate::sql::keys::schema::Asked;
+use crate::sql::keys::schema::{Asked, Part, PartOfAll};
 use crate::sql::keys::{KeyTables, RowReader, rotation};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
@@ -178,8 +178,8 @@ impl<S: HostTable> KeyTables for S {
         S::CHANGES.revocations.revoke_all::<S>(request, side_tables)
     }
 
-    fn count_revoked(counts: &[u64], side_tables: bool) -> u64 {
-        Revocations::count(counts, side_tables)
+    fn revoke_part(&self, request: &RevokeAllRequest, part: Part, side_tables: bool) -> Option<PartOfAll> {
+        S::CHANGES.revocations.revoke_part::<S>(request, part, side_tables)
     }
 
     fn remaining() -> &'static Query {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::sql::engine::timestamp::stored_timestamp;
-use crate::sql::engine::{Cell, Engine, EngineError, Row, Script, ScriptError};
+use crate::sql::engine::{Cell, Engine, EngineError, Reading, Row, Script, ScriptError};
 use crate::sql::keys::KeyTables;
 use crate::store::{KeyUse, Touched};
 
@@ -53,7 +53,7 @@ pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Res
 async fn write_batch<S: KeyTables>(engine: &Engine, uses: &[KeyUse], touched: &mut Touched) -> Result<(), EngineError> {
     // Uses whose caller has gone are pending again.
     let script = Script::<EngineError>::new([]).only_while_awaited();
-    let done = engine.run_and_read(script, S::touch(), vec![stored(uses).into()], busy).await;
+    let done = engine.run_and_read(script, Reading::new(S::touch(), [stored(uses).into()], busy)).await;
     let (_, rows) = done.map_err(|error| match error {
         ScriptError::Refused(error) | ScriptError::Engine(error) => error,
     })?;

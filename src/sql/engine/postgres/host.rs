@@ -11,7 +11,7 @@ use crate::sql::engine::postgres::error::{classify, is_stale};
 use crate::sql::engine::postgres::limits::Limits;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::cell;
-use crate::sql::engine::{EngineError, Reading, Script, ScriptError};
+use crate::sql::engine::{Counts, EngineError, Reading, Script, ScriptError};
 
 // Neither is prepared: on a connection of the host's, nothing is known of names.
 const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation')";
@@ -32,7 +32,7 @@ pub(super) async fn run<E: Send, T: Send>(
     connection: &mut PgConnection,
     script: &mut Script<E>,
     mut reading: Option<Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     // Outside of a transaction, the script would begin one of its own, and the host's rollback would not undo it.
     if !connection.is_in_transaction() {
         return Err(EngineError::Unsupported("the connection is not in a transaction begun through sqlx").into());

@@ -18,7 +18,9 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::sql::engine::schema_name::{self, InvalidSchemaName, SchemaName};
-use crate::sql::engine::{ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
+use crate::sql::engine::{
+    ConnectError, Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value,
+};
 use caution::Caution;
 use connection::RETRIES;
 use error::{BACKEND, Stale, classify};
@@ -237,7 +239,7 @@ impl Postgres {
         &self,
         mut script: Script<E>,
         mut reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         let makes_tables = script.steps.iter().any(|step| matches!(step, Step::Batch(_)));
         let run = async {
             let (mut held, mut prepared) = self.hold_for_change().await?;
@@ -270,7 +272,7 @@ impl Postgres {
         connection: &mut PgConnection,
         mut script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         host::run(self, connection, &mut script, reading).await
     }
 

@@ -15,7 +15,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use crate::sql::engine::{Cell, ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value};
+use crate::sql::engine::{
+    Cell, ConnectError, Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value,
+};
 use connection::{BACKEND, file_of};
 use error::classify;
 use files::Files;
@@ -183,7 +185,7 @@ impl Sqlite {
         &self,
         script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         let purpose = if script.outlives_caller { Purpose::Change } else { Purpose::AwaitedChange };
         self.change(purpose, move |connection| connection::run(connection, script, reading)).await
     }
@@ -211,7 +213,7 @@ impl Sqlite {
         transaction: &rusqlite::Transaction<'_>,
         script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         self.shared.files.check()?;
         if let (Some(own), Some(other)) = (self.shared.path.as_deref(), file_of(transaction))
             && !is_same_file(own, other)

@@ -5,6 +5,7 @@ mod first_revocation;
 mod kept;
 mod letters;
 mod locks;
+mod many;
 mod odd_rows;
 mod raising;
 
