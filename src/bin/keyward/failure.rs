@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyward::KeysError;
 use keyward::key::{ChangeError, PrepareError};
 use keyward::sql::MigrateError;
-use keyward::store::StoreError;
+use keyward::store::{StoreError, Unfit};
 use serde_json::json;
 
 use crate::output::{print_json, remark};
@@ -156,7 +156,7 @@ impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Unavailable { .. } | MigrateError::Failed { .. } => Self::unavailable(&error),
-            MigrateError::Newer { .. } => Self::refused(format!("{error}: use the newer version")),
+            MigrateError::Unfit(Unfit::Newer { .. }) => Self::refused(format!("{error}: use the newer version")),
             other => Self::refused(other.to_string()),
         }
     }

@@ -12,13 +12,13 @@ pub(crate) mod ledger;
 pub(crate) mod migrate;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod presence;
 mod row;
 #[cfg(feature = "postgres")]
 pub(crate) mod schema_name;
 mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timestamp;

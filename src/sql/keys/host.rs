@@ -241,9 +241,12 @@ pub(crate) fn revocation_status(at: Option<Timestamp>, reason: Option<String>, a
     }
 }
 
+const REVOCATIONS_NAME: &str = "revocations";
+const ROTATIONS_NAME: &str = "rotations";
+
 /// When and why a key was revoked, see `side_tables.*.sql`.
 pub(crate) static REVOCATIONS: Table = Table {
-    name: TableName::Own("revocations"),
+    name: TableName::Own(REVOCATIONS_NAME),
     create: None,
     optional: true,
     shared: false,
@@ -264,7 +267,7 @@ pub(crate) static REVOCATIONS: Table = Table {
 
 /// See [`REVOCATIONS`].
 pub(crate) static ROTATIONS: Table = Table {
-    name: TableName::Own("rotations"),
+    name: TableName::Own(ROTATIONS_NAME),
     create: None,
     optional: true,
     shared: false,
@@ -289,6 +292,6 @@ pub(crate) const SIDE_TABLES: Migration = Migration::new(
     "side_tables",
     Change::Run {
         sql: Sql { postgres: include_str!("side_tables.postgres.sql"), sqlite: include_str!("side_tables.sqlite.sql") },
-        makes: &["revocations", "rotations"],
+        makes: &[REVOCATIONS_NAME, ROTATIONS_NAME],
     },
 );

@@ -105,9 +105,9 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     /// `at` is the time that is recorded.
     ///
     /// # Errors
-    /// [`MigrateError::Newer`] when a newer keyward has migrated this database; [`MigrateError::Changed`] when a
-    /// migration was applied in another form before; [`MigrateError::Untrusted`] when a table of keyward's names was made
-    /// by somebody else; [`MigrateError::Incompatible`] when a table lacks what cannot be added; and when the database
+    /// [`MigrateError::Unfit`] when a newer keyward has migrated this database, a migration was applied in another form
+    /// before, or a table of keyward's names was made by somebody else; nothing is changed then.
+    /// [`MigrateError::Incompatible`] when a table lacks what cannot be added; and when the database
     /// could not answer.
     pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
         let applied = self.shared.engine.migrate::<S>(at).await?;
