@@ -52,7 +52,7 @@ impl Recorded {
 
     fn next(&self, faults: &[Fault]) {
         for fault in faults {
-            self.store.next(Call::Touch, *fault);
+            self.store.fail_next(Call::Touch, *fault);
         }
     }
 
