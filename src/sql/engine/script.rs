@@ -106,6 +106,12 @@ impl<E> Script<E> {
 }
 
 impl<E> Script<E> {
+    /// Whether it makes or alters tables, which may take longer than a change of rows.
+    #[cfg(feature = "postgres")]
+    pub(super) fn makes_tables(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Batch(_)))
+    }
+
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be
     /// of no use to anybody.
     pub(crate) fn only_while_awaited(self) -> Self {

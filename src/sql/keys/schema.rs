@@ -58,7 +58,7 @@ pub struct StatementText {
     pub name: String,
     /// Its text for PostgreSQL, with `$1` for the first argument.
     pub postgres: &'static str,
-    /// Its text for SQLite, with `?1` for the first argument.
+    /// Its text for SQLite, with `?1` for the first argument. Empty where there is nothing like it to do.
     pub sqlite: &'static str,
 }
 

@@ -5,15 +5,12 @@ use sqlx::{Column as _, Connection as _, Row as _};
 
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::error::classify;
+use crate::sql::engine::postgres::limits::Limits;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::{Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
 
 const LOCK: &str = "
     SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('keyward:' || $1::text, 0::bigint))::text";
-
-/// How often a statement or a script is begun again with statements that are prepared anew. The second time is for sqlx,
-/// which forgets an unnamed statement while it asks for a type that the connection has not met.
-pub(super) const RETRIES: u32 = 2;
 
 /// Reads without a transaction around it: one round trip.
 pub(super) async fn read<T: Send>(
@@ -99,8 +96,19 @@ pub(super) async fn steps<E: Send, T: Send>(
 ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let texts = &postgres.texts;
     if let Some(lock) = &script.lock {
+        let limits = postgres.limits;
+        let makes_tables = script.makes_tables();
+        if makes_tables {
+            let patient = Limits::set_lock(limits.other_migrations_millis());
+            sqlx::raw_sql(patient).execute(&mut *connection).await.map_err(classify)?;
+        }
         let lock = texts.bound(LOCK, &[lock.as_str().into()], prepared);
         lock.execute(&mut *connection).await.map_err(classify)?;
+        if makes_tables {
+            // Nobody else is to wait for long behind what this waits for.
+            let impatient = Limits::set_lock(limits.lock_millis());
+            sqlx::raw_sql(impatient).execute(&mut *connection).await.map_err(classify)?;
+        }
     }
     let mut counts = Counts::default();
     for step in &mut script.steps {

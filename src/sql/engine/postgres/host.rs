@@ -6,8 +6,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Transaction};
 
 use crate::sql::engine::postgres::Postgres;
-use crate::sql::engine::postgres::connection::{RETRIES, steps};
-use crate::sql::engine::postgres::error::{classify, is_stale};
+use crate::sql::engine::postgres::connection::steps;
+use crate::sql::engine::postgres::error::{Retries, classify};
 use crate::sql::engine::postgres::limits::Limits;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::cell;
@@ -42,7 +42,7 @@ pub(super) async fn run<E: Send, T: Send>(
     let hosts = setting(connection, LOCK_TIMEOUT).await?.as_deref().and_then(millis);
     let ours = postgres.limits.lock_millis();
     let is_ours_lower = hosts.is_none_or(|hosts| hosts == 0 || hosts > ours);
-    let mut retries = RETRIES;
+    let mut retries = Retries::new();
     loop {
         let mut savepoint = savepoint(connection).await.map_err(classify)?;
         let done = async {
@@ -56,19 +56,15 @@ pub(super) async fn run<E: Send, T: Send>(
             }
             Ok(done)
         };
-        match done.await {
-            Ok(done) => {
-                savepoint.commit().await.map_err(classify)?;
-                return Ok(done);
-            }
-            Err(error) => {
-                // The setting goes back with the savepoint.
-                let _ = savepoint.rollback().await;
-                if retries == 0 || !is_stale(&error) {
-                    return Err(error);
-                }
-                retries -= 1;
-            }
+        let done = done.await;
+        if done.is_ok() {
+            savepoint.commit().await.map_err(classify)?;
+            return done;
+        }
+        // The setting goes back with the savepoint.
+        let _ = savepoint.rollback().await;
+        if retries.after(&done).is_none() {
+            return done;
         }
     }
 }

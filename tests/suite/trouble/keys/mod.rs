@@ -2,6 +2,7 @@
 
 mod alike;
 mod first_revocation;
+mod held;
 mod kept;
 mod letters;
 mod locks;

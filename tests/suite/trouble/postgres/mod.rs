@@ -1,5 +1,6 @@
 //! PostgreSQL under trouble: locks, changed tables, lost statements, calls that are given up, a pooler, and all at once.
 
+mod advisory;
 mod changed_tables;
 mod given_up;
 mod host_transactions;
