@@ -2,7 +2,7 @@
 //!
 //! A service over a database has to be right when the database is not: when it is away, when it made a change and the
 //! answer was lost, when it does not answer at all. [`FaultyStore`] stands in front of any store and makes this happen,
-//! either at the calls that a test names ([`FaultyStore::next`]) or by chance from a seed
+//! either at the calls that a test names ([`FaultyStore::fail_next`]) or by chance from a seed
 //! ([`FaultyStore::fail_by_chance`]), so that every run can be repeated.
 //!
 //! ```
