@@ -92,6 +92,7 @@ pub mod service;
 pub mod sql;
 pub mod store;
 mod time;
+mod unfit;
 mod visible;
 
 pub use random::RandomUnavailable;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What everything else rests on.
-const BASE: &[&str] = &["time", "random", "secret", "visible"];
+const BASE: &[&str] = &["time", "random", "secret", "unfit", "visible"];
 
 /// Where a module belongs. `sql` and `schemas` themselves are doors: they name their own rooms and nothing else, and
 /// what stands behind them is named by its room.

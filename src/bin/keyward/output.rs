@@ -101,7 +101,7 @@ fn exactly(document: &Value) -> String {
     let mut json = String::new();
     // Such characters stand within texts alone.
     for character in document.to_string().chars() {
-        if Visible::hides(character) {
+        if Visible::writes_out(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a text does not fail.
                 let _ = write!(json, "\\u{unit:04x}");
@@ -223,10 +223,10 @@ mod tests {
 
     #[test]
     fn a_document_is_exact_and_shows_what_nobody_sees() {
-        let odd: String = ('\0'..=char::MAX).filter(|one| Visible::hides(*one)).collect();
+        let odd: String = ('\0'..=char::MAX).filter(|one| Visible::writes_out(*one)).collect();
         let document = Document::fields(vec![("name", json!(odd)), ("plain", json!("données – 鍵 🔑"))]);
         let printed = exactly(&document.json);
-        assert!(!printed.contains(Visible::hides));
+        assert!(!printed.contains(Visible::writes_out));
         assert!(
             printed.contains("\\u202e") && printed.contains("\\udb40\\udc01") && printed.contains("données – 鍵 🔑")
         );

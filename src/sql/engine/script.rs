@@ -7,8 +7,8 @@ use crate::sql::engine::{Query, Row, Sql, Statement, Value};
 /// A part of a [`Script`].
 #[derive(Debug)]
 pub(crate) enum Step<E> {
-    /// Runs a statement, and ends the script where `end` says so.
-    Statement { statement: Statement, end: End<E> },
+    /// Runs a statement, and ends the script where `end` says so. The rows that it returns count under `name`.
+    Statement { statement: Statement, end: End<E>, name: Option<&'static str> },
     /// Runs several statements without arguments, such as a schema.
     Batch(Sql),
 }
@@ -42,24 +42,44 @@ impl<E> End<E> {
 }
 
 impl<E> Step<E> {
+    /// Any number of rows is fine, and counts under `name`.
+    pub(crate) const fn count(name: &'static str, statement: Statement) -> Self {
+        Self::Statement { statement, end: End::Never, name: Some(name) }
+    }
+
     /// Any number of rows is fine.
     pub(crate) const fn run(statement: Statement) -> Self {
-        Self::Statement { statement, end: End::Never }
+        Self::Statement { statement, end: End::Never, name: None }
     }
 
     /// A statement that returns no row ends the script with `error`.
     pub(crate) const fn require(statement: Statement, error: E) -> Self {
-        Self::Statement { statement, end: End::WithoutRow(error) }
+        Self::Statement { statement, end: End::WithoutRow(error), name: None }
     }
 
     /// A statement that returns a row ends the script with `error`.
     pub(crate) const fn refuse(statement: Statement, error: E) -> Self {
-        Self::Statement { statement, end: End::WithRow(error) }
+        Self::Statement { statement, end: End::WithRow(error), name: None }
     }
 
     /// Several statements without arguments.
     pub(crate) const fn batch(sql: Sql) -> Self {
         Self::Batch(sql)
+    }
+}
+
+/// How many rows the steps of a script returned that [count](Step::count), by their names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    pub(super) fn add(&mut self, name: Option<&'static str>, rows: u64) {
+        self.0.extend(name.map(|name| (name, rows)));
+    }
+
+    /// The rows of all steps of this name; none where there was no such step.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        self.0.iter().filter(|(known, _)| *known == name).map(|(_, rows)| rows).sum()
     }
 }
 
@@ -86,6 +106,12 @@ impl<E> Script<E> {
 }
 
 impl<E> Script<E> {
+    /// Whether it makes or alters tables, which may take longer than a change of rows.
+    #[cfg(feature = "postgres")]
+    pub(super) fn makes_tables(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Batch(_)))
+    }
+
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be
     /// of no use to anybody.
     pub(crate) fn only_while_awaited(self) -> Self {

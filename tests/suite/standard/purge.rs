@@ -7,6 +7,7 @@ use keyward::schemas::standard::Standard;
 use keyward::store::KeyFilter;
 
 use super::{Fixture, HOUR, named, verdict};
+use crate::support::log::Log;
 use crate::support::{START, over};
 
 over![every_store of Standard:
@@ -80,7 +81,10 @@ async fn a_key_that_died_at_the_edge_of_the_retention_stays(fixture: Fixture) {
     let revoked = keys.issue(named("revoked")).await.unwrap();
     keys.revoke(&revoked.record.head.id, None).await.unwrap();
     fixture.clock.advance(24 * HOUR);
+    let (log, _listening) = Log::listen();
     assert_eq!(keys.purge(24 * HOUR, 10).await.unwrap(), 0);
+    assert_eq!(log.events(), [""; 0], "nothing was removed");
     fixture.clock.advance(Duration::from_micros(1));
     assert_eq!(keys.purge(24 * HOUR, 10).await.unwrap(), 1);
+    assert_eq!(log.events(), ["keys.purged"]);
 }
