@@ -40,9 +40,12 @@ impl<L: CredentialTables> CredentialLayout for L {}
 /// A query and its arguments.
 pub(crate) type Asked = (&'static Query, Vec<Value<'static>>);
 
+/// What a script counts the credential under that it has changed.
+pub(crate) const MADE: &str = "made";
+
 /// A layout as data: its tables, its statements, and the functions that read its rows.
 ///
-/// Of the scripts, the first step returns a row if the change is made.
+/// The scripts count under [`MADE`] the one change that they are for, if it is made.
 pub(crate) trait CredentialTables: Debug + Send + Sync + 'static {
     /// What the migrations are recorded under, and what the places of sealed values are called.
     const NAME: &'static str;

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use crate::credential::{CredentialHead, CredentialRecord};
 use crate::key::OwnerId;
 use crate::sql::credentials::CredentialLayout;
+use crate::sql::credentials::layout::MADE;
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Engine, EngineError, Script, ScriptError};
+use crate::sql::engine::{Engine, EngineError, Reading, Script, ScriptError};
 use crate::sql::keys::RowReader;
 use crate::store::StoreError;
 use crate::store::credentials::{
@@ -72,7 +73,7 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
     /// Whether the script made its change.
     async fn run(&self, script: Script<StoreError>) -> Result<bool, StoreError> {
         let counts = self.engine.run(script).await.map_err(interpret_script::<L>)?;
-        Ok(counts.first().is_some_and(|made| *made > 0))
+        Ok(counts.of(MADE) > 0)
     }
 
     /// Whether the script made its change, and what stands there afterwards.
@@ -81,10 +82,10 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         script: Script<StoreError>,
         owner: &OwnerId,
     ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
-        let owner = vec![owner.as_str().to_owned().into()];
-        let done = self.engine.run_and_read(script, self.layout.get(), owner, self.decoder()).await;
+        let reading = Reading::new(self.layout.get(), [owner.as_str().to_owned().into()], self.decoder());
+        let done = self.engine.run_and_read(script, reading).await;
         let (counts, mut found) = done.map_err(interpret_script::<L>)?;
-        Ok((counts.first().is_some_and(|made| *made > 0), found.pop()))
+        Ok((counts.of(MADE) > 0, found.pop()))
     }
 }
 

@@ -6,7 +6,7 @@ mod table;
 use crate::credential::{CredentialHead, CredentialRecord, Nonces};
 use crate::key::OwnerId;
 use crate::seal::Sealed;
-use crate::sql::credentials::layout::{Asked, CredentialTables};
+use crate::sql::credentials::layout::{Asked, CredentialTables, MADE};
 use crate::sql::credentials::row::{self, stored_envelope, stored_state};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
@@ -183,7 +183,7 @@ impl CredentialTables for OwnCredentials {
 }
 
 fn one(sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Script<StoreError> {
-    Script::new([Step::run(Statement::new(sql, arguments))])
+    Script::new([Step::count(MADE, Statement::new(sql, arguments))])
 }
 
 fn owner(owner: &OwnerId) -> Value<'static> {
