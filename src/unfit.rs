@@ -34,7 +34,7 @@ pub enum Unfit {
         known: u32,
     },
     /// Another version of keyward has made the tables in another form.
-    #[error("the migration {schema} {version} {name} was applied in another form")]
+    #[error("the migration {schema} {version} {name} was applied in another form before")]
     Changed {
         /// Whose tables.
         schema: &'static str,
