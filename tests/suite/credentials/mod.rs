@@ -5,6 +5,8 @@
 mod conformance;
 pub(crate) mod double;
 mod exchange;
+#[cfg(feature = "testkit")]
+mod faulty;
 mod refresh;
 mod resource;
 #[cfg(feature = "testkit")]
