@@ -37,12 +37,8 @@ async fn a_purge_takes_long_dead_keys_in_bounded_batches_and_no_others(fixture: 
     fixture.clock.set(at(1_002));
 
     let mut batches = Vec::new();
-    loop {
-        let purged = keys.purge(24 * HOUR, 20).await.unwrap();
-        batches.push(purged);
-        if purged == 0 {
-            break;
-        }
+    for _ in 0..4 {
+        batches.push(keys.purge(24 * HOUR, 20).await.unwrap());
     }
     assert_eq!(batches, [20, 20, 10, 0]);
     let mut names: Vec<_> = keys.list(KeyFilter::new(), 100, None).await.unwrap().keys;
