@@ -169,11 +169,11 @@ async fn a_start_with_nul_finds_nothing_and_does_not_reach_the_store() {
     let store = Arc::new(FaultyStore::new(MemoryKeyStore::new(Standard::schema())));
     let keys = Keys::builder_over(store.clone()).build();
     for call in [Call::List, Call::Count] {
-        store.next(call, Fault::Unavailable);
+        store.fail_next(call, Fault::Unavailable);
     }
     let filter = KeyFilter::new().starting_with("ac\0me");
     let page = keys.list(filter.clone(), 10, None).await.unwrap();
     assert!(page.keys.is_empty() && page.next.is_none());
     assert_eq!(keys.count(filter).await.unwrap(), 0);
-    assert!(store.faults().is_empty());
+    assert!(store.faults_met().is_empty());
 }
