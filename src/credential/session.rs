@@ -185,6 +185,9 @@ pub enum SessionError {
     /// It is the session of another account than the owner's.
     #[error("the session belongs to another account")]
     Mismatch,
+    /// It is the session that is stored already.
+    #[error("this session is stored already")]
+    AlreadyStored,
     /// Its tokens are bound to another key than its own: sending them would end it.
     #[error("the session's tokens are bound to another key")]
     OtherKey,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -208,7 +209,7 @@ impl Exchange {
             TokenOutcome::UseNonce => self.later(None, None, None),
             TokenOutcome::Ended { cause, error } => {
                 tracing::error!(event = "credential.ended", owner = %self.owner, ?cause, answer = %error);
-                ended(EndReason::InvalidGrant)
+                ended(EndReason::of(cause))
             }
             TokenOutcome::Unacceptable { reason, .. } => {
                 tracing::error!(event = "credential.unacceptable", owner = %self.owner, %reason);
@@ -277,6 +278,7 @@ impl Exchange {
                         resource_server: means.opened.resource_server.clone(),
                         nonce: means.opened.nonce.load_full().into(),
                         generation,
+                        was_refused: AtomicBool::new(false),
                     });
                     self.slot.keep(&opened);
                     return Ok(opened);

@@ -34,6 +34,7 @@ pub use counters::CredentialCounters;
 pub use error::CredentialsError;
 pub use opened::AccessToken;
 pub use reseal::{ResealProgress, Resealed};
+pub use session::RevokedCredential;
 pub use sweep::{RefreshProgress, RefreshReport};
 pub use transport::{Transport, TransportAnswer, TransportError};
 

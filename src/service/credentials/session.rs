@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credential::{
-    Attempt, ClientAuthentication, CredentialHead, CredentialRecord, KeyBinding, OAuthSession, RevocationAnswer,
-    RevocationOutcome, RevocationRequest, SessionError, StoredSecrets, TokenType,
+    Attempt, ClientAuthentication, CredentialHead, CredentialRecord, KeyBinding, LONGEST_LEASE, OAuthSession,
+    RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError, StoredSecrets, TokenType,
 };
 use crate::key::OwnerId;
 use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, REFRESH_TOKEN};
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
-use crate::store::credentials::{Over, PutRequest};
+use crate::store::credentials::{Claim, ClaimRequest, Over, PutRequest};
 use crate::visible::Causes;
 
 /// For how long atproto's servers keep the sessions of a public client, however often they are refreshed.
@@ -27,9 +27,13 @@ impl Credentials {
     /// began for a public client, and two years for a confidential one.
     ///
     /// # Errors
+    /// [`SessionError::AlreadyStored`] when it is the very session that stands there, whose refresh token may be on its way;
     /// [`SessionError::OtherKey`], [`CredentialsError::NoSealKeys`], and [`StoreError::Conflict`](crate::store::StoreError::Conflict) when
     /// another credential stands there.
     pub async fn put(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<(), CredentialsError> {
+        if over != Over::Nothing {
+            self.shared.require_another(owner, &session).await?;
+        }
         let record = self.prepare(owner, session)?;
         self.shared.store.put(&PutRequest::new(record, self.now()).over(over)).await?;
         self.shared.slots.remove(owner);
@@ -88,7 +92,8 @@ impl Credentials {
     }
 
     /// Removes the credential of `owner` from the store, and leaves the session as it is at its server. `false` when there is
-    /// none.
+    /// none. What is being refreshed at the moment is gone too. Other processes hand out a token that they know for as long as
+    /// it lives.
     ///
     /// # Errors
     /// [`CredentialsError::Store`] when the store could not answer.
@@ -102,31 +107,61 @@ impl Credentials {
     }
 
     /// Ends the session of `owner` at its server (RFC 7009), and removes the credential from the store. It is removed as well
-    /// when the server could not be told: the second value says whether it was.
+    /// when the server could not be told.
     ///
     /// # Errors
+    /// [`CredentialsError::Busy`] while it is being refreshed, as nobody knows which tokens the server takes then; ask again.
     /// [`CredentialsError::Store`] when the store could not answer.
-    pub async fn revoke(&self, owner: &OwnerId) -> Result<(bool, bool), CredentialsError> {
-        let told = match self.shared.tell_of_revocation(owner).await {
-            Ok(told) => told,
-            Err(CredentialsError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
-                false
-            }
-        };
-        Ok((self.wipe(owner).await?, told))
+    pub async fn revoke(&self, owner: &OwnerId) -> Result<RevokedCredential, CredentialsError> {
+        let at = self.now();
+        let until = at.saturating_add(self.shared.settings.exchange_timeout.saturating_mul(3).min(LONGEST_LEASE));
+        let server_was_told =
+            match self.shared.store.claim(&ClaimRequest::new(owner.clone(), at, until).decided()).await? {
+                Claim::Gone => return Ok(RevokedCredential { was_there: false, server_was_told: false }),
+                Claim::Lost(record) if record.head.is_leased(at) => return Err(CredentialsError::Busy { until }),
+                Claim::Lost(_) => false,
+                Claim::Won(record) => match self.shared.tell_of_revocation(&record).await {
+                    Ok(told) => told,
+                    Err(error) => {
+                        tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
+                        false
+                    }
+                },
+            };
+        Ok(RevokedCredential { was_there: self.wipe(owner).await?, server_was_told })
     }
 }
 
+/// What became of a credential that was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokedCredential {
+    /// Whether there was one. There is none now.
+    pub was_there: bool,
+    /// Whether its server has confirmed that the session is over. Otherwise it goes on there until it expires.
+    pub server_was_told: bool,
+}
+
 impl Shared {
+    /// A session that stands there already is not stored once more: a refresh token that is on its way would count as one
+    /// that nobody has sent.
+    async fn require_another(&self, owner: &OwnerId, session: &OAuthSession) -> Result<(), CredentialsError> {
+        let Some(record) = self.store.get(owner).await? else { return Ok(()) };
+        let Some(stored) = &record.secrets.refresh_token else { return Ok(()) };
+        // What does not open is not the same, as far as anybody can tell.
+        let Ok(stored) = self.open(owner, REFRESH_TOKEN, stored) else { return Ok(()) };
+        match &session.refresh_token {
+            Some(new) if new.expose_secret() == stored.expose_secret() => Err(SessionError::AlreadyStored.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the server knows that the session is over.
-    async fn tell_of_revocation(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
-        let Some(record) = self.store.get(owner).await? else { return Ok(false) };
+    async fn tell_of_revocation(&self, record: &CredentialRecord) -> Result<bool, CredentialsError> {
         let Some(endpoint) = record.head.revocation_endpoint.as_deref().and_then(|url| url.parse().ok()) else {
             return Ok(false);
         };
-        let means = self.means(&record)?;
+        let means = self.means(record)?;
         let mut nonce = means.nonce.clone();
         for _ in 0..2 {
             let mut request =

@@ -30,10 +30,18 @@ impl Slots {
     }
 
     /// Forgets a token of this generation.
-    pub(super) fn remove_generation(&self, owner: &OwnerId, generation: u64) {
+    pub(super) fn forget_generation(&self, owner: &OwnerId, generation: u64) {
         if let Some(slot) = self.0.pin().get(owner) {
             slot.opened.rcu(|known| known.clone().filter(|known| known.generation != generation));
         }
+    }
+
+    /// Drops the slots of tokens that have expired and that nobody is refreshing.
+    pub(super) fn forget_expired(&self, now: Timestamp) {
+        self.0.pin().retain(|_, slot| {
+            let is_good = slot.opened.load().as_ref().is_some_and(|opened| opened.is_good_until(now));
+            is_good || slot.pause(now).is_some() || slot.flight.try_lock().is_err()
+        });
     }
 
     pub(super) fn remove(&self, owner: &OwnerId) {
