@@ -5,6 +5,8 @@
 mod conformance;
 pub(crate) mod double;
 mod exchange;
+#[cfg(all(feature = "reqwest", feature = "testkit"))]
+mod http;
 mod refresh;
 mod resource;
 #[cfg(feature = "testkit")]

@@ -68,7 +68,7 @@ async fn everything_is_sealed_anew_while_it_is_refreshed_and_the_old_key_can_go(
     let next = builder(&store, &world.clock, 3).seal_keys(rotated()).build();
     let refreshers = owners.iter().take(10).cloned().map(|owner| {
         let next = next.clone();
-        tokio::runtime::Handle::current().spawn(async move { next.refresh(&owner).await })
+        Handle::current().spawn(async move { next.refresh(&owner).await })
     });
     let refreshers: Vec<_> = refreshers.collect();
     let mut seen = 0;
