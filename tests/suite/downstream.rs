@@ -50,6 +50,20 @@ fn ciphers_come_with_the_feature_that_needs_them_alone() {
     assert_eq!(drivers(&packages("seal")), [""; 0]);
 }
 
+/// One provider of cryptography for TLS, the one that sqlx has, and no client where only calls are signed.
+#[test]
+fn clients_and_tls_come_with_the_feature_that_needs_them_alone() {
+    let found = |features: &str| -> Vec<String> {
+        let is_client =
+            |name: &String| ["aws-lc-rs", "hyper", "native-tls", "reqwest", "ring", "rustls"].contains(&name.as_str());
+        packages(features).into_iter().filter(is_client).collect()
+    };
+    assert_eq!(found("credentials"), [""; 0]);
+    assert_eq!(found("tower"), [""; 0]);
+    assert_eq!(found("reqwest"), ["hyper", "reqwest", "ring", "rustls"]);
+    assert_eq!(drivers(&packages("reqwest")), [""; 0]);
+}
+
 #[test]
 fn either_engine_comes_without_the_other() {
     assert_eq!(drivers(&packages("sqlite")), ["libsqlite3-sys", "rusqlite"]);

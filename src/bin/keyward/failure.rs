@@ -162,6 +162,27 @@ impl From<MigrateError> for Failure {
     }
 }
 
+#[cfg(feature = "reqwest")]
+impl Failure {
+    /// A failure of the kind that `made` makes, with everything behind it.
+    pub(crate) fn from_chain(error: &(dyn Error + 'static), made: impl FnOnce(String) -> Self) -> Self {
+        made(chain(error))
+    }
+
+    /// With the commands about the tables of credentials where it names those about the tables of keys.
+    pub(crate) fn about_credentials(self) -> Self {
+        let message = ["check", "migrate"].iter().fold(self.message, |message, command| {
+            message.replace(&format!("keyward {command}"), &format!("keyward credential {command}"))
+        });
+        Self { message, ..self }
+    }
+
+    /// An error and everything behind it, in one line.
+    pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+        chain(error)
+    }
+}
+
 /// An error and everything behind it, in one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut message = error.to_string();

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credential::{
-    Attempt, ClientAuthentication, CredentialHead, CredentialRecord, KeyBinding, LONGEST_LEASE, OAuthSession,
-    RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError, StoredSecrets, TokenType,
+    Attempt, ClientAuthentication, ClientId, CredentialHead, CredentialRecord, CredentialState, Endpoint, KeyBinding,
+    LONGEST_LEASE, OAuthSession, RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError, StoredSecrets,
+    TokenType,
 };
-use crate::key::OwnerId;
+use crate::key::{Defect, OwnerId};
+use crate::secret::Secret;
 use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, REFRESH_TOKEN};
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
 use crate::store::credentials::{Claim, ClaimRequest, Over, PutRequest};
@@ -89,6 +91,50 @@ impl Credentials {
         head.expires_at = session.expires_at;
         head.nonces = session.nonces.clone();
         Ok(head)
+    }
+
+    /// The session of `owner` in clear, for moving it to another service. Whoever refreshes it first ends it for the other:
+    /// [`wipe`](Self::wipe) it here before it is used there.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Busy`] while it is being refreshed, [`CredentialsError::Uncertain`] and
+    /// [`CredentialsError::NeedsAuthorization`] where there is no session to move; otherwise as
+    /// [`access_token`](Self::access_token).
+    pub async fn export(&self, owner: &OwnerId) -> Result<OAuthSession, CredentialsError> {
+        let record = self.shared.store.get(owner).await?.ok_or(CredentialsError::NotFound)?;
+        let opened = self.shared.open_token(&record)?;
+        let CredentialRecord { head, secrets } = record;
+        let now = self.now();
+        match head.state {
+            CredentialState::Ended { reason, .. } => return Err(CredentialsError::NeedsAuthorization(reason)),
+            _ if head.is_leased(now) => return Err(CredentialsError::Busy { until: head.lease_until.unwrap_or(now) }),
+            CredentialState::Sent { at: since } | CredentialState::Uncertain { since } => {
+                return Err(CredentialsError::Uncertain { since });
+            }
+            CredentialState::Active => {}
+        }
+        let defect = |column| CredentialsError::Defect(Defect::new(self.shared.store.schema(), column));
+        let copy = |secret: &Secret| Secret::new(secret.expose_secret().to_owned());
+        let client_id = ClientId::new(head.client_id).map_err(|_| defect("client_id"))?;
+        let token_endpoint = Endpoint::new(head.token_endpoint).map_err(|_| defect("token_endpoint"))?;
+        let mut session = OAuthSession::new(client_id, head.issuer, token_endpoint, copy(&opened.token));
+        let revocation_endpoint = head.revocation_endpoint.map(Endpoint::new).transpose();
+        session.revocation_endpoint = revocation_endpoint.map_err(|_| defect("revocation_endpoint"))?;
+        if let Some(refresh_token) = &secrets.refresh_token {
+            session.refresh_token = Some(copy(&*self.shared.open(owner, REFRESH_TOKEN, refresh_token)?));
+        }
+        session.dpop_key = opened.dpop.as_ref().map(|(key, _)| key.clone());
+        session.client_key_id = head.client_key_id;
+        session.subject = head.subject;
+        session.resource_server = head.resource_server;
+        session.scopes = head.scopes;
+        session.session_id = head.session_id;
+        session.started_at = head.session_started_at;
+        session.ends_at = head.session_ends_at;
+        session.expires_at = head.expires_at;
+        session.nonces = head.nonces;
+        tracing::warn!(event = "credential.exported", %owner);
+        Ok(session)
     }
 
     /// Removes the credential of `owner` from the store, and leaves the session as it is at its server. `false` when there is

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward::Secret;
 use keyward::credential::{
-    ClientAuthentication, ClientId, CoordinateForm, DpopKey, Endpoint, EndReason, OAuthClient, OAuthSession,
+    ClientAuthentication, ClientId, CoordinateForm, DpopKey, EndReason, Endpoint, OAuthClient, OAuthSession,
 };
 use keyward::key::OwnerId;
 use keyward::service::CredentialsError;
@@ -19,7 +19,7 @@ pub(crate) async fn run(rounds: u32) -> Outcome {
     let secret = |text: &str| Arc::new(Secret::new(text.to_owned()));
     let clients = [
         OAuthClient::public(ClientId::new("public")?),
-        OAuthClient::new(ClientId::new("basic")?, ClientAuthentication::SecretBasic(secret("se:cr+et%/ü"))),
+        OAuthClient::new(ClientId::new("basic")?, ClientAuthentication::SecretBasic(secret("se:cr+et%/~ se:cr+et%/ü="))),
         OAuthClient::new(ClientId::new("post")?, ClientAuthentication::SecretPost(secret("secret"))),
     ];
     let world = World::new(clients).await?;
@@ -31,7 +31,8 @@ pub(crate) async fn run(rounds: u32) -> Outcome {
         let spent = refresh_token.clone();
         let make = |refresh_token: String| -> Result<OAuthSession, crate::world::Failure> {
             let endpoint = Endpoint::new(format!("{ISSUER}/token"))?;
-            let mut session = OAuthSession::new(ClientId::new(client)?, ISSUER, endpoint, Secret::new("none yet".to_owned()));
+            let mut session =
+                OAuthSession::new(ClientId::new(client)?, ISSUER, endpoint, Secret::new("none yet".to_owned()));
             session.refresh_token = Some(Secret::new(refresh_token));
             session.dpop_key = is_bound.then(|| key.clone());
             Ok(session)

@@ -1,28 +1,27 @@
 //! The atproto PDS.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use keyward::Timestamp;
-use keyward::credential::{ClientAuthentication, ClientId, ClientKey, DpopKey, EndReason, OAuthClient, OAuthSession, SessionError};
+use keyward::credential::{
+    ClientAuthentication, ClientId, ClientKey, DpopKey, EndReason, OAuthClient, OAuthSession, SessionError,
+};
 use keyward::key::OwnerId;
 use keyward::service::{AfterAnswer, Credentials, CredentialsError};
 use keyward::store::credentials::Over;
+use keyward::{Clock as _, SystemClock};
 use tokio::runtime::Handle;
 
-use crate::world::{Failure, World, fetch};
+use crate::world::{Failure, World, client, fetch};
 use crate::{Outcome, expect};
 
-const PUBLIC: &str =
-    "http://localhost/?redirect_uri=http%3A%2F%2F127.0.0.1%2F&scope=atproto+transition%3Ageneric";
+const PUBLIC: &str = "http://localhost/?redirect_uri=http%3A%2F%2F127.0.0.1%2F&scope=atproto+transition%3Ageneric";
 const CONFIDENTIAL: &str = "https://app.example/client.json";
 
 pub(crate) async fn run(rounds: u32, pause: Duration) -> Outcome {
     let key = DpopKey::from_multibase(fetch("http://localhost:2590/client-key").await?.trim())?;
     let confidential = ClientAuthentication::PrivateKeyJwt(ClientKey::new(key, "key-1")?);
-    let clients = [
-        OAuthClient::public(ClientId::new(PUBLIC)?),
-        OAuthClient::new(ClientId::new(CONFIDENTIAL)?, confidential),
-    ];
+    let clients =
+        [OAuthClient::public(ClientId::new(PUBLIC)?), OAuthClient::new(ClientId::new(CONFIDENTIAL)?, confidential)];
     let world = World::new(clients).await?;
     let credentials = world.credentials()?;
     for query in ["", "?confidential=1", "?shape=padded", "?shape=unpadded", "?shape=unpadded&confidential=1"] {
@@ -44,7 +43,7 @@ pub(crate) async fn run(rounds: u32, pause: Duration) -> Outcome {
 
 async fn session(query: &str) -> Result<OAuthSession, Failure> {
     let json = fetch(&format!("http://localhost:2590/session{query}")).await?;
-    Ok(OAuthSession::from_indigo_json(&json, None, Timestamp::from(SystemTime::now()))?)
+    Ok(OAuthSession::from_indigo_json(&json, None, SystemClock.now())?)
 }
 
 async fn sign_in(credentials: &Credentials, query: &str) -> Result<OwnerId, Failure> {
@@ -59,7 +58,7 @@ async fn call(credentials: &Credentials, owner: &OwnerId) -> Result<u16, Failure
     let url = "http://localhost:2583/xrpc/com.atproto.server.getSession";
     for is_last in [false, true] {
         let signed = credentials.authorize(owner, "GET", url).await?;
-        let mut request = reqwest::Client::new().get(url).header("Authorization", signed.authorization.expose_secret());
+        let mut request = client()?.get(url).header("Authorization", signed.authorization.expose_secret());
         if let Some(proof) = &signed.proof {
             request = request.header("DPoP", proof.expose_secret());
         }
@@ -97,16 +96,18 @@ async fn a_spent_token(world: &World) -> Outcome {
     let (one, other) = (world.credentials()?, World::new(world.clients()).await?);
     let copy = other.credentials()?;
     let json = fetch("http://localhost:2590/session").await?;
-    let read = || OAuthSession::from_indigo_json(&json, None, Timestamp::from(SystemTime::now()));
+    let read = || OAuthSession::from_indigo_json(&json, None, SystemClock.now());
     let owner = OwnerId::new(read()?.subject.unwrap_or_default())?;
     one.put(&owner, read()?, Over::Nothing).await?;
     copy.put(&owner, read()?, Over::Nothing).await?;
     one.refresh(&owner).await?;
     let error = copy.refresh(&owner).await.err();
-    let is_end = matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
+    let is_end =
+        matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
     expect(is_end, format!("a spent token is the end, not {error:?}"))?;
     let error = one.refresh(&owner).await.err();
-    let is_end = matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
+    let is_end =
+        matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
     expect(is_end, format!("it ends the session of both, not {error:?}"))?;
     println!("pds a spent token: reported as the end of the session");
     Ok(())
@@ -123,7 +124,8 @@ async fn a_lost_answer(world: &World) -> Outcome {
     let error = credentials.refresh(&owner).await.err();
     expect(matches!(error, Some(CredentialsError::Uncertain { .. })), format!("it stays uncertain, not {error:?}"))?;
     let error = credentials.retry_uncertain(&owner).await.err();
-    let is_end = matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
+    let is_end =
+        matches!(error, Some(CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)));
     expect(is_end, format!("the server says that it was spent, not {error:?}"))?;
     println!("pds a lost answer: uncertain, and the end once somebody decided to try");
     Ok(())
@@ -148,7 +150,7 @@ async fn an_end(credentials: &Credentials) -> Outcome {
     expect(call(credentials, &owner).await? == 200, "the session is alive")?;
     let revoked = credentials.revoke(&owner).await?;
     expect(revoked.was_there && revoked.server_was_told, "it is revoked and wiped")?;
-    let answer = reqwest::Client::new().get("http://localhost:2583/xrpc/com.atproto.server.getSession");
+    let answer = client()?.get("http://localhost:2583/xrpc/com.atproto.server.getSession");
     let answer = answer.header("Authorization", format!("DPoP {}", token.expose_secret())).send().await?;
     expect(answer.status() == 401, "the token is dead")?;
     println!("pds a revocation: the session is over there, and gone here");

@@ -3,16 +3,16 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::credential::{OAuthClient, TokenRequest};
-use keyward::http::ReqwestTransport;
+use keyward::http::{ReqwestTransport, client_builder};
 use keyward::seal::{SealKey, SealKeys};
-use keyward::service::{Credentials, Transport, TransportAnswer, TransportError};
+use keyward::service::{Credentials, CredentialsBuilder, Transport, TransportAnswer, TransportError};
 use keyward::sql::{OwnCredentials, SqlCredentialStore};
 use keyward::store::credentials::CredentialStore;
-use keyward::{Sqlite, Timestamp};
+use keyward::{Clock as _, Sqlite, SystemClock};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -48,7 +48,7 @@ impl World {
         let directory = tempfile::tempdir()?;
         let engine = Sqlite::open(directory.path().join("peers.db"))?;
         let store = SqlCredentialStore::open(&engine, OwnCredentials::new()).await?;
-        store.migrate(Timestamp::from(SystemTime::now())).await?;
+        store.migrate(SystemClock.now()).await?;
         let transport = Arc::new(Losing { inner: ReqwestTransport::new()?, loses: AtomicBool::new(false) });
         Ok(Self { store: Arc::new(store), transport, clients: clients.into(), _directory: directory })
     }
@@ -58,7 +58,7 @@ impl World {
         let keys = SealKeys::new("peers".parse()?, SealKey::from_bytes(&[5; 32])?);
         let (store, transport) = (Arc::clone(&self.store), Arc::clone(&self.transport));
         let builder = Credentials::builder_over(store, transport, Handle::current()).seal_keys(keys);
-        Ok(self.clients.iter().cloned().fold(builder, |builder, client| builder.client(client)).build())
+        Ok(self.clients.iter().cloned().fold(builder, CredentialsBuilder::client).build())
     }
 
     pub(crate) fn clients(&self) -> Vec<OAuthClient> {
@@ -70,8 +70,12 @@ impl World {
     }
 }
 
+pub(crate) fn client() -> Result<reqwest::Client, Failure> {
+    Ok(client_builder().build()?)
+}
+
 pub(crate) async fn fetch(url: &str) -> Result<String, Failure> {
-    Ok(reqwest::get(url).await?.error_for_status()?.text().await?)
+    Ok(client()?.get(url).send().await?.error_for_status()?.text().await?)
 }
 
 /// A server takes a moment to start, and npm some minutes.

@@ -7,6 +7,8 @@ pub(crate) mod double;
 mod exchange;
 #[cfg(feature = "testkit")]
 mod faulty;
+#[cfg(all(feature = "reqwest", feature = "testkit"))]
+mod http;
 mod refresh;
 mod resource;
 #[cfg(feature = "testkit")]

@@ -28,7 +28,7 @@ use transport::Tcp;
 
 /// The same seconds for the service and for the server.
 #[derive(Clone, Debug)]
-pub(super) struct Seconds(Arc<AtomicI64>);
+pub(in crate::credentials) struct Seconds(Arc<AtomicI64>);
 
 impl Seconds {
     fn start() -> Self {
@@ -51,27 +51,27 @@ impl Clock for Seconds {
 }
 
 /// A server, a store, and credentials over both.
-pub(super) struct World {
-    pub(super) double: Double,
-    pub(super) clock: Seconds,
-    pub(super) store: Arc<dyn CredentialStore>,
-    pub(super) credentials: Credentials,
+pub(in crate::credentials) struct World {
+    pub(in crate::credentials) double: Double,
+    pub(in crate::credentials) clock: Seconds,
+    pub(in crate::credentials) store: Arc<dyn CredentialStore>,
+    pub(in crate::credentials) credentials: Credentials,
 }
 
-pub(super) fn seal_keys() -> SealKeys {
+pub(in crate::credentials) fn seal_keys() -> SealKeys {
     SealKeys::new("first".parse().unwrap(), SealKey::from_bytes(&[7; 32]).unwrap())
 }
 
-pub(super) fn owner(name: &str) -> OwnerId {
+pub(in crate::credentials) fn owner(name: &str) -> OwnerId {
     OwnerId::new(name).unwrap()
 }
 
 impl World {
-    pub(super) fn in_memory() -> Self {
+    pub(in crate::credentials) fn in_memory() -> Self {
         Self::over(Arc::new(MemoryCredentialStore::new()))
     }
 
-    pub(super) fn over(store: Arc<dyn CredentialStore>) -> Self {
+    pub(in crate::credentials) fn over(store: Arc<dyn CredentialStore>) -> Self {
         let clock = Seconds::start();
         let seconds = clock.clone();
         let double = Double::start(move || seconds.get());
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Credentials as another process would have them, over a store of its own.
-    pub(super) fn another_process(&self, store: &Arc<dyn CredentialStore>, seed: u64) -> Credentials {
+    pub(in crate::credentials) fn another_process(&self, store: &Arc<dyn CredentialStore>, seed: u64) -> Credentials {
         builder(store, &self.clock, seed).build()
     }
 
@@ -90,14 +90,14 @@ impl World {
     }
 
     /// Signs an account in, and stores its session.
-    pub(super) async fn sign_in(&self, did: &str) -> OwnerId {
+    pub(in crate::credentials) async fn sign_in(&self, did: &str) -> OwnerId {
         let owner = owner(did);
         self.credentials.put(&owner, self.session(did, &key()), Over::Anything).await.unwrap();
         owner
     }
 
     /// A new session of an account.
-    pub(super) fn session(&self, did: &str, key: &DpopKey) -> OAuthSession {
+    pub(in crate::credentials) fn session(&self, did: &str, key: &DpopKey) -> OAuthSession {
         let tokens = self.double.sign_in(did, CLIENT, Some(&key.thumbprint(CoordinateForm::Padded)));
         let Tokens { access_token, refresh_token } = tokens;
         let endpoint = Endpoint::new(self.double.token_endpoint()).unwrap();
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Whether a token is the one that the server takes now.
-    pub(super) fn is_live(&self, did: &str, token: &str) -> bool {
+    pub(in crate::credentials) fn is_live(&self, did: &str, token: &str) -> bool {
         self.double.current(did).is_some_and(|tokens| tokens.access_token == token)
     }
 }
