@@ -8,7 +8,7 @@ const common = { grant_types: ['authorization_code', 'refresh_token'], response_
 const provider = new Provider(issuer, {
   clients: [
     { client_id: 'public', token_endpoint_auth_method: 'none', ...common },
-    { client_id: 'basic', client_secret: 'se:cr+et%/~ se:cr+et%/ü=', token_endpoint_auth_method: 'client_secret_basic', ...common },
+    { client_id: 'basic', client_secret: 'se:cr+et%/~&=', token_endpoint_auth_method: 'client_secret_basic', ...common },
     { client_id: 'post', client_secret: 'secret', token_endpoint_auth_method: 'client_secret_post', ...common },
   ],
   features: { dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32), requireNonce: () => true }, revocation: { enabled: true }, devInteractions: { enabled: false } },

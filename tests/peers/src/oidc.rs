@@ -19,7 +19,7 @@ pub(crate) async fn run(rounds: u32) -> Outcome {
     let secret = |text: &str| Arc::new(Secret::new(text.to_owned()));
     let clients = [
         OAuthClient::public(ClientId::new("public")?),
-        OAuthClient::new(ClientId::new("basic")?, ClientAuthentication::SecretBasic(secret("se:cr+et%/~ se:cr+et%/ü="))),
+        OAuthClient::new(ClientId::new("basic")?, ClientAuthentication::SecretBasic(secret("se:cr+et%/~&="))),
         OAuthClient::new(ClientId::new("post")?, ClientAuthentication::SecretPost(secret("secret"))),
     ];
     let world = World::new(clients).await?;
