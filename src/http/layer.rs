@@ -164,9 +164,9 @@ where
     C: Service<Request<B>, Response = Response<A>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Send,
-    R: RepeatBody<B> + Clone + Send + Sync + 'static,
-    B: Send + Sync + 'static,
-    A: Send + Sync,
+    R: RepeatBody<B> + Clone + Send + 'static,
+    B: Send + 'static,
+    A: Send,
 {
     type Response = Response<A>;
     type Error = CallError<C::Error>;
@@ -194,9 +194,9 @@ where
     C: Service<Request<B>, Response = Response<A>> + Send,
     C::Future: Send,
     C::Error: Send,
-    R: RepeatBody<B> + Send + Sync,
-    B: Send + Sync,
-    A: Send + Sync,
+    R: RepeatBody<B> + Send,
+    B: Send,
+    A: Send,
 {
     let SignCalls { credentials, owner, repeat } = layer;
     let named = request.extensions_mut().remove::<OnBehalfOf>().map(|OnBehalfOf(owner)| owner);
@@ -205,7 +205,8 @@ where
     loop {
         let authorization = credentials.sign(&owner, &mut request).await?;
         let response = client.call(request).await.map_err(CallError::Client)?;
-        let after = credentials.answered_by(&owner, &authorization, &response).await;
+        let answered = credentials.answered_by(&owner, &authorization, &response);
+        let after = answered.await;
         match (after, again.take()) {
             (AfterAnswer::SendAgain, Some(next)) => request = next,
             _ => return Ok(response),

@@ -19,7 +19,7 @@ impl Credentials {
     ///
     /// # Errors
     /// As [`authorize`](Self::authorize). Nothing has been changed then.
-    pub async fn sign<B: Sync>(
+    pub async fn sign<B: Send>(
         &self,
         owner: &OwnerId,
         request: &mut Request<B>,
@@ -31,14 +31,15 @@ impl Credentials {
 
     /// Takes from an answer to a [signed](Self::sign) request what it says about the token; see
     /// [`answered`](Self::answered).
-    pub async fn answered_by<B: Sync>(
-        &self,
-        owner: &OwnerId,
-        authorization: &Authorization,
+    pub fn answered_by<'a, B>(
+        &'a self,
+        owner: &'a OwnerId,
+        authorization: &'a Authorization,
         response: &Response<B>,
-    ) -> AfterAnswer {
-        let headers: AnswerHeaders = response.headers().iter().collect();
-        self.answered(owner, authorization, response.status().as_u16(), &headers).await
+    ) -> impl Future<Output = AfterAnswer> + Send + use<'a, B> {
+        let (status, headers) = (response.status().as_u16(), response.headers().iter().collect::<AnswerHeaders>());
+        // Without the response, whose body need not be one that tasks can share.
+        async move { self.answered(owner, authorization, status, &headers).await }
     }
 }
 

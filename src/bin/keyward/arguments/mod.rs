@@ -144,8 +144,8 @@ pub(crate) enum Command<S: CommandSchema> {
     },
     /// Print the program's manual page; `man COMMAND` prints that command's page
     Man {
-        /// The command that it describes; the whole program, unless set
-        command: Option<String>,
+        /// The command that it describes, such as `issue` or `credential token`; the whole program, unless set
+        command: Vec<String>,
     },
 }
 

@@ -110,7 +110,7 @@ impl<S: CommandSchema> Closed<S> {
             Command::Purge { older_than } => self.open().await?.purge(older_than).await?,
             Command::ScannerRules => without_database::scanner_rules::<S>(&self.settings, is_named)?,
             Command::Completions { shell } => without_database::completions(shell),
-            Command::Man { command } => without_database::manual(command.as_deref())?,
+            Command::Man { command } => without_database::manual(&command)?,
             #[cfg(feature = "reqwest")]
             Command::SealKey { id } => crate::credential::seal_key(id)?,
             #[cfg(feature = "reqwest")]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Empty, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -79,6 +80,20 @@ async fn a_body_that_cannot_be_had_twice_is_sent_once() {
     let mut client = once.layer(hyper());
     assert_eq!(client.call(post(&url)).await.unwrap().status(), 401, "it is handed through");
     assert_eq!(client.call(post(&url)).await.unwrap().status(), 200, "and its nonce is kept");
+}
+
+/// As web frameworks have them: bodies that tasks cannot share, and that cannot be cloned.
+#[tokio::test]
+async fn a_body_of_any_kind_is_had_twice_where_somebody_says_how() {
+    let world = World::in_memory();
+    let owner = world.sign_in(DID).await;
+    let empty = || UnsyncBoxBody::new(Empty::<&[u8]>::new());
+    let repeat = move |_: &UnsyncBoxBody<_, _>| Some(empty());
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let mut client = SignCalls::new(world.credentials.clone()).owner(owner).repeat_body(repeat).layer(client);
+    let request = Request::get(world.double.resource("com.example.method")).body(empty()).unwrap();
+    let called = tokio::task::JoinSet::from_iter([client.call(request)]).join_all().await;
+    assert_eq!(called[0].as_ref().unwrap().status(), 200);
 }
 
 #[tokio::test]
