@@ -86,6 +86,18 @@ impl<E> Script<E> {
 }
 
 impl<E> Script<E> {
+    /// Scripts without a lock as one: all of them happen, or none. Beside it, which count of the outcome belongs to the first
+    /// step of each.
+    pub(crate) fn together(scripts: impl IntoIterator<Item = Self>) -> (Self, Vec<usize>) {
+        let (mut steps, mut firsts, mut counts) = (Vec::new(), Vec::new(), 0);
+        for script in scripts {
+            firsts.push(counts);
+            counts += script.steps.iter().filter(|step| matches!(step, Step::Statement { .. })).count();
+            steps.extend(script.steps);
+        }
+        (Self::new(steps), firsts)
+    }
+
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be
     /// of no use to anybody.
     pub(crate) fn only_while_awaited(self) -> Self {
