@@ -7,8 +7,9 @@ use crate::time::Timestamp;
 
 /// How far the refresh of a credential has come.
 ///
-/// A refresh token is good for one use. So the state is written before a request leaves, and only one of three things
-/// takes it back: the new tokens, an answer which says that nothing was spent, or somebody's decision.
+/// A refresh token is good for one use. So the state is written before a request leaves, and only the new tokens take it
+/// back, or an answer which says that nothing was spent. Somebody's decision sends what is uncertain once more; that the
+/// second request spent nothing does not say so of the first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case", tag = "name"))]
 #[non_exhaustive]

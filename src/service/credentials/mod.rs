@@ -8,12 +8,14 @@ mod exchange;
 mod in_flight;
 mod keep_fresh;
 mod opened;
+mod pair;
 mod reseal;
 mod seal;
 mod session;
 mod slot;
 mod sweep;
 mod transport;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;

@@ -159,21 +159,24 @@ impl Credentials {
     /// [`CredentialsError::Busy`] while it is being refreshed, as nobody knows which tokens the server takes then; ask again.
     /// [`CredentialsError::Store`] when the store could not answer.
     pub async fn revoke(&self, owner: &OwnerId) -> Result<RevokedCredential, CredentialsError> {
+        let gone = RevokedCredential { was_there: false, server_was_told: false };
+        let Some(found) = self.shared.store.get(owner).await? else { return Ok(gone) };
         let at = self.now();
         let until = at.saturating_add(self.shared.settings.exchange_timeout.saturating_mul(3).min(LONGEST_LEASE));
-        let server_was_told =
-            match self.shared.store.claim(&ClaimRequest::new(owner.clone(), at, until).decided()).await? {
-                Claim::Gone => return Ok(RevokedCredential { was_there: false, server_was_told: false }),
-                Claim::Lost(record) if record.head.is_leased(at) => return Err(CredentialsError::Busy { until }),
-                Claim::Lost(_) => false,
-                Claim::Won(record) => match self.shared.tell_of_revocation(&record).await {
-                    Ok(told) => told,
-                    Err(error) => {
-                        tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
-                        false
-                    }
-                },
-            };
+        // Also where nobody knows whether the refresh token was spent: a server confirms the end of a session that is over.
+        let claim = ClaimRequest::new(owner.clone(), at, until).decided(found.head.version);
+        let server_was_told = match self.shared.store.claim(&claim).await? {
+            Claim::Gone => return Ok(gone),
+            Claim::Lost(record) if record.head.is_leased(at) => return Err(CredentialsError::Busy { until }),
+            Claim::Lost(_) => false,
+            Claim::Won(record) => match self.shared.tell_of_revocation(&record).await {
+                Ok(told) => told,
+                Err(error) => {
+                    tracing::warn!(event = "credential.not_revoked", %owner, error = %Causes(&error));
+                    false
+                }
+            },
+        };
         Ok(RevokedCredential { was_there: self.wipe(owner).await?, server_was_told })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::credential::{CredentialHead, CredentialRecord};
+use crate::credential::{CredentialHead, CredentialRecord, CredentialState};
 use crate::key::OwnerId;
 use crate::sql::credentials::CredentialLayout;
 use crate::sql::credentials::layout::MADE;
@@ -76,6 +76,26 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         Ok(counts.of(MADE) > 0)
     }
 
+    /// Whether a conditional change was made, by what stands there afterwards: `is_done` says whether it shows the change, and
+    /// `is_due` whether it still meets the condition. A rule or a trigger of the host's that keeps the row as it was is an
+    /// error: nothing may be sent that was not written down, and no pair counts as stored that is not.
+    async fn change(
+        &self,
+        script: Script<StoreError>,
+        owner: &OwnerId,
+        is_done: impl FnOnce(&CredentialHead) -> bool,
+        is_due: impl FnOnce(&CredentialHead) -> bool,
+    ) -> Result<bool, StoreError> {
+        let (is_made, found) = self.run_and_get(script, owner).await?;
+        let is_suppressed = match found.map(|record| record.head) {
+            Some(head) if is_made => !is_done(&head),
+            // Versions and generations never come back, so it met the condition when the change was tried.
+            Some(head) => is_due(&head),
+            None => is_made,
+        };
+        if is_suppressed { Err(StoreError::Suppressed { table: L::TABLE }) } else { Ok(is_made) }
+    }
+
     /// Whether the script made its change, and what stands there afterwards.
     async fn run_and_get(
         &self,
@@ -131,7 +151,8 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
     }
 
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {
-        self.run(self.layout.put(request)?).await.map(|_| ())
+        let stored = |head: &CredentialHead| head.refreshed_at == Some(request.at);
+        self.change(self.layout.put(request)?, &request.record.head.owner, stored, |_| false).await.map(|_| ())
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
@@ -139,21 +160,34 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
         let script = self.layout.claim(request).only_while_awaited();
         Ok(match self.run_and_get(script, &request.owner).await? {
             (_, None) => Claim::Gone,
+            (true, Some(record)) if record.head.lease_until != Some(request.until) => {
+                return Err(StoreError::Suppressed { table: L::TABLE });
+            }
             (true, Some(record)) => Claim::Won(Box::new(record)),
             (false, Some(record)) => Claim::Lost(Box::new(record)),
         })
     }
 
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.mark(request).only_while_awaited()).await
+        let MarkRequest { version, at, .. } = *request;
+        let marked = |head: &CredentialHead| head.state == CredentialState::Sent { at } && head.version == version;
+        let due = |head: &CredentialHead| {
+            let is_unsent = matches!(head.state, CredentialState::Active | CredentialState::Uncertain { .. });
+            head.version == version && is_unsent && head.is_leased(at)
+        };
+        self.change(self.layout.mark(request).only_while_awaited(), &request.owner, marked, due).await
     }
 
     async fn save(&self, request: &SaveRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.save(request)?).await
+        let stored = |head: &CredentialHead| head.generation > request.generation;
+        let due = |head: &CredentialHead| head.generation == request.generation;
+        self.change(self.layout.save(request)?, &request.owner, stored, due).await
     }
 
     async fn release(&self, request: &ReleaseRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.release(request)).await
+        let ended = |head: &CredentialHead| head.version > request.version;
+        let due = |head: &CredentialHead| head.version == request.version && head.lease_until.is_some();
+        self.change(self.layout.release(request), &request.owner, ended, due).await
     }
 
     async fn note_nonces(&self, request: &NonceRequest) -> Result<bool, StoreError> {
@@ -162,6 +196,12 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
 
     async fn reseal(&self, request: &ResealRequest) -> Result<bool, StoreError> {
         self.run(self.layout.reseal(request)?).await
+    }
+
+    async fn reseal_all(&self, requests: &[ResealRequest]) -> Result<Vec<bool>, StoreError> {
+        let scripts = requests.iter().map(|request| self.layout.reseal(request)).collect::<Result<Vec<_>, _>>()?;
+        let counts = self.engine.run(Script::together(scripts)).await.map_err(interpret_script::<L>)?;
+        Ok(counts.each(MADE).map(|made| made > 0).collect())
     }
 
     async fn wipe(&self, owner: &OwnerId) -> Result<bool, StoreError> {

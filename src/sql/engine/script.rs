@@ -77,6 +77,12 @@ impl Counts {
         self.0.extend(name.map(|name| (name, rows)));
     }
 
+    /// The rows of each step of this name, in their order.
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "keys are counted together"))]
+    pub(crate) fn each(&self, name: &str) -> impl Iterator<Item = u64> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, rows)| *rows)
+    }
+
     /// The rows of all steps of this name; none where there was no such step.
     pub(crate) fn of(&self, name: &str) -> u64 {
         self.0.iter().filter(|(known, _)| *known == name).map(|(_, rows)| rows).sum()
@@ -110,6 +116,12 @@ impl<E> Script<E> {
     #[cfg(feature = "postgres")]
     pub(super) fn makes_tables(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Batch(_)))
+    }
+
+    /// Scripts without a lock as one: all of them happen, or none.
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "keys are changed one by one"))]
+    pub(crate) fn together(scripts: impl IntoIterator<Item = Self>) -> Self {
+        Self::new(scripts.into_iter().flat_map(|script| script.steps).collect::<Vec<_>>())
     }
 
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be

@@ -25,6 +25,7 @@ enum Fault {
     PutIgnoresTheGeneration,
     PutInsertsWhatIsNotThere,
     PutKeepsTheGeneration,
+    PutCountsFromOne,
     PutKeepsTheLease,
     PutKeepsTheState,
     PutLosesTheDpopKey,
@@ -35,6 +36,8 @@ enum Fault {
     ClaimKeepsTheVersion,
     ClaimTakesWhatWasSent,
     ClaimRefusesDecisions,
+    ClaimBelievesOldDecisions,
+    ClaimForgetsWhatWasSent,
     ClaimTakesEnded,
     ClaimTakesWithoutRefreshToken,
     LostClaimsAreGone,
@@ -50,6 +53,7 @@ enum Fault {
     SaveKeepsTheExpiry,
     SaveKeepsTheLease,
     SaveKeepsTheState,
+    SaveBelievesTheDead,
     ReleaseIgnoresTheVersion,
     ReleaseAlwaysActive,
     ReleaseLosesNonces,
@@ -86,6 +90,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (ClaimBelievesEveryClock, "a_lease_from_a_wrong_clock_keeps_nobody_away"),
     (ClaimKeepsTheVersion, "one_lease_at_a_time"),
     (ClaimTakesWhatWasSent, "what_was_sent_is_claimed_by_decision_only"),
+    (ClaimBelievesOldDecisions, "what_was_sent_is_claimed_by_decision_only"),
+    (ClaimForgetsWhatWasSent, "what_was_sent_is_claimed_by_decision_only"),
     (ClaimRefusesDecisions, "what_was_sent_is_claimed_by_decision_only"),
     (ClaimTakesEnded, "what_cannot_be_refreshed_is_not_claimed"),
     (ClaimTakesWithoutRefreshToken, "what_cannot_be_refreshed_is_not_claimed"),
@@ -101,6 +107,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (SaveForgetsScopes, "a_new_pair_takes_the_place_of_the_one_it_was_bought_with"),
     (SaveKeepsTheExpiry, "a_new_pair_takes_the_place_of_the_one_it_was_bought_with"),
     (SaveKeepsTheLease, "a_new_pair_takes_the_place_of_the_one_it_was_bought_with"),
+    (SaveBelievesTheDead, "a_pair_that_comes_late_is_not_lost"),
     (SaveKeepsTheState, "a_pair_that_comes_late_is_not_lost"),
     (ReleaseIgnoresTheVersion, "a_lease_is_ended_by_its_holder_alone"),
     (ReleaseAlwaysActive, "a_lease_is_ended_by_its_holder_alone"),
@@ -228,8 +235,9 @@ impl CredentialStore for Store {
             return Err(StoreError::Conflict);
         }
         let head = &mut record.head;
-        head.version = before.as_ref().map_or(0, |before| before.version) + 1;
-        head.generation = before.as_ref().map_or(0, |before| before.generation) + 1;
+        let first = if self.has(PutCountsFromOne) { 1 } else { request.first_version() };
+        head.version = before.as_ref().map_or(first, |before| before.version + 1);
+        head.generation = before.as_ref().map_or(first, |before| before.generation + 1);
         head.refreshed_at = Some(request.at);
         (head.state, head.lease_until) = (CredentialState::Active, None);
         if let Some(before) = before {
@@ -260,7 +268,9 @@ impl CredentialStore for Store {
         let Some(record) = rows.get_mut(&self.name(&request.owner)) else { return Ok(Claim::Gone) };
         let leased = self.is_leased(&record.head, request.at) && !self.has(ClaimIgnoresTheLease)
             || self.has(ClaimNeverEnds) && record.head.lease_until.is_some();
-        let decided = request.decided && !self.has(ClaimRefusesDecisions) || self.has(ClaimTakesWhatWasSent);
+        let decided = request.decided == Some(record.head.version) && !self.has(ClaimRefusesDecisions)
+            || request.decided.is_some() && self.has(ClaimBelievesOldDecisions)
+            || self.has(ClaimTakesWhatWasSent);
         let is_open = match record.head.state {
             CredentialState::Active => true,
             CredentialState::Ended { .. } => self.has(ClaimTakesEnded),
@@ -271,7 +281,12 @@ impl CredentialStore for Store {
             return Ok(if self.has(LostClaimsAreGone) { Claim::Gone } else { Claim::Lost(Box::new(record.clone())) });
         }
         record.head.version += u64::from(!self.has(ClaimKeepsTheVersion));
-        (record.head.lease_until, record.head.state) = (Some(request.until), CredentialState::Active);
+        record.head.lease_until = Some(request.until);
+        match record.head.state {
+            _ if self.has(ClaimForgetsWhatWasSent) => record.head.state = CredentialState::Active,
+            CredentialState::Sent { at: since } => record.head.state = CredentialState::Uncertain { since },
+            _ => {}
+        }
         Ok(Claim::Won(Box::new(record.clone())))
     }
 
@@ -280,7 +295,7 @@ impl CredentialStore for Store {
         let Some(CredentialRecord { head, .. }) = rows.get_mut(&self.name(&request.owner)) else { return Ok(false) };
         let holds = (head.version == request.version || self.has(MarkIgnoresTheVersion))
             && (head.is_leased(request.at) || self.has(MarkIgnoresTheEnd) && head.lease_until.is_some())
-            && (head.state == CredentialState::Active || self.has(MarkTwice));
+            && (!matches!(head.state, CredentialState::Sent { .. }) || self.has(MarkTwice));
         if holds {
             head.state = CredentialState::Sent { at: request.at };
             if !self.has(MarkKeepsTheLease) {
@@ -301,6 +316,7 @@ impl CredentialStore for Store {
         }
         (head.version, head.generation) = (head.version + 1, head.generation + 1);
         head.refreshed_at = Some(request.at);
+        let has_ended = matches!(head.state, CredentialState::Ended { .. }) && !self.has(SaveBelievesTheDead);
         if !self.has(SaveKeepsTheLease) {
             head.lease_until = None;
         }
@@ -308,7 +324,7 @@ impl CredentialStore for Store {
             head.state = CredentialState::Active;
         }
         if !self.has(SaveKeepsTheExpiry) {
-            head.expires_at = request.expires_at;
+            head.expires_at = if has_ended { Some(request.at) } else { request.expires_at };
         }
         head.scopes = match &request.scopes {
             None if self.has(SaveForgetsScopes) => keyward::key::Scopes::default(),

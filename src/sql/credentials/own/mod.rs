@@ -109,13 +109,14 @@ impl CredentialTables for OwnCredentials {
             resource_server.into(),
             mode.into(),
             generation.into(),
+            number(request.first_version()).into(),
         ];
         Ok(Script::new([Step::require(Statement::new(statements::PUT, arguments), StoreError::Conflict)]))
     }
 
     fn claim(&self, request: &ClaimRequest) -> Script<StoreError> {
         let ClaimRequest { owner: of, at, until, decided } = request;
-        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), i64::from(*decided).into()];
+        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), decided.map(number).into()];
         one(statements::CLAIM, arguments)
     }
 
