@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::ops::AddAssign;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyward::credential::CredentialState;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use tokio::time::Instant;
 
 use crate::place::Engine;
 use crate::world::{LEASE, Process, Told, World};

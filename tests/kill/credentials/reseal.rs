@@ -5,13 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyward::key::OwnerId;
 use keyward::seal::{SealNonce, SealedPlace};
 use keyward::service::Credentials;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
 
 use crate::child::{CLIENT, seal_keys, service};
 use crate::place::{Address, Engine};

@@ -211,8 +211,11 @@ async fn round(seed: u64) {
 fn no_interleaving_sends_a_token_twice_or_drops_a_pair() {
     let given = std::env::var("KEYWARD_MODEL").ok();
     let mut numbers = given.iter().flat_map(|given| given.split(',')).map(|number| number.parse::<u64>().unwrap());
-    let (first, rounds) = (numbers.next(), numbers.next());
-    for seed in first.unwrap_or(0)..first.unwrap_or(0) + rounds.unwrap_or(if first.is_some() { 1 } else { ROUNDS }) {
+    let (first, rounds) = match (numbers.next(), numbers.next()) {
+        (None, _) => (0, ROUNDS),
+        (Some(seed), rounds) => (seed, rounds.unwrap_or(1)),
+    };
+    for seed in first..first + rounds {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(round(seed))));
         assert!(done.is_ok(), "KEYWARD_MODEL={seed}");
