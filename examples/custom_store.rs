@@ -251,7 +251,7 @@ impl KeyStore for TicketStore {
                 written += 1;
             }
         }
-        Ok(Touched::rows(written))
+        Ok(Touched::written(written))
     }
 
     async fn history(&self, _id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

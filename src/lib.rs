@@ -61,6 +61,8 @@
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
 //! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
 //! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
+//! | `tower` | signed calls on behalf of an owner, module `http`: a layer over any client of `http` requests |
+//! | `reqwest` | refreshes and signed calls by reqwest, with rustls |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
@@ -80,6 +82,9 @@
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
 pub mod credential;
 pub mod docs;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "tower")))]
+pub mod http;
 pub mod key;
 mod random;
 pub mod schemas;
@@ -92,9 +97,15 @@ pub mod service;
 pub mod sql;
 pub mod store;
 mod time;
+mod unfit;
 mod visible;
 
 pub use random::RandomUnavailable;
+/// The client that refreshes and calls, in the version that is taken.
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "reqwest")))]
+#[doc(no_inline)]
+pub use reqwest;
 /// The driver whose connections and transactions the SQLite engine takes, in the version that it takes.
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]

@@ -181,11 +181,11 @@ impl Clock for SystemClock {
 }
 
 /// How long something has taken, by a clock that is never set.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(std::time::Instant);
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock for limits to waiting")]
     pub(crate) fn start() -> Self {

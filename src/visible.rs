@@ -26,7 +26,7 @@ pub struct Visible<'t>(pub &'t str);
 impl Visible<'_> {
     /// Whether `character` is written out.
     #[must_use]
-    pub fn hides(character: char) -> bool {
+    pub fn writes_out(character: char) -> bool {
         is_hidden(character)
     }
 }

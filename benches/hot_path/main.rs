@@ -5,6 +5,8 @@
 
 #[cfg(feature = "credentials")]
 mod credentials;
+#[cfg(feature = "credentials")]
+mod handed_out;
 mod in_memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -37,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     sealing::seal_and_open(&mut suite)?;
     #[cfg(feature = "credentials")]
     credentials::prove(&mut suite)?;
+    #[cfg(feature = "credentials")]
+    handed_out::hand_out(&mut suite)?;
     #[cfg(feature = "sqlite")]
     sqlite::verify(&mut suite)?;
     #[cfg(feature = "postgres")]

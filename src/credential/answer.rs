@@ -127,7 +127,8 @@ pub enum TokenOutcome {
     /// Another refusal, such as `invalid_request`, a page of a firewall, or a redirect, which is not followed. Nothing
     /// was spent.
     RequestRefused(ServerError),
-    /// The server cannot answer now: 5xx, 429, 408, 425, or a code that says so. The refresh token is probably not
+    /// The server cannot answer now: 5xx, 429, 408, 425, or a code that says so; not where somebody on the way to it has
+    /// given up waiting, which is [`Uncertain`](Self::Uncertain). The refresh token is probably not
     /// spent, but a second use of one that is spent ends the session: before it is sent again, read the session again.
     Later {
         /// When the server wants to be asked again.
@@ -135,7 +136,7 @@ pub enum TokenOutcome {
         /// The server's words.
         error: ServerError,
     },
-    /// A success that cannot be understood: the refresh token may be spent, and what replaces it is lost.
+    /// A success that cannot be understood, or the word of a gateway (504, 522, 524) that the server took too long: the refresh token may be spent, and what replaces it is lost.
     Uncertain(Unreadable),
 }
 
@@ -280,7 +281,7 @@ impl RevocationAnswer {
                 RevocationOutcome::Later { retry_after: answer.headers.retry_after(), error }
             }
             (_, Some((_, error))) => RevocationOutcome::Refused(error),
-            (status, None) => RevocationOutcome::Refused(ServerError::read(status, &[], sent)),
+            (status, None) => RevocationOutcome::Refused(ServerError::read(status, &[], None, sent).1),
         };
         Self { outcome, nonce: answer.headers.nonce().cloned() }
     }
@@ -302,9 +303,11 @@ impl Refusal {
         // Half an object is no object.
         let body = if answer.body.len() > MAX_ANSWER_LEN { &[] } else { answer.body };
         let challenged = answer.headers.challenges().iter().find_map(Challenge::error);
-        let error = ServerError::read(answer.status, body, sent).or_code(challenged, sent);
+        let (code, error) = ServerError::read(answer.status, body, challenged, sent);
         let has_nonce = answer.headers.nonce().is_some();
-        let refusal = match (answer.status, error.code().unwrap_or_default()) {
+        let refusal = match (answer.status, code.as_str()) {
+            // Somebody on the way has given up waiting: the server has the request, and may have answered it.
+            (504 | 522 | 524, "") => return None,
             // Two refreshes at once make the atproto PDS answer 500 to one of them, and its code says nothing then.
             (408 | 425 | 429 | 500..=599, _)
             | (400..=499, "server_error" | "temporarily_unavailable" | "slow_down") => Self::Later,

@@ -205,6 +205,12 @@ pub enum InvalidDpopKey {
     /// The number is zero, or not less than the order of the curve.
     #[error("the number is no private key of the curve P-256")]
     OutOfRange,
+    /// It is no JWK with a private key of that curve.
+    #[error("the JWK is no private key of the curve P-256")]
+    NotJwk,
+    /// The JWK's public half is that of another key.
+    #[error("the JWK's x and y are those of another key")]
+    OtherPublicKey,
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ mod dpop_key;
 mod endpoint;
 mod form;
 mod headers;
+mod jwk;
 mod jws;
 mod multibase;
 mod nonce;

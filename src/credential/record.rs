@@ -116,8 +116,9 @@ impl CredentialHead {
         }
         let is_leased = self.is_leased(now);
         match self.state {
-            CredentialState::Uncertain { since } => Need::Decision { since },
-            CredentialState::Sent { at } if !is_leased => Need::Decision { since: at },
+            CredentialState::Uncertain { since } | CredentialState::Sent { at: since } if !is_leased => {
+                Need::Decision { since }
+            }
             _ if is_leased => Need::Patience { until: self.lease_until.unwrap_or(now) },
             // Without a refresh token a token is used to its end, and one without an end for as long as it goes.
             _ if !self.is_refreshable => match self.expires_at {

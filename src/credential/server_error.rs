@@ -28,8 +28,9 @@ pub struct ServerError {
 }
 
 impl ServerError {
-    /// Reads a body; `sent` is the token that may not be shown.
-    pub(super) fn read(status: u16, body: &[u8], sent: &Secret) -> Self {
+    /// Reads a body, and where it has no code takes that of the challenge. `sent` is the token that may not be shown.
+    /// Beside what may be shown stands the code as it came, which is what decides.
+    pub(super) fn read(status: u16, body: &[u8], challenged: Option<&str>, sent: &Secret) -> (String, Self) {
         #[derive(Default, Deserialize)]
         struct Body<'b> {
             #[serde(borrow)]
@@ -38,17 +39,18 @@ impl ServerError {
             error_description: Option<&'b RawValue>,
         }
         let body: Body<'_> = object(body).unwrap_or_default();
-        let text = |member: Option<&RawValue>, limit| {
+        let text = |member: Option<&RawValue>| {
             let text: String = serde_json::from_str(member?.get()).ok()?;
-            Some(shown(&text, sent.expose_secret(), limit)).filter(|text| !text.is_empty())
+            Some(text).filter(|text| !text.is_empty())
         };
-        Self { status, code: text(body.error, MAX_CODE), description: text(body.error_description, MAX_DESCRIPTION) }
-    }
-
-    /// With the code of a challenge, where the body has none.
-    pub(super) fn or_code(mut self, code: Option<&str>, sent: &Secret) -> Self {
-        self.code = self.code.or_else(|| code.map(|code| shown(code, sent.expose_secret(), MAX_CODE)));
-        self
+        let code = text(body.error).or_else(|| challenged.map(str::to_owned));
+        let sent = sent.expose_secret();
+        let error = Self {
+            status,
+            code: code.as_deref().map(|code| shown(code, sent, MAX_CODE)),
+            description: text(body.error_description).map(|text| shown(&text, sent, MAX_DESCRIPTION)),
+        };
+        (code.unwrap_or_default(), error)
     }
 
     /// The status of the answer.
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> ServerError {
-        ServerError::read(400, body.as_bytes(), &Secret::new("ref-1".to_owned()))
+        ServerError::read(400, body.as_bytes(), None, &Secret::new("ref-1".to_owned())).1
     }
 
     #[test]
@@ -150,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(read(body), ServerError { status: 400, code: None, description: None }, "{body}");
         }
-        assert_eq!(ServerError::read(502, &[0xff, 0xfe], &Secret::new(String::new())).to_string(), "502");
+        assert_eq!(ServerError::read(502, &[0xff, 0xfe], None, &Secret::new(String::new())).1.to_string(), "502");
     }
 
     #[test]
@@ -175,8 +177,14 @@ mod tests {
 
     #[test]
     fn a_code_is_taken_from_the_challenge_where_the_body_has_none() {
-        let none = Secret::new(String::new());
-        assert_eq!(read("").or_code(Some("a"), &none).code(), Some("a"));
-        assert_eq!(read(r#"{"error":"b"}"#).or_code(Some("a"), &none).code(), Some("b"));
+        let read = |body: &str| ServerError::read(401, body.as_bytes(), Some("a"), &Secret::new(String::new()));
+        assert_eq!((read("").0.as_str(), read("").1.code()), ("a", Some("a")));
+        assert_eq!(read(r#"{"error":"b"}"#).1.code(), Some("b"));
+    }
+
+    #[test]
+    fn a_token_that_is_part_of_a_code_changes_what_is_shown_and_not_what_is_meant() {
+        let (code, error) = ServerError::read(400, br#"{"error":"invalid_grant"}"#, None, &Secret::new("g".to_owned()));
+        assert_eq!((code.as_str(), error.code()), ("invalid_grant", Some("invalid_…rant")));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::credential::{ClientId, DpopKey, Endpoint, Nonces, object};
@@ -82,19 +82,19 @@ impl OAuthSession {
     /// [`SessionError`] says what is wrong. No text of the session is repeated.
     pub fn from_indigo_json(json: &str, client_id: Option<ClientId>, now: Timestamp) -> Result<Self, SessionError> {
         let data: SessionData = object(json.as_bytes()).ok_or(SessionError::NotJson)?;
-        let access_token = required(data.access_token, "access_token")?;
-        let refresh_token = required(data.refresh_token, "refresh_token")?;
+        let access_token = secret(data.access_token, "access_token")?;
+        let refresh_token = secret(data.refresh_token, "refresh_token")?;
         let resource_server = required(data.host_url, "host_url")?;
         let issuer = required(data.authserver_url, "authserver_url")?;
         let token_endpoint = required(data.authserver_token_endpoint, "authserver_token_endpoint")?;
-        let dpop_key = Zeroizing::new(required(data.dpop_privatekey_multibase, "dpop_privatekey_multibase")?);
+        let dpop_key = secret(data.dpop_privatekey_multibase, "dpop_privatekey_multibase")?;
         let subject = required(data.account_did, "account_did")?;
         let named = filled(data.oauth_client).map(ClientId::new).transpose();
         let client_id = named.map_err(|_| SessionError::Invalid("oauth_client"))?.or(client_id);
         let client_id = client_id.ok_or(SessionError::Missing("oauth_client"))?;
         let token_endpoint = Endpoint::new(token_endpoint);
         let token_endpoint = token_endpoint.map_err(|_| SessionError::Invalid("authserver_token_endpoint"))?;
-        let mut session = Self::new(client_id, issuer, token_endpoint, Secret::new(access_token));
+        let mut session = Self::new(client_id, issuer, token_endpoint, access_token);
         let revocation_endpoint = filled(data.authserver_revocation_endpoint).map(Endpoint::new).transpose();
         session.revocation_endpoint =
             revocation_endpoint.map_err(|_| SessionError::Invalid("authserver_revocation_endpoint"))?;
@@ -103,9 +103,9 @@ impl OAuthSession {
         session.resource_server = Some(resource_server);
         session.subject = Some(subject);
         session.session_id = filled(data.session_id);
-        let key = DpopKey::from_multibase(&dpop_key);
+        let key = DpopKey::from_multibase(dpop_key.expose_secret());
         session.dpop_key = Some(key.map_err(|_| SessionError::Invalid("dpop_privatekey_multibase"))?);
-        session.refresh_token = Some(Secret::new(refresh_token));
+        session.refresh_token = Some(refresh_token);
         session.expires_at = match data.expires_in {
             Some(seconds) => Some(now.saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))),
             None => expiry_of(session.access_token.expose_secret()),
@@ -115,6 +115,36 @@ impl OAuthSession {
             resource_server: filled(data.dpop_host_nonce),
         };
         Ok(session)
+    }
+
+    /// The JSON that [`from_indigo_json`](Self::from_indigo_json) reads, with `oauth_client` and, where it is known at `now`,
+    /// `expires_in`: for moving a session to another service. All its secrets stand in it in clear.
+    ///
+    /// # Errors
+    /// [`SessionError::Missing`] names the first of what an atproto session needs and this one has not.
+    pub fn to_indigo_json(&self, now: Timestamp) -> Result<Secret, SessionError> {
+        let text = |value: &Option<String>, name| value.clone().ok_or(SessionError::Missing(name));
+        let refresh_token = self.refresh_token.as_ref().ok_or(SessionError::Missing("refresh_token"))?;
+        let key = self.dpop_key.as_ref().ok_or(SessionError::Missing("dpop_privatekey_multibase"))?.to_multibase();
+        let remaining = self.expires_at.map(|at| at.as_micros().saturating_sub(now.as_micros()) / 1_000_000);
+        let data = SessionData {
+            account_did: Some(text(&self.subject, "account_did")?),
+            session_id: self.session_id.clone(),
+            host_url: Some(text(&self.resource_server, "host_url")?),
+            authserver_url: Some(self.issuer.clone()),
+            authserver_token_endpoint: Some(self.token_endpoint.as_str().to_owned()),
+            authserver_revocation_endpoint: self.revocation_endpoint.as_ref().map(|url| url.as_str().to_owned()),
+            scopes: Some(self.scopes.iter().map(str::to_owned).collect()),
+            access_token: Some(Zeroizing::new(self.access_token.expose_secret().to_owned())),
+            refresh_token: Some(Zeroizing::new(refresh_token.expose_secret().to_owned())),
+            dpop_authserver_nonce: self.nonces.authorization_server.clone(),
+            dpop_host_nonce: self.nonces.resource_server.clone(),
+            dpop_privatekey_multibase: Some(Zeroizing::new(key.expose_secret().to_owned())),
+            expires_in: remaining.map(|seconds| seconds.max(0)),
+            oauth_client: Some(self.client_id.as_str().to_owned()),
+        };
+        // Nothing in it can fail to be written.
+        serde_json::to_string(&data).map(Secret::new).map_err(|_| SessionError::NotJson)
     }
 }
 
@@ -161,21 +191,35 @@ impl fmt::Debug for OAuthSession {
 }
 
 /// What indigo writes, and two members beside it.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct SessionData {
+    #[serde(skip_serializing_if = "Option::is_none")]
     account_did: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     host_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     authserver_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     authserver_token_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     authserver_revocation_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<String>>,
-    access_token: Option<String>,
-    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<Zeroizing<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<Zeroizing<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dpop_authserver_nonce: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dpop_host_nonce: Option<String>,
-    dpop_privatekey_multibase: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dpop_privatekey_multibase: Option<Zeroizing<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     oauth_client: Option<String>,
 }
 
@@ -185,6 +229,11 @@ fn filled(text: Option<String>) -> Option<String> {
 
 fn required(text: Option<String>, name: &'static str) -> Result<String, SessionError> {
     filled(text).ok_or(SessionError::Missing(name))
+}
+
+fn secret(text: Option<Zeroizing<String>>, name: &'static str) -> Result<Secret, SessionError> {
+    let text = text.filter(|text| !text.is_empty()).ok_or(SessionError::Missing(name))?;
+    Ok(Secret::new(text.as_str().to_owned()))
 }
 
 /// The claim `exp` of a JWT, which is read and not verified: the token comes from the session itself.
@@ -213,6 +262,9 @@ pub enum SessionError {
     /// It is the session of another account than the owner's.
     #[error("the session belongs to another account")]
     Mismatch,
+    /// It is the session that is stored already.
+    #[error("this session is stored already")]
+    AlreadyStored,
     /// Its tokens are bound to another key than its own: sending them would end it.
     #[error("the session's tokens are bound to another key")]
     OtherKey,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::credential::EndCause;
 use crate::time::Timestamp;
 
 /// How far the refresh of a credential has come.
 ///
-/// A refresh token is good for one use. So the state is written before a request leaves, and only one of three things
-/// takes it back: the new tokens, an answer which says that nothing was spent, or somebody's decision.
+/// A refresh token is good for one use. So the state is written before a request leaves, and only the new tokens take it
+/// back, or an answer which says that nothing was spent. Somebody's decision sends what is uncertain once more; that the
+/// second request spent nothing does not say so of the first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case", tag = "name"))]
 #[non_exhaustive]
@@ -39,9 +41,16 @@ pub enum CredentialState {
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The server refused the refresh token: `invalid_grant` (RFC 6749 section 5.2). It had expired, was revoked, or had been
-    /// used before.
+    /// The server refused the refresh token: `invalid_grant` (RFC 6749 section 5.2), and does not say why. It had expired,
+    /// was revoked, or had been used before.
     InvalidGrant,
+    /// The server says that the refresh token had been used before: an answer was lost, or somebody else has the session.
+    Replayed,
+    /// The server says that the tokens are bound to another key.
+    OtherKey,
+    /// The session's time was over, as it is foretold or as the server says. That of a public client of atproto ends two
+    /// weeks after sign-in, however often it is refreshed.
+    SessionExpired,
     /// The server answered for another account, another type of token or fewer scopes than the credential had.
     UnacceptableAnswer,
     /// The access token has expired, and there is no refresh token.
@@ -50,13 +59,34 @@ pub enum EndReason {
 
 impl EndReason {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::InvalidGrant, Self::UnacceptableAnswer, Self::NotRefreshable];
+    pub const ALL: [Self; 6] = [
+        Self::InvalidGrant,
+        Self::Replayed,
+        Self::OtherKey,
+        Self::SessionExpired,
+        Self::UnacceptableAnswer,
+        Self::NotRefreshable,
+    ];
+
+    /// Why a session is over whose server has refused the refresh token.
+    #[must_use]
+    pub const fn of(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Replayed => Self::Replayed,
+            EndCause::OtherKey => Self::OtherKey,
+            EndCause::Expired => Self::SessionExpired,
+            EndCause::Unsaid => Self::InvalidGrant,
+        }
+    }
 
     /// The reason in one word, for stores and logs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::InvalidGrant => "invalid_grant",
+            Self::Replayed => "replayed",
+            Self::OtherKey => "other_key",
+            Self::SessionExpired => "session_expired",
             Self::UnacceptableAnswer => "unacceptable_answer",
             Self::NotRefreshable => "not_refreshable",
         }
@@ -73,6 +103,9 @@ impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidGrant => "the authorization server refused the refresh token",
+            Self::Replayed => "the refresh token had been used before",
+            Self::OtherKey => "the authorization server knows the session by another key",
+            Self::SessionExpired => "the session's time is over",
             Self::UnacceptableAnswer => "the authorization server answered for another account, type or scope",
             Self::NotRefreshable => "the access token has expired, and there is no refresh token",
         })

@@ -57,8 +57,8 @@ pub enum Unreadable {
     /// There is no `access_token`, or one that cannot be sent in a header.
     #[error("the answer has no usable access token")]
     AccessToken,
-    /// The status is none that an answer has.
-    #[error("the answer's status means nothing")]
+    /// The status is none that an answer has, or says that a gateway gave up waiting for one.
+    #[error("the answer's status does not say what became of the request")]
     Status,
 }
 

@@ -16,6 +16,6 @@ pub mod operating {}
 pub mod trouble {}
 
 /// Compiles the code of the README.
-#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testkit"))]
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "reqwest", feature = "testkit"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

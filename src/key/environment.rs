@@ -88,6 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_environment_prints_its_name() {
+        assert_eq!(format!("{0} {0:?}", Environment::LIVE), "live Environment(live)");
+    }
+
+    #[test]
     fn only_short_lowercase_words_name_environments() {
         assert_eq!(Environment::new("live"), Ok(Environment::LIVE));
         assert_eq!(Environment::new("test"), Ok(Environment::TEST));

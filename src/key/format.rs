@@ -219,7 +219,8 @@ mod tests {
         assert_eq!(aggregator(&format!("ckapi_{}", "F".repeat(64))), ForeignCharacter { position: 6 });
         assert_eq!(aggregator(&format!("ckapi_{}\0", "f".repeat(63))), ForeignCharacter { position: 69 });
         assert_eq!(aggregator(&format!("ckapi_{}", "é".repeat(32))), ForeignCharacter { position: 6 });
-        assert_eq!(aggregator(&format!("ckapi_{}", "f".repeat(600))), TooLong { limit: 512 });
+        assert_eq!(aggregator(&format!("ckapi_{}", "f".repeat(506))), WrongLength { expected: 70, found: 512 });
+        assert_eq!(aggregator(&format!("ckapi_{}", "f".repeat(507))), TooLong { limit: 512 });
 
         let checked = KeyFormat::new("acme_", 32, Encoding::Base62Checked, 9).unwrap();
         let mut key = String::from("acme_");

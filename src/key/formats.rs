@@ -209,6 +209,7 @@ mod tests {
         assert_eq!(wide.parse(&key("acme_test_")).unwrap_err(), MalformedKey::OtherEnvironment);
         // What only looks like one may be a foreign key.
         assert!(wide.parse("acme_test_x0123456789abc").is_ok());
+        assert!(wide.parse(&key("acme_TEST_")).is_ok());
         assert!(wide.parse(&key("acme_live_")).is_ok());
     }
 
@@ -224,6 +225,7 @@ mod tests {
             assert!(formats().parse(&accepted).is_ok(), "{accepted}");
         }
         assert_eq!(formats().parse(&key("acme_test_")).unwrap_err(), MalformedKey::OtherEnvironment);
+        assert_eq!(formats().parse("acme_test_x").unwrap_err(), MalformedKey::OtherEnvironment);
         assert!(formats().parse(&key("other_")).unwrap_err().is_prefix());
         assert_eq!(formats().parse("").unwrap_err(), MalformedKey::Empty);
         assert!(matches!(formats().parse("sk_short"), Err(MalformedKey::WrongLength { .. })));

@@ -80,3 +80,14 @@ pub enum InvalidMetadata {
     #[error("the metadata must not contain NUL characters")]
     NulCharacter,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_takes_sixteen_kibibytes_and_no_byte_more() {
+        assert!(Metadata::new("x".repeat(16_384)).is_ok());
+        assert_eq!(Metadata::new("x".repeat(16_385)).unwrap_err(), InvalidMetadata::TooLong { limit: 16_384 });
+    }
+}

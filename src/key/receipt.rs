@@ -95,8 +95,8 @@ pub struct RevokedAll {
     pub owner: OwnerId,
     /// How many of them were not revoked before.
     pub count: u64,
-    /// Keys that are not revoked all the same, as where a trigger of the database kept a row as it was. The first 100 of
-    /// them.
+    /// Keys that are not revoked all the same, as where a trigger of the database kept a row as it was, or where somebody
+    /// else held it for too long. The first 100 of them.
     pub remaining: Vec<KeyId>,
 }
 

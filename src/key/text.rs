@@ -124,3 +124,15 @@ pub enum InvalidText {
     #[error("must not contain control characters")]
     ControlCharacter,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_may_have_as_many_characters_as_its_limit_and_no_more() {
+        let reason = |characters: usize| Reason::new("é".repeat(characters)).map(|_| ());
+        assert_eq!(reason(500), Ok(()));
+        assert_eq!(reason(501), Err(InvalidText::TooLong { limit: 500 }));
+    }
+}

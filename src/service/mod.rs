@@ -14,7 +14,7 @@ mod session_keys;
 pub use credentials::{
     ASSUMED_LIFETIME, AccessToken, AfterAnswer, Authorization, CredentialCounters, Credentials, CredentialsBuilder,
     CredentialsError, DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MARGIN, RefreshProgress, RefreshReport, ResealProgress,
-    Resealed, Transport, TransportAnswer, TransportError,
+    Resealed, RevokedCredential, Transport, TransportAnswer, TransportError,
 };
 pub use keys::{DEFAULT_PAGE, Keys, KeysBuilder, KeysError, MIN_PREFIX_LEN, Outcome, OwnerKeys, Page};
 pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};

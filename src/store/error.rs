@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::visible::Visible;
+pub use crate::unfit::Unfit;
 
 /// A store could not do what it was asked. It never means that a key is invalid.
 ///
@@ -35,6 +35,16 @@ pub enum StoreError {
         /// What it reported.
         #[source]
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// All keys of an owner were to be revoked, and the store failed after it had revoked some: the others may be
+    /// accepted still. The same call may revoke them later.
+    #[error("interrupted after {revoked} keys had been revoked")]
+    Interrupted {
+        /// How many keys were revoked before, and stay so.
+        revoked: u64,
+        /// What ended it.
+        #[source]
+        source: Box<Self>,
     },
     /// The database kept the key as it was, as a trigger of the host's can: it is still accepted by whoever reads the
     /// table.
@@ -74,61 +84,13 @@ impl StoreError {
         matches!(
             self,
             Self::Unavailable { .. }
+                | Self::Interrupted { .. }
                 | Self::Suppressed { .. }
                 | Self::Denied { .. }
                 | Self::Unfit(_)
                 | Self::Backend { .. }
         )
     }
-}
-
-/// Why a store does not open on the tables that it finds.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unfit {
-    /// A table of the name that the store's own have, or a table that hides the host's own, was made by somebody else,
-    /// whose triggers and rows it may hold.
-    #[error("{} belongs to {}, who is not trusted: drop it, or say that this role is trusted", Visible(.table), Visible(.owner))]
-    Untrusted {
-        /// The table, or the schema of the store's own tables.
-        table: String,
-        /// The role.
-        owner: String,
-    },
-    /// The database role lacks a right without which no key can be verified, listed or shown.
-    #[error("the database role has no right to {right} on {}", Visible(.object))]
-    Forbidden {
-        /// The table, the table and its columns, or the schema.
-        object: String,
-        /// The right, as it is granted: `SELECT` or `USAGE`.
-        right: &'static str,
-    },
-    /// The database is to encrypt secrets with its own means, and cannot. Nothing is stored in clear instead, nor lost.
-    #[error("the database cannot encrypt secrets: {lacking}")]
-    CannotEncrypt {
-        /// What it lacks.
-        lacking: &'static str,
-    },
-    /// A newer version of keyward has changed the tables.
-    #[error("the tables of {schema} are at version {found}, and this version of keyward knows {known}")]
-    Newer {
-        /// Whose tables.
-        schema: &'static str,
-        /// The version that was recorded.
-        found: u32,
-        /// The newest version that is known.
-        known: u32,
-    },
-    /// Another version of keyward has made the tables in another form.
-    #[error("the migration {schema} {version} {name} was applied in another form")]
-    Changed {
-        /// Whose tables.
-        schema: &'static str,
-        /// The migration's place in the order.
-        version: u32,
-        /// What it is called.
-        name: &'static str,
-    },
 }
 
 /// What a key can refer to.

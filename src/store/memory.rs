@@ -292,7 +292,7 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
                 written += 1;
             }
         }
-        Ok(Touched::rows(written))
+        Ok(Touched::written(written))
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

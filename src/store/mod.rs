@@ -129,10 +129,12 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
 
     /// Revokes every key of an owner that is not revoked yet, and says how many those were. Keys that a concurrent
     /// [`insert`](Self::insert) or [`rotate`](Self::rotate) adds are either included or added afterwards. A row that
-    /// cannot be revoked keeps no other one from it; the outcome names it as [remaining](RevokedAll::remaining).
+    /// cannot be revoked, or that somebody else holds, keeps no other one from it; the outcome names it as
+    /// [remaining](RevokedAll::remaining). It need not be one transaction.
     ///
     /// # Errors
-    /// As [`revoke`](Self::revoke).
+    /// [`StoreError::Interrupted`] when the store failed after it had revoked some of the keys, with how many. After any
+    /// other error, which are those of [`revoke`](Self::revoke), none was revoked.
     async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError>;
 
     /// Writes `last_used_at` of exactly these keys where a use [replaces](KeyUse::replaces) the one that is stored: it

@@ -308,7 +308,7 @@ pub struct Touched {
 impl Touched {
     /// So many rows were written, and nothing is left over.
     #[must_use]
-    pub const fn rows(written: u64) -> Self {
+    pub const fn written(written: u64) -> Self {
         Self { written, busy: Vec::new(), refused: Vec::new() }
     }
 }

@@ -349,15 +349,41 @@ WHERE k.owner = ?1 AND k.revoked_at = ?2
   AND NOT EXISTS (SELECT 1 FROM keyward_key_history h WHERE h.key_id = k.id AND h.to_version = k.version)
 RETURNING 1;
 
+-- standard: revoke_part (PostgreSQL)
+WITH due AS MATERIALIZED (
+    SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
+    ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+),
+revoked AS (
+    UPDATE keyward.keys k
+    SET revoked_at = $4::timestamp, revocation_reason = $5::text,
+        version = CASE WHEN k.version < 9223372036854775807 THEN k.version + 1 ELSE k.version END
+    FROM due WHERE k.id = due.id
+    RETURNING k.id, k.version
+),
+appended AS (
+    INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+    SELECT r.id, r.version - 1, r.version, $4::timestamp, 'revoked', $6::text, $5::text
+    FROM revoked r
+    WHERE NOT EXISTS (
+        SELECT 1 FROM keyward.key_history h WHERE h.key_id = r.id AND h.to_version = r.version)
+)
+SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+       (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+       (SELECT pg_catalog.count(*) FROM revoked) AS first;
+
+-- standard: revoke_part (SQLite)
+;
+
 -- standard: remaining_keys (PostgreSQL)
 SELECT k.id FROM keyward.keys k
-WHERE k.owner = $1::text AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id > $2::text)
-ORDER BY k.id LIMIT 100;
+WHERE k.owner = $1::text AND k.revoked_at IS NULL
+ORDER BY k.id LIMIT 100 OFFSET $2::bigint;
 
 -- standard: remaining_keys (SQLite)
 SELECT k.id FROM keyward_keys k
-WHERE k.owner = ?1 AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2)
-ORDER BY k.id LIMIT 100;
+WHERE k.owner = ?1 AND k.revoked_at IS NULL
+ORDER BY k.id LIMIT 100 OFFSET ?2;
 
 -- standard: touch (PostgreSQL)
 WITH used AS (
@@ -745,13 +771,13 @@ SELECT * FROM (
 
 -- scraper: lock_keys (PostgreSQL)
 WITH locked AS MATERIALIZED (
-    SELECT id, key_hash, is_active FROM api_keys
+    SELECT id, key_hash FROM api_keys
     WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+      AND is_active IS DISTINCT FROM false
     ORDER BY id FOR NO KEY UPDATE
 )
 SELECT 1 FROM locked
-WHERE is_active IS DISTINCT FROM false
-  AND (id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024) IS NOT TRUE;
+WHERE (id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024) IS NOT TRUE;
 
 -- scraper: lock_keys (SQLite)
 SELECT 1 FROM api_keys
@@ -769,16 +795,15 @@ UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 COLLATE BINARY AND is
 -- scraper: remaining_keys (PostgreSQL)
 SELECT coalesce(k.id::text, 'NULL') AS id FROM api_keys k
 WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
-  AND k.is_active AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
-ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
+  AND k.is_active
+ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100 OFFSET $2::bigint;
 
 -- scraper: remaining_keys (SQLite)
 SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_keys k
 WHERE k.client_id = ?1 COLLATE BINARY AND k.is_active IS NOT NULL AND k.is_active IS NOT 0
-  AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
-ORDER BY k.id COLLATE BINARY LIMIT 100;
+ORDER BY k.id IS NULL, k.id COLLATE BINARY LIMIT 100 OFFSET ?2;
 
--- scraper: record_all_revocations, step 1 (PostgreSQL)
+-- scraper: record_all_revocations (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
 WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
@@ -786,24 +811,77 @@ WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1
   AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- scraper: record_all_revocations, step 1 (SQLite)
+-- scraper: record_all_revocations (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
 WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND id IS NOT NULL AND key_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- scraper: record_all_revocations, step 2 (PostgreSQL)
+-- scraper: record_inactive_keys (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
 WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+  AND is_active IS NOT DISTINCT FROM false
   AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- scraper: record_all_revocations, step 2 (SQLite)
+-- scraper: record_inactive_keys (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
-WHERE client_id = ?1 COLLATE BINARY AND id IS NOT NULL AND key_hash IS NOT NULL
+WHERE client_id = ?1 COLLATE BINARY AND is_active IS 0 AND id IS NOT NULL AND key_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
+
+-- scraper: revoke_part (PostgreSQL)
+WITH due AS MATERIALIZED (
+    SELECT k.ctid AS place, k.id, k.key_hash,
+           EXISTS (SELECT 1 FROM keyward.revocations r
+                   WHERE r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text)
+               AS is_recorded
+    FROM api_keys k
+    WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog."C" = $1::text
+      AND k.is_active IS DISTINCT FROM false
+    ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE OF k SKIP LOCKED
+),
+recorded AS (
+    INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+    SELECT 'scraper', id::text, key_hash::text, $4::timestamp, $5::text FROM due
+    WHERE id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
+    ON CONFLICT DO NOTHING
+),
+revoked AS (
+    UPDATE api_keys SET is_active = false
+    WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+      AND client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+      AND is_active IS DISTINCT FROM false
+    RETURNING 1
+)
+SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+       (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+       (SELECT pg_catalog.count(*) FROM due WHERE NOT is_recorded) AS first;
+
+-- scraper: revoke_part (SQLite)
+;
+
+-- scraper: revoke_part, without side tables (PostgreSQL)
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place FROM api_keys
+    WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+      AND is_active IS DISTINCT FROM false
+    ORDER BY id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+),
+revoked AS (
+    UPDATE api_keys SET is_active = false
+    WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+      AND client_id::text = $1::text AND client_id::text COLLATE pg_catalog."C" = $1::text
+      AND is_active IS DISTINCT FROM false
+    RETURNING 1
+)
+SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+       (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+       (SELECT pg_catalog.count(*) FROM revoked) AS first;
+
+-- scraper: revoke_part, without side tables (SQLite)
+;
 
 -- mesh: find (PostgreSQL)
 SELECT k.id, k.mesh_id, k.secret_prefix, k.secret_hash, k.created_at, k.last_used_at, k.expires_at,
@@ -1397,15 +1475,15 @@ UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 COLLATE BINARY AND revoked
 -- mesh: remaining_keys (PostgreSQL)
 SELECT coalesce(k.id::text, 'NULL') AS id FROM mesh.api_key k
 WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
-  AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog."C" > $2::text)
-ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100;
+  AND k.revoked_at IS NULL
+ORDER BY k.id::text COLLATE pg_catalog."C" LIMIT 100 OFFSET $2::bigint;
 
 -- mesh: remaining_keys (SQLite)
 SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_key k
-WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
-ORDER BY k.id COLLATE BINARY LIMIT 100;
+WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL
+ORDER BY k.id IS NULL, k.id COLLATE BINARY LIMIT 100 OFFSET ?2;
 
--- mesh: record_all_revocations, step 1 (PostgreSQL)
+-- mesh: record_all_revocations (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'mesh', id::text, secret_hash::text, $2::timestamp, $3::text FROM mesh.api_key
 WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
@@ -1413,11 +1491,63 @@ WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::te
   AND pg_catalog.octet_length(id::text) <= 1024 AND pg_catalog.octet_length(secret_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- mesh: record_all_revocations, step 1 (SQLite)
+-- mesh: record_all_revocations (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key
 WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL AND id IS NOT NULL AND secret_hash IS NOT NULL
 ON CONFLICT DO NOTHING RETURNING 1;
+
+-- mesh: revoke_part (PostgreSQL)
+WITH due AS MATERIALIZED (
+    SELECT k.ctid AS place, k.id, k.secret_hash,
+           EXISTS (SELECT 1 FROM keyward.revocations r
+                   WHERE r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text)
+               AS is_recorded
+    FROM mesh.api_key k
+    WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog."C" = $1::text
+      AND k.revoked_at IS NULL
+    ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE OF k SKIP LOCKED
+),
+recorded AS (
+    INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+    SELECT 'mesh', id::text, secret_hash::text, $4::timestamp, $5::text FROM due
+    WHERE pg_catalog.octet_length(id::text) <= 1024 AND pg_catalog.octet_length(secret_hash::text) <= 1024
+    ON CONFLICT DO NOTHING
+),
+revoked AS (
+    UPDATE mesh.api_key SET revoked_at = $4::timestamp
+    WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+      AND mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+      AND revoked_at IS NULL
+    RETURNING 1
+)
+SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+       (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+       (SELECT pg_catalog.count(*) FROM due WHERE NOT is_recorded) AS first;
+
+-- mesh: revoke_part (SQLite)
+;
+
+-- mesh: revoke_part, without side tables (PostgreSQL)
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place FROM mesh.api_key
+    WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+      AND revoked_at IS NULL
+    ORDER BY id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+),
+revoked AS (
+    UPDATE mesh.api_key SET revoked_at = $4::timestamp
+    WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+      AND mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog."C" = $1::text
+      AND revoked_at IS NULL
+    RETURNING 1
+)
+SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+       (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+       (SELECT pg_catalog.count(*) FROM revoked) AS first;
+
+-- mesh: revoke_part, without side tables (SQLite)
+;
 
 -- aggregator: find (PostgreSQL)
 SELECT a.did, a.api_key_prefix, a.api_key_hash, a.api_key_created_at, a.api_key_last_used_at,
@@ -1753,16 +1883,14 @@ RETURNING 1;
 SELECT a.did::text AS id FROM aggregators a
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
   AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
-  AND ($2::text IS NULL OR a.did::text COLLATE pg_catalog."C" > $2::text)
-LIMIT 100;
+LIMIT 100 OFFSET $2::bigint;
 
 -- aggregator: remaining_keys (SQLite)
 SELECT a.did AS id FROM aggregators a
 WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
-  AND (?2 IS NULL OR a.did > ?2 COLLATE BINARY)
-LIMIT 100;
+LIMIT 100 OFFSET ?2;
 
--- aggregator: record_all_revocations, step 1 (PostgreSQL)
+-- aggregator: record_all_revocations (PostgreSQL)
 INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'aggregator', did::text, api_key_hash::text, $2::timestamp, $3::text FROM aggregators
 WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
@@ -1770,7 +1898,7 @@ WHERE did::text = $1::text AND did::text COLLATE pg_catalog."C" = $1::text
   AND pg_catalog.octet_length(did::text) <= 1024 AND pg_catalog.octet_length(api_key_hash::text) <= 1024
 ON CONFLICT DO NOTHING RETURNING 1;
 
--- aggregator: record_all_revocations, step 1 (SQLite)
+-- aggregator: record_all_revocations (SQLite)
 INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
 SELECT 'aggregator', did, api_key_hash, ?2, ?3 FROM aggregators
 WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL

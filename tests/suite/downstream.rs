@@ -34,6 +34,7 @@ fn drivers(packages: &[String]) -> Vec<&str> {
 fn without_a_feature_no_driver_comes_along() {
     assert_eq!(drivers(&packages("")), [""; 0]);
     assert_eq!(drivers(&packages("testkit")), [""; 0]);
+    assert_eq!(drivers(&packages("credentials")), [""; 0]);
 }
 
 /// The bare crate verifies keys, for which there is nothing to encrypt.
@@ -47,6 +48,20 @@ fn ciphers_come_with_the_feature_that_needs_them_alone() {
     assert_eq!(ciphers("sqlite"), [""; 0]);
     assert_eq!(ciphers("seal"), ["base64", "chacha20", "chacha20poly1305"]);
     assert_eq!(drivers(&packages("seal")), [""; 0]);
+}
+
+/// One provider of cryptography for TLS, the one that sqlx has, and no client where only calls are signed.
+#[test]
+fn clients_and_tls_come_with_the_feature_that_needs_them_alone() {
+    let found = |features: &str| -> Vec<String> {
+        let is_client =
+            |name: &String| ["aws-lc-rs", "hyper", "native-tls", "reqwest", "ring", "rustls"].contains(&name.as_str());
+        packages(features).into_iter().filter(is_client).collect()
+    };
+    assert_eq!(found("credentials"), [""; 0]);
+    assert_eq!(found("tower"), [""; 0]);
+    assert_eq!(found("reqwest"), ["hyper", "reqwest", "ring", "rustls"]);
+    assert_eq!(drivers(&packages("reqwest")), [""; 0]);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What values print, and the small questions that they answer.
 
 use keyward::key::{
-    Action, Authenticated, Defect, DisplayPrefix, Draft, Environment, KeyDigest, KeyFormat, KeyHead, KeyId, KeyRecord,
-    OwnerId, Refusal, RefusalReason, Revocation, Revoked, Schema, ScopePolicy, decide,
+    Action, Authenticated, ChangeError, Defect, DisplayPrefix, Draft, Environment, FieldChange, KeyDigest, KeyFormat,
+    KeyHead, KeyId, KeyRecord, Labels, Metadata, OwnerId, Refusal, RefusalReason, Revocation, Revoked, Schema,
+    ScopePolicy, decide,
 };
 use keyward::schemas::mesh::{Access, AccessDenied, Capability, Mesh, MeshKey, TopicName, Topics};
 use keyward::schemas::scraper::{Scraper, ScraperKey};
 use keyward::schemas::standard::{Standard, StandardKey};
-use keyward::store::StoreError;
+use keyward::store::{MemoryKeyStore, StoreError};
+use keyward::{Keys, KeysError};
 
 use crate::support::{START, TestSchema as _};
 
@@ -26,6 +28,12 @@ fn an_action_prints_as_its_word_and_is_found_by_it() {
 fn a_receipt_shows_nothing() {
     let id = KeyId::new("key").unwrap();
     assert_eq!(format!("{:?}", Revoked::now(id, Revocation::default()).stored()), "Receipt(…)");
+}
+
+#[test]
+fn a_changed_field_shows_its_name_and_neither_value() {
+    let change = FieldChange::new("metadata", Some("tenant 7".to_owned()), Some("tenant 8".to_owned()));
+    assert_eq!(format!("{change:?}"), "FieldChange(metadata)");
 }
 
 #[test]
@@ -57,16 +65,60 @@ fn what_a_refusal_says_to_its_caller_depends_on_an_outage_alone() {
     );
 }
 
-/// What only `decide` can make, of a live record with these details.
-fn accepted<S: Schema>(schema: &S, details: S::Details) -> Authenticated<S> {
-    let digest = KeyDigest::of("a key");
-    let head = KeyHead::new(
+#[test]
+fn an_error_is_an_outage_where_the_store_could_not_answer_and_nowhere_else() {
+    let unavailable = StoreError::Unavailable { backend: "the store", source: "it is down".into() };
+    assert!(KeysError::from(unavailable).is_outage());
+    for error in [KeysError::NotFound, KeysError::NotUnique, StoreError::Conflict.into(), ChangeError::Revoked.into()] {
+        assert!(!error.is_outage(), "{error:?}");
+    }
+}
+
+fn head() -> KeyHead {
+    KeyHead::new(
         KeyId::new("key-1").unwrap(),
         OwnerId::new("acme").unwrap(),
         DisplayPrefix::new("a").unwrap(),
-        Some(digest),
-    );
-    decide(schema, vec![KeyRecord::new(head, details).into()], &digest, START).unwrap()
+        Some(KeyDigest::of("a key")),
+    )
+}
+
+#[test]
+fn a_refusal_names_the_key_that_it_is_about() {
+    let mut head = head();
+    head.expires_at = Some(START);
+    let record = KeyRecord::<Scraper>::new(head, Scraper::draft("acme").details);
+    let refusal = decide(&Scraper::new(), vec![record.into()], &KeyDigest::of("a key"), START).unwrap_err();
+    assert_eq!(refusal.reason(), RefusalReason::Expired);
+    assert_eq!(refusal.key_id().map(KeyId::as_str), Some("key-1"));
+    assert_eq!(refusal.display_prefix().map(DisplayPrefix::as_str), Some("a"));
+}
+
+/// What only `decide` can make, of a live record with these details.
+fn accepted<S: Schema>(schema: &S, details: S::Details) -> Authenticated<S> {
+    decide(schema, vec![KeyRecord::new(head(), details).into()], &KeyDigest::of("a key"), START).unwrap()
+}
+
+#[test]
+fn what_is_printed_of_a_draft_and_of_the_service_tells_them_apart() {
+    let draft = Draft::from(StandardKey::new("acme", "import").unwrap());
+    let shown = format!("{draft:?}");
+    assert!(shown.starts_with("Draft { ") && shown.contains("acme") && shown.contains("import"), "{shown}");
+    let keys = Keys::builder(MemoryKeyStore::new(Standard::schema())).build();
+    assert!(format!("{keys:?}").starts_with("Keys { store: MemoryKeyStore"), "{keys:?}");
+}
+
+#[test]
+fn metadata_shows_its_length_and_no_word() {
+    assert_eq!(format!("{:?}", Metadata::new("tenant 7").unwrap()), "Metadata(8 bytes)");
+}
+
+#[test]
+fn keys_that_have_a_name_are_found_by_it_and_others_by_none() {
+    let scraper = Draft::from(ScraperKey::named("acme", "import").unwrap()).details;
+    assert_eq!(Scraper::labels(&scraper), Labels::named("import"));
+    let mesh = Draft::from(MeshKey::new("mesh", "bot", [Capability::Send]).unwrap()).details;
+    assert_eq!(Mesh::labels(&mesh), Labels::named("bot"));
 }
 
 #[test]
@@ -112,6 +164,7 @@ fn the_words_of_a_mesh_are_read_and_printed_exactly() {
     }
     let names = ["deploys", "#general"].map(|name| TopicName::new(name).unwrap());
     assert_eq!(names.each_ref().map(ToString::to_string), ["deploys", "general"]);
+    assert_eq!(format!("{:?}", names[0]), "TopicName(\"deploys\")");
     assert_eq!(Topics::Only(names.into()).to_string(), "#deploys #general");
     assert_eq!((Topics::Only(Vec::new()).to_string(), Topics::All.to_string()), ("none".to_owned(), "all".to_owned()));
     assert!(Mesh::new().strict().is_strict() && !Mesh::new().is_strict());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyward::KeysError;
 use keyward::key::{ChangeError, PrepareError};
 use keyward::sql::MigrateError;
-use keyward::store::StoreError;
+use keyward::store::{StoreError, Unfit};
 use serde_json::json;
 
 use crate::output::{print_json, remark};
@@ -117,6 +117,7 @@ fn hint(error: &StoreError, message: &str) -> Option<&'static str> {
         StoreError::Unavailable { .. } if says(&["55P03", "is locked"]) => {
             Some("somebody else holds a lock on it: nothing was changed, try again, or look for who holds it")
         }
+        StoreError::Interrupted { .. } => Some("the other keys may be accepted still: run the command again"),
         StoreError::Suppressed { .. } => {
             Some("whoever reads that table goes on accepting it: remove the trigger or the rule, and try again")
         }
@@ -155,9 +156,30 @@ impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Unavailable { .. } | MigrateError::Failed { .. } => Self::unavailable(&error),
-            MigrateError::Newer { .. } => Self::refused(format!("{error}: use the newer version")),
+            MigrateError::Unfit(Unfit::Newer { .. }) => Self::refused(format!("{error}: use the newer version")),
             other => Self::refused(other.to_string()),
         }
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Failure {
+    /// A failure of the kind that `made` makes, with everything behind it.
+    pub(crate) fn from_chain(error: &(dyn Error + 'static), made: impl FnOnce(String) -> Self) -> Self {
+        made(chain(error))
+    }
+
+    /// With the commands about the tables of credentials where it names those about the tables of keys.
+    pub(crate) fn about_credentials(self) -> Self {
+        let message = ["check", "migrate"].iter().fold(self.message, |message, command| {
+            message.replace(&format!("keyward {command}"), &format!("keyward credential {command}"))
+        });
+        Self { message, ..self }
+    }
+
+    /// An error and everything behind it, in one line.
+    pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+        chain(error)
     }
 }
 

@@ -4,6 +4,8 @@
 mod arguments;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod commands;
+#[cfg(all(feature = "reqwest", any(feature = "sqlite", feature = "postgres")))]
+mod credential;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

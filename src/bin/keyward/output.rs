@@ -22,8 +22,11 @@ pub(crate) struct Document {
 
 /// What people see.
 pub(crate) enum Text {
-    /// The plaintext key alone on standard output, so that it can be piped, and the rest beside it.
-    Secret { secret: Secret, remarks: Vec<String>, lost: Lost },
+    /// The plaintext alone on standard output, so that it can be piped, and the rest beside it.
+    Secret { name: &'static str, secret: Secret, remarks: Vec<String>, lost: Lost },
+    /// A document that is secret as a whole, and the same in both forms.
+    #[cfg(feature = "reqwest")]
+    Export { document: Secret, remarks: Vec<String>, lost: Lost },
     /// One thing, a field a line.
     Fields(Fields),
     /// Several things, one a line.
@@ -36,11 +39,19 @@ pub(crate) enum Text {
     Refusal(String),
 }
 
-/// A key that was made, in case that its plaintext does not reach anybody.
+/// What is said when a plaintext does not reach anybody.
 pub(crate) struct Lost {
-    pub(crate) id: KeyId,
-    /// The command that revokes it.
-    pub(crate) revoke: String,
+    /// What was done all the same.
+    pub(crate) what: String,
+    /// What that means, and what to do.
+    pub(crate) then: String,
+}
+
+impl Lost {
+    fn because(&self, error: &io::Error) -> Failure {
+        let Self { what, then } = self;
+        Failure::refused(format!("{what}, but could not be written out: {error}; {then}"))
+    }
 }
 
 /// Named values in the order in which people read them.
@@ -70,17 +81,17 @@ pub(crate) fn object(fields: &Fields) -> Value {
 
 pub(crate) fn print(document: &Document, json: bool) -> Result<ExitCode, Failure> {
     let printed = match (&document.text, json) {
-        (Text::Secret { secret, .. }, true) => print_with_secret(&document.json, secret),
+        (Text::Secret { name, secret, .. }, true) => print_with_secret(&document.json, name, secret),
+        #[cfg(feature = "reqwest")]
+        (Text::Export { document, .. }, true) => print_lines([document.expose_secret()]),
         (_, true) => print_json(&document.json),
         (text, false) => print_text(text),
     };
     match (printed, &document.text) {
         (Ok(()), _) => {}
-        (Err(error), Text::Secret { lost: Lost { id, revoke }, .. }) => {
-            return Err(Failure::refused(format!(
-                "the key {id} was made, but could not be written out: {error}; nobody has it: `{revoke}` stops it"
-            )));
-        }
+        (Err(error), Text::Secret { lost, .. }) => return Err(lost.because(&error)),
+        #[cfg(feature = "reqwest")]
+        (Err(error), Text::Export { lost, .. }) => return Err(lost.because(&error)),
         // A reader who has seen enough, such as `head`, is no failure.
         (Err(error), _) if error.kind() == ErrorKind::BrokenPipe => {}
         (Err(error), _) => return Err(Failure::refused(format!("it is done, but could not be shown: {error}"))),
@@ -101,7 +112,7 @@ fn exactly(document: &Value) -> String {
     let mut json = String::new();
     // Such characters stand within texts alone.
     for character in document.to_string().chars() {
-        if Visible::hides(character) {
+        if Visible::writes_out(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a text does not fail.
                 let _ = write!(json, "\\u{unit:04x}");
@@ -114,11 +125,12 @@ fn exactly(document: &Value) -> String {
 }
 
 /// The document with the plaintext as its last field, which is nowhere else.
-fn print_with_secret(document: &Value, secret: &Secret) -> io::Result<()> {
+fn print_with_secret(document: &Value, name: &str, secret: &Secret) -> io::Result<()> {
     let document = exactly(document);
     let fields = document.strip_suffix('}').unwrap_or(&document);
-    // A key is of letters, digits, `_` and `-`, so that no character of it has to be escaped.
-    print_lines([Zeroizing::new(format!(r#"{fields},"secret":"{}"}}"#, secret.expose_secret()))].map(Line))
+    // A token of another server's may have characters that have to be escaped.
+    let quoted = Zeroizing::new(serde_json::to_string(secret.expose_secret())?);
+    print_lines([Zeroizing::new(format!(r#"{fields},"{name}":{}}}"#, quoted.as_str()))].map(Line))
 }
 
 /// A line that is wiped after it was printed.
@@ -134,6 +146,12 @@ fn print_text(text: &Text) -> io::Result<()> {
     match text {
         Text::Secret { secret, remarks, .. } => {
             print_lines([secret.expose_secret()])?;
+            remark_all(remarks);
+            Ok(())
+        }
+        #[cfg(feature = "reqwest")]
+        Text::Export { document, remarks, .. } => {
+            print_lines([document.expose_secret()])?;
             remark_all(remarks);
             Ok(())
         }
@@ -223,10 +241,10 @@ mod tests {
 
     #[test]
     fn a_document_is_exact_and_shows_what_nobody_sees() {
-        let odd: String = ('\0'..=char::MAX).filter(|one| Visible::hides(*one)).collect();
+        let odd: String = ('\0'..=char::MAX).filter(|one| Visible::writes_out(*one)).collect();
         let document = Document::fields(vec![("name", json!(odd)), ("plain", json!("données – 鍵 🔑"))]);
         let printed = exactly(&document.json);
-        assert!(!printed.contains(Visible::hides));
+        assert!(!printed.contains(Visible::writes_out));
         assert!(
             printed.contains("\\u202e") && printed.contains("\\udb40\\udc01") && printed.contains("données – 鍵 🔑")
         );

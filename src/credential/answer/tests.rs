@@ -137,7 +137,7 @@ fn a_refused_proof_and_a_refused_client_have_spent_nothing() {
 
 #[test]
 fn a_server_that_cannot_answer_now_is_asked_later() {
-    for status in [408, 425, 429, 500, 501, 502, 503, 504, 520, 599] {
+    for status in [408, 425, 429, 500, 501, 502, 503, 520, 599] {
         for body in ["", "<html>Bad Gateway</html>", r#"{"error":"invalid_grant"}"#, r#"{"error":"use_dpop_nonce"}"#] {
             assert!(matches!(outcome(status, body), TokenOutcome::Later { .. }), "{status} {body}");
         }
@@ -148,6 +148,17 @@ fn a_server_that_cannot_answer_now_is_asked_later() {
     let answer = understand(503, &[("Retry-After", "30")], "").outcome;
     let TokenOutcome::Later { retry_after, error } = answer else { panic!("{answer:?}") };
     assert_eq!((retry_after, error.status()), (Some(RetryAfter::In(Duration::from_secs(30))), 503));
+}
+
+#[test]
+fn a_gateway_that_gave_up_waiting_leaves_it_uncertain() {
+    for status in [504, 522, 524] {
+        for body in ["", "<html>Gateway Timeout</html>", "{}"] {
+            assert!(matches!(outcome(status, body), TokenOutcome::Uncertain(Unreadable::Status)), "{status} {body}");
+        }
+        let answer = outcome(status, r#"{"error":"temporarily_unavailable"}"#);
+        assert!(matches!(answer, TokenOutcome::Later { .. }), "the server itself has answered");
+    }
 }
 
 #[test]

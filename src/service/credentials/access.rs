@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::credential::{CredentialHead, CredentialRecord, Need};
 use crate::key::OwnerId;
-use crate::service::credentials::exchange::{Exchange, Exchanged};
+use crate::service::credentials::exchange::{Exchange, Exchanged, Seen};
 use crate::service::credentials::opened::Opened;
+use crate::service::credentials::slot::Slot;
 use crate::service::credentials::{AccessToken, Credentials, CredentialsError, Shared};
 use crate::time::Timestamp;
 
@@ -62,7 +63,8 @@ impl Credentials {
     /// [`CredentialsError::Uncertain`] asks for.
     ///
     /// If the server had received it, it takes this for a replay and ends the session, which then has to be authorized anew;
-    /// without an answer to the first time it would have had to be in any case. So nothing is lost by it, if whoever sent it
+    /// without an answer to the first time it would have had to be in any case. A decision is good for what stands there when
+    /// this is called, once: it is uncertain again if no new pair comes of it. So nothing is lost by it, if whoever sent it
     /// first is certainly gone: a process that merely hangs can still store the pair that it was given.
     ///
     /// # Errors
@@ -74,7 +76,7 @@ impl Credentials {
     /// Forgets what this process knows of a token, such as one that a resource server has refused: the next call looks into
     /// the store.
     pub fn forget(&self, owner: &OwnerId) {
-        self.shared.slots.remove(owner);
+        self.shared.slots.forget(owner);
     }
 }
 
@@ -92,13 +94,9 @@ pub(super) enum Demand {
 impl Demand {
     /// What a credential needs to meet it.
     pub(super) fn need(self, head: &CredentialHead, now: Timestamp) -> Need {
-        let need = match self {
+        match self {
             Self::Token(deadline) => head.need(now, deadline),
             Self::Refresh | Self::Retry => head.need(now, Timestamp::MAX),
-        };
-        match need {
-            Need::Decision { .. } if self == Self::Retry => Need::Refresh,
-            need => need,
         }
     }
 }
@@ -119,73 +117,85 @@ impl Shared {
         demand: Demand,
     ) -> Result<(Arc<Opened>, Refreshed), CredentialsError> {
         let mut look = FIRST_LOOK;
-        let mut generation = None;
-        let patience = tokio::time::Instant::now() + self.settings.exchange_timeout;
+        let mut first = None;
+        let patience = Instant::now() + self.settings.exchange_timeout;
         loop {
-            let record = self.store.get(owner).await?.ok_or(CredentialsError::NotFound)?;
+            // Taken before the look, so that what is found is kept by nobody once a wipe or a new session has come between.
+            let slot = self.slots.get_or_add(owner);
+            let Some(record) = self.store.get(owner).await? else {
+                self.slots.remove(owner);
+                return Err(CredentialsError::NotFound);
+            };
             let head = &record.head;
             if let Some(defect) = head.defect {
                 return Err(CredentialsError::Defect(defect));
             }
             let now = self.clock.now();
+            let found = Seen { generation: head.generation, version: head.version, is_decided: false };
+            let first = *first.get_or_insert(found);
             // Whoever asked for a new pair is content with one that another caller has fetched since.
-            let is_newer = generation.get_or_insert(head.generation) != &head.generation;
-            let need = if is_newer { head.need(now, now) } else { demand.need(head, now) };
-            match need {
+            let need = if found.generation == first.generation { demand.need(head, now) } else { head.need(now, now) };
+            let (begun, is_decided) = match need {
                 Need::Nothing => {
-                    let opened = self.keep(&record)?;
-                    self.reseal_lazily(&record).await;
+                    let opened = self.keep(&slot, &record)?;
+                    self.reseal_lazily(&slot, record);
                     return Ok((opened, Refreshed::NotNeeded));
                 }
                 Need::Authorization(reason) => return Err(CredentialsError::NeedsAuthorization(reason)),
-                Need::Decision { since } => return Err(CredentialsError::Uncertain { since }),
+                Need::Decision { since } => {
+                    // A decision is good for what was there when it was made, and for no later loss.
+                    let is_decided = demand == Demand::Retry && found.version == first.version;
+                    let begun = slot.begin();
+                    if begun.is_some() && !is_decided {
+                        return Err(CredentialsError::Uncertain { since });
+                    }
+                    (begun, is_decided)
+                }
                 Need::Patience { until } => {
-                    if tokio::time::Instant::now() >= patience {
-                        return Err(CredentialsError::Busy { until });
+                    if Instant::now() >= patience {
+                        return Err(slot.unfinished(until));
                     }
                     sleep(look).await;
                     look = (look * 2).min(LONGEST_LOOK);
+                    continue;
                 }
-                Need::Refresh => {
-                    let slot = self.slots.get_or_add(owner);
-                    // The lock is held by the exchange, not by its caller.
-                    let Ok(guard) = Arc::clone(&slot.flight).try_lock_owned() else {
-                        // Another task of this process refreshes it. When it is done, the store says how.
-                        drop(tokio::time::timeout_at(patience, slot.flight.lock()).await);
-                        if tokio::time::Instant::now() >= patience {
-                            return Err(CredentialsError::Busy { until: now });
-                        }
-                        continue;
-                    };
-                    if let (Demand::Token(_), Some(retry_at)) = (demand, slot.pause(now)) {
-                        return Err(CredentialsError::Later { retry_at, answer: None, source: None });
-                    }
-                    let exchange = Exchange::new(self, owner, &slot, demand, head.generation);
-                    let flight = self.in_flight.begin();
-                    let exchange = self.runtime.spawn(async move {
-                        let exchanged = exchange.run().await;
-                        drop((guard, flight));
-                        exchanged
-                    });
-                    // The exchange goes on after that.
-                    match tokio::time::timeout_at(patience, exchange).await {
-                        Ok(Ok(Ok(Exchanged::Pair(opened)))) => return Ok((opened, Refreshed::Now)),
-                        Ok(Ok(Ok(Exchanged::NotNeeded(opened)))) => return Ok((opened, Refreshed::NotNeeded)),
-                        // Somebody else was faster: the store says how it is now.
-                        Ok(Ok(Ok(Exchanged::Lost))) => sleep(FIRST_LOOK).await,
-                        Ok(Ok(Err(error))) => return Err(error),
-                        Ok(Err(_)) => return Err(CredentialsError::Uncertain { since: now }),
-                        Err(_) => return Err(CredentialsError::Busy { until: now }),
-                    }
+                Need::Refresh => (slot.begin(), false),
+            };
+            let Some(guard) = begun else {
+                // Another task of this process refreshes it. When it is done, the store says how.
+                drop(timeout_at(patience, slot.flight.lock()).await);
+                if Instant::now() >= patience {
+                    return Err(slot.unfinished(now));
                 }
+                continue;
+            };
+            if let (Demand::Token(_), Some(retry_at)) = (demand, slot.pause(now)) {
+                return Err(CredentialsError::Later { retry_at, answer: None, source: None });
+            }
+            let exchange = Exchange::new(self, owner, &slot, demand, Seen { is_decided, ..found });
+            let flight = self.in_flight.begin();
+            let exchange = self.runtime.spawn(async move {
+                let exchanged = exchange.run().await;
+                drop((guard, flight));
+                exchanged
+            });
+            // The exchange goes on after that.
+            match timeout_at(patience, exchange).await {
+                Ok(Ok(Ok(Exchanged::Pair(opened)))) => return Ok((opened, Refreshed::Now)),
+                Ok(Ok(Ok(Exchanged::NotNeeded(opened)))) => return Ok((opened, Refreshed::NotNeeded)),
+                // Somebody else was faster: the store says how it is now.
+                Ok(Ok(Ok(Exchanged::Lost))) if Instant::now() < patience => sleep(FIRST_LOOK).await,
+                Ok(Ok(Err(error))) => return Err(error),
+                Ok(Err(_)) => return Err(CredentialsError::Uncertain { since: now }),
+                Ok(Ok(Ok(Exchanged::Lost))) | Err(_) => return Err(slot.unfinished(now)),
             }
         }
     }
 
     /// Opens the token of a credential, and remembers it.
-    pub(super) fn keep(&self, record: &CredentialRecord) -> Result<Arc<Opened>, CredentialsError> {
+    pub(super) fn keep(&self, slot: &Slot, record: &CredentialRecord) -> Result<Arc<Opened>, CredentialsError> {
         let opened = self.open_token(record)?;
-        self.slots.get_or_add(&record.head.owner).keep(&opened);
+        slot.keep(&opened);
         Ok(opened)
     }
 }

@@ -1,6 +1,7 @@
 //! Calling a resource server with an access token.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::credential::{
     AnswerHeaders, DpopNonce, DpopProof, Endpoint, Nonces, ResourceAnswer, ResourceChallenge, TokenType,
@@ -81,15 +82,30 @@ impl Credentials {
         }
         match challenge {
             Some(ResourceChallenge::UseNonce) if opened.token_type() == TokenType::Dpop => AfterAnswer::SendAgain,
-            // The old token dies at once when it is refreshed, by this process or another one.
-            Some(ResourceChallenge::InvalidToken) => {
-                self.forget_generation(owner, opened.generation);
-                match self.access_token(owner).await {
-                    Ok(newer) if newer.0.generation != opened.generation => AfterAnswer::SendAgain,
-                    _ => AfterAnswer::Done,
-                }
-            }
+            Some(ResourceChallenge::InvalidToken) => self.replace(owner, opened).await,
             _ => AfterAnswer::Done,
+        }
+    }
+
+    /// A token that its server no longer takes: the old one dies at once when it is refreshed, by this process or another
+    /// one, and after a refresh whose answer was lost. It is refreshed once, lest a server that takes no token has one after
+    /// the other.
+    async fn replace(&self, owner: &OwnerId, refused: &Opened) -> AfterAnswer {
+        self.shared.slots.forget_generation(owner, refused.generation);
+        let found = self.access_token(owner).await;
+        let found = match found {
+            Ok(found) if found.0.generation == refused.generation && !refused.was_refused.swap(true, Relaxed) => {
+                self.refresh(owner).await
+            }
+            found => found,
+        };
+        match found {
+            Ok(newer) if newer.0.generation != refused.generation => AfterAnswer::SendAgain,
+            Ok(_) => AfterAnswer::Done,
+            Err(error) => {
+                tracing::warn!(event = "credential.not_replaced", %owner, error = %Causes(&error));
+                AfterAnswer::Done
+            }
         }
     }
 
@@ -105,11 +121,6 @@ impl Credentials {
             self.shared.counters.failed_nonce_updates.add_one();
             tracing::warn!(event = "credential.nonce_not_stored", %owner, error = %Causes(&error));
         }
-    }
-
-    /// Forgets a token that its server no longer takes, unless a newer one is known.
-    fn forget_generation(&self, owner: &OwnerId, generation: u64) {
-        self.shared.slots.remove_generation(owner, generation);
     }
 }
 

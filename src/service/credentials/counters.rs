@@ -42,7 +42,7 @@ counters! {
     failed_saves,
     /// Times that a nonce could not be stored, which is no failure of the call that learnt it.
     failed_nonce_updates,
-    /// Sessions that were reported as ending soon.
+    /// Sessions that were reported as ending soon, once in each report.
     ending_soon,
 }
 

@@ -10,6 +10,9 @@ use tokio::time::timeout;
 use crate::service::credentials::{Credentials, RefreshReport};
 use crate::visible::Causes;
 
+/// Looking more often than this would be looking all the time.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 impl Credentials {
     /// Refreshes every now and then all credentials whose access token expires within `ahead`, until `shutdown` is ready.
     ///
@@ -26,6 +29,7 @@ impl Credentials {
     /// ```
     pub async fn keep_fresh(&self, every: Duration, ahead: Duration, shutdown: impl Future<Output = ()> + Send) {
         let mut shutdown = pin!(shutdown);
+        let every = every.max(SHORTEST_INTERVAL);
         loop {
             let sweep = async {
                 match self.refresh_expiring(self.now().saturating_add(ahead)).await {

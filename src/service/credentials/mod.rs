@@ -8,12 +8,14 @@ mod exchange;
 mod in_flight;
 mod keep_fresh;
 mod opened;
+mod pair;
 mod reseal;
 mod seal;
 mod session;
 mod slot;
 mod sweep;
 mod transport;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub use counters::CredentialCounters;
 pub use error::CredentialsError;
 pub use opened::AccessToken;
 pub use reseal::{ResealProgress, Resealed};
+pub use session::RevokedCredential;
 pub use sweep::{RefreshProgress, RefreshReport};
 pub use transport::{Transport, TransportAnswer, TransportError};
 

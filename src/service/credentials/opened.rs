@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwapOption;
 
@@ -20,6 +21,8 @@ pub(super) struct Opened {
     /// The newest nonce of the resource server.
     pub(super) nonce: ArcSwapOption<DpopNonce>,
     pub(super) generation: u64,
+    /// Whether its server has refused it, and it was refreshed for that.
+    pub(super) was_refused: AtomicBool,
 }
 
 impl Opened {

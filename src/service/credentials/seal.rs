@@ -1,6 +1,7 @@
 //! Sealing on the way to the store, and opening on the way back.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::credential::{
     ClientAuthentication, CredentialRecord, DpopKey, DpopNonce, Endpoint, KeyBinding, OAuthClient, SessionError,
@@ -113,6 +114,7 @@ impl Shared {
             resource_server: head.resource_server.clone(),
             nonce: nonce.into(),
             generation: head.generation,
+            was_refused: AtomicBool::new(false),
         }))
     }
 
@@ -142,7 +144,7 @@ impl Shared {
             client.id.as_str() == id
                 && match (&client.authentication, key_id) {
                     (ClientAuthentication::PrivateKeyJwt(key), Some(key_id)) => key.kid() == key_id,
-                    _ => true,
+                    (_, key_id) => key_id.is_none(),
                 }
         };
         let client = self.clients.iter().find(is_meant);

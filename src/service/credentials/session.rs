@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credential::{
-    Attempt, ClientAuthentication, CredentialHead, CredentialRecord, KeyBinding, OAuthSession, RevocationAnswer,
-    RevocationOutcome, RevocationRequest, SessionError, StoredSecrets, TokenType,
+    Attempt, ClientAuthentication, ClientId, CredentialHead, CredentialRecord, CredentialState, Endpoint, KeyBinding,
+    LONGEST_LEASE, OAuthSession, RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError, StoredSecrets,
+    TokenType,
 };
-use crate::key::OwnerId;
+use crate::key::{Defect, OwnerId};
+use crate::secret::Secret;
 use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, REFRESH_TOKEN};
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
-use crate::store::credentials::{Over, PutRequest};
+use crate::store::credentials::{Claim, ClaimRequest, Over, PutRequest};
 use crate::visible::Causes;
 
 /// For how long atproto's servers keep the sessions of a public client, however often they are refreshed.
@@ -27,9 +29,13 @@ impl Credentials {
     /// began for a public client, and two years for a confidential one.
     ///
     /// # Errors
+    /// [`SessionError::AlreadyStored`] when it is the very session that stands there, whose refresh token may be on its way;
     /// [`SessionError::OtherKey`], [`CredentialsError::NoSealKeys`], and [`StoreError::Conflict`](crate::store::StoreError::Conflict) when
     /// another credential stands there.
     pub async fn put(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<(), CredentialsError> {
+        if over != Over::Nothing {
+            self.shared.require_another(owner, &session).await?;
+        }
         self.shared.store.put(&self.prepare(owner, session, over)?).await?;
         self.shared.slots.remove(owner);
         tracing::info!(event = "credential.stored", %owner);
@@ -87,8 +93,53 @@ impl Credentials {
         Ok(head)
     }
 
+    /// The session of `owner` in clear, for moving it to another service. Whoever refreshes it first ends it for the other:
+    /// [`wipe`](Self::wipe) it here before it is used there.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Busy`] while it is being refreshed, [`CredentialsError::Uncertain`] and
+    /// [`CredentialsError::NeedsAuthorization`] where there is no session to move; otherwise as
+    /// [`access_token`](Self::access_token).
+    pub async fn export(&self, owner: &OwnerId) -> Result<OAuthSession, CredentialsError> {
+        let record = self.shared.store.get(owner).await?.ok_or(CredentialsError::NotFound)?;
+        let opened = self.shared.open_token(&record)?;
+        let CredentialRecord { head, secrets } = record;
+        let now = self.now();
+        match head.state {
+            CredentialState::Ended { reason, .. } => return Err(CredentialsError::NeedsAuthorization(reason)),
+            _ if head.is_leased(now) => return Err(CredentialsError::Busy { until: head.lease_until.unwrap_or(now) }),
+            CredentialState::Sent { at: since } | CredentialState::Uncertain { since } => {
+                return Err(CredentialsError::Uncertain { since });
+            }
+            CredentialState::Active => {}
+        }
+        let defect = |column| CredentialsError::Defect(Defect::new(self.shared.store.schema(), column));
+        let copy = |secret: &Secret| Secret::new(secret.expose_secret().to_owned());
+        let client_id = ClientId::new(head.client_id).map_err(|_| defect("client_id"))?;
+        let token_endpoint = Endpoint::new(head.token_endpoint).map_err(|_| defect("token_endpoint"))?;
+        let mut session = OAuthSession::new(client_id, head.issuer, token_endpoint, copy(&opened.token));
+        let revocation_endpoint = head.revocation_endpoint.map(Endpoint::new).transpose();
+        session.revocation_endpoint = revocation_endpoint.map_err(|_| defect("revocation_endpoint"))?;
+        if let Some(refresh_token) = &secrets.refresh_token {
+            session.refresh_token = Some(copy(&*self.shared.open(owner, REFRESH_TOKEN, refresh_token)?));
+        }
+        session.dpop_key = opened.dpop.as_ref().map(|(key, _)| key.clone());
+        session.client_key_id = head.client_key_id;
+        session.subject = head.subject;
+        session.resource_server = head.resource_server;
+        session.scopes = head.scopes;
+        session.session_id = head.session_id;
+        session.started_at = head.session_started_at;
+        session.ends_at = head.session_ends_at;
+        session.expires_at = head.expires_at;
+        session.nonces = head.nonces;
+        tracing::warn!(event = "credential.exported", %owner);
+        Ok(session)
+    }
+
     /// Removes the credential of `owner` from the store, and leaves the session as it is at its server. `false` when there is
-    /// none.
+    /// none. What is being refreshed at the moment is gone too. Other processes hand out a token that they know for as long as
+    /// it lives.
     ///
     /// # Errors
     /// [`CredentialsError::Store`] when the store could not answer.
@@ -102,16 +153,25 @@ impl Credentials {
     }
 
     /// Ends the session of `owner` at its server (RFC 7009), and removes the credential from the store. It is removed as well
-    /// when the server could not be told: the second value says whether it was.
+    /// when the server could not be told.
     ///
     /// # Errors
+    /// [`CredentialsError::Busy`] while it is being refreshed, as nobody knows which tokens the server takes then; ask again.
     /// [`CredentialsError::Store`] when the store could not answer.
-    pub async fn revoke(&self, owner: &OwnerId) -> Result<(bool, bool), CredentialsError> {
-        let told = match self.shared.store.get(owner).await? {
-            Some(record) => self.end_at_server(&record).await,
-            None => false,
+    pub async fn revoke(&self, owner: &OwnerId) -> Result<RevokedCredential, CredentialsError> {
+        let gone = RevokedCredential { was_there: false, server_was_told: false };
+        let Some(found) = self.shared.store.get(owner).await? else { return Ok(gone) };
+        let at = self.now();
+        let until = at.saturating_add(self.shared.settings.exchange_timeout.saturating_mul(3).min(LONGEST_LEASE));
+        // Also where nobody knows whether the refresh token was spent: a server confirms the end of a session that is over.
+        let claim = ClaimRequest::new(owner.clone(), at, until).decided(found.head.version);
+        let server_was_told = match self.shared.store.claim(&claim).await? {
+            Claim::Gone => return Ok(gone),
+            Claim::Lost(record) if record.head.is_leased(at) => return Err(CredentialsError::Busy { until }),
+            Claim::Lost(_) => false,
+            Claim::Won(record) => self.end_at_server(&record).await,
         };
-        Ok((self.wipe(owner).await?, told))
+        Ok(RevokedCredential { was_there: self.wipe(owner).await?, server_was_told })
     }
 
     /// Whether the server knows that the session of a credential is over, which need not stand in the store any more.
@@ -124,7 +184,30 @@ impl Credentials {
     }
 }
 
+/// What became of a credential that was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokedCredential {
+    /// Whether there was one. There is none now.
+    pub was_there: bool,
+    /// Whether its server has confirmed that the session is over. Otherwise it goes on there until it expires.
+    pub server_was_told: bool,
+}
+
 impl Shared {
+    /// A session that stands there already is not stored once more: a refresh token that is on its way would count as one
+    /// that nobody has sent.
+    async fn require_another(&self, owner: &OwnerId, session: &OAuthSession) -> Result<(), CredentialsError> {
+        let Some(record) = self.store.get(owner).await? else { return Ok(()) };
+        let Some(stored) = &record.secrets.refresh_token else { return Ok(()) };
+        // What does not open is not the same, as far as anybody can tell.
+        let Ok(stored) = self.open(owner, REFRESH_TOKEN, stored) else { return Ok(()) };
+        match &session.refresh_token {
+            Some(new) if new.expose_secret() == stored.expose_secret() => Err(SessionError::AlreadyStored.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the server knows that the session is over.
     async fn tell_of_revocation(&self, record: &CredentialRecord) -> Result<bool, CredentialsError> {
         let Some(endpoint) = record.head.revocation_endpoint.as_deref().and_then(|url| url.parse().ok()) else {

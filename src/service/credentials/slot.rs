@@ -1,13 +1,14 @@
 //! What this process remembers of each owner's credential.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::key::OwnerId;
+use crate::service::credentials::CredentialsError;
 use crate::service::credentials::opened::Opened;
 use crate::time::Timestamp;
 
@@ -30,12 +31,28 @@ impl Slots {
     }
 
     /// Forgets a token of this generation.
-    pub(super) fn remove_generation(&self, owner: &OwnerId, generation: u64) {
+    pub(super) fn forget_generation(&self, owner: &OwnerId, generation: u64) {
         if let Some(slot) = self.0.pin().get(owner) {
             slot.opened.rcu(|known| known.clone().filter(|known| known.generation != generation));
         }
     }
 
+    /// Drops the slots of tokens that have expired and that nobody is refreshing.
+    pub(super) fn forget_expired(&self, now: Timestamp) {
+        self.0.pin().retain(|_, slot| {
+            let is_good = slot.opened.load().as_ref().is_some_and(|opened| opened.is_good_until(now));
+            is_good || slot.pause(now).is_some() || slot.flight.try_lock().is_err()
+        });
+    }
+
+    /// Forgets a token, and nothing else: a refresh may be under way.
+    pub(super) fn forget(&self, owner: &OwnerId) {
+        if let Some(slot) = self.0.pin().get(owner) {
+            slot.opened.store(None);
+        }
+    }
+
+    /// Forgets everything. Whoever has read the store before this keeps what it has found in the slot that is gone.
     pub(super) fn remove(&self, owner: &OwnerId) {
         if let Some(slot) = self.0.pin().remove(owner) {
             slot.opened.store(None);
@@ -50,6 +67,8 @@ pub(super) struct Slot {
     pub(super) opened: ArcSwapOption<Opened>,
     /// Held by the one task that looks into the store or refreshes.
     pub(super) flight: Arc<Mutex<()>>,
+    /// Whether a new pair is in memory alone.
+    pub(super) is_unsaved: AtomicBool,
     /// Before when a refresh is not tried again, in microseconds.
     retry_at: AtomicI64,
     failures: AtomicU32,
@@ -60,6 +79,7 @@ impl Default for Slot {
         Self {
             opened: ArcSwapOption::empty(),
             flight: Arc::default(),
+            is_unsaved: AtomicBool::new(false),
             retry_at: AtomicI64::new(i64::MIN),
             failures: AtomicU32::new(0),
         }
@@ -73,6 +93,20 @@ impl Slot {
             Some(known) if known.generation > opened.generation => Some(Arc::clone(known)),
             _ => Some(Arc::clone(opened)),
         });
+    }
+
+    /// The right to refresh, among the tasks of this process. The exchange holds it, not its caller.
+    pub(super) fn begin(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.flight).try_lock_owned().ok()
+    }
+
+    /// What a caller is told who can wait no longer.
+    pub(super) fn unfinished(&self, until: Timestamp) -> CredentialsError {
+        if self.is_unsaved.load(Ordering::Relaxed) {
+            CredentialsError::Unsaved
+        } else {
+            CredentialsError::Busy { until }
+        }
     }
 
     /// Before when a refresh is not tried again, if that is still to come and no wrong clock has set it.

@@ -64,6 +64,7 @@ impl Credentials {
         deadline: Timestamp,
         mut progress: impl FnMut(RefreshProgress) + Send,
     ) -> Result<RefreshReport, CredentialsError> {
+        self.forget_expired();
         let due = self.due(deadline).await?;
         let mut report = RefreshReport::default();
         self.note_ends(&due, &mut report);
@@ -94,6 +95,11 @@ impl Credentials {
             note(&mut report, result);
         }
         Ok(report)
+    }
+
+    /// Forgets tokens that have expired, so that an owner who is not asked for again takes no memory.
+    fn forget_expired(&self) {
+        self.shared.slots.forget_expired(self.now());
     }
 
     async fn due(&self, deadline: Timestamp) -> Result<Vec<CredentialHead>, CredentialsError> {

@@ -85,7 +85,7 @@ impl Traced for RevokedAll {
     fn trace(&self) {
         tracing::info!(event = "keys.revoked", owner = %self.owner, revoked = self.count);
         for key_id in &self.remaining {
-            tracing::error!(event = "key.not_revoked", %key_id, owner = %self.owner, "the database kept it as it was");
+            tracing::error!(event = "key.not_revoked", %key_id, owner = %self.owner, "its row was kept as it was");
         }
     }
 }

@@ -147,13 +147,23 @@ impl<S: Schema> Keys<S> {
         RevokeAllRequest::new(owner.clone(), self.now()).because(reason).by(self.by.clone())
     }
 
-    /// Revokes every key of `owner` and says how many were not revoked before.
+    /// Revokes every key of `owner` and says how many were not revoked before. A key whose row cannot be revoked, or that
+    /// somebody else holds, is named in [`RevokedAll::remaining`] and keeps no other one alive.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Interrupted`] when the store failed after some keys had been revoked; after any other [`StoreError`]
+    /// none was.
     pub async fn revoke_all(&self, owner: &OwnerId, reason: Option<Reason>) -> Result<RevokedAll, StoreError> {
         let request = self.revocation_of_all(owner, reason);
-        Ok(self.committed(self.shared.store.revoke_all(&request).await?.stored()))
+        match self.shared.store.revoke_all(&request).await {
+            Ok(revoked) => Ok(self.committed(revoked.stored())),
+            Err(error) => {
+                if let StoreError::Interrupted { revoked, .. } = &error {
+                    tracing::error!(event = "keys.revoked_in_part", owner = %owner, revoked, "others may be alive");
+                }
+                Err(error)
+            }
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::key::{KeyRecord, Revoked, Rotation};
 use crate::sql::credentials::{KeyedLayout, SqlCredentialStore};
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Engine, Query, Script, Step, Value};
-use crate::sql::keys::{KeyTables, SqlKeyStore, interpret_script, revocation};
+use crate::sql::engine::{Engine, Script, Step};
+use crate::sql::keys::{KeyTables, SqlKeyStore, interpret_script};
 use crate::store::credentials::{CredentialStore, KeyedCredentialStore, Standing};
 use crate::store::{KeyStore, Reference, RevokeRequest, StoreError};
 use crate::time::Timestamp;
@@ -77,43 +77,6 @@ pub(super) fn standing<L: KeyedLayout>(
     }
 }
 
-/// A revocation with what wipes the credential behind it, what is read then, and how many steps are the revocation's.
-pub(super) struct RevokeAndWipe {
-    pub(super) script: Script<StoreError>,
-    pub(super) query: &'static Query,
-    pub(super) named: Vec<Value<'static>>,
-    revoke_steps: usize,
-    all_steps: usize,
-}
-
-impl RevokeAndWipe {
-    pub(super) fn new<L: KeyedLayout>(keys: &SqlKeyStore<L::Schema>, layout: &L, request: &RevokeRequest) -> Self {
-        let side_tables = keys.has_side_tables();
-        let revoke = keys.schema().revoke(request, side_tables);
-        let revoke_steps = revoke.len();
-        let script = revoke.then(layout.wipe_after_revocation(request));
-        let all_steps = script.len();
-        let (query, named) = <L::Schema as KeyTables>::revoked(request, side_tables);
-        Self { script, query, named, revoke_steps, all_steps }
-    }
-
-    /// What came of it, from the rows that its steps returned and what was found.
-    pub(super) fn outcome<L: KeyedLayout>(
-        steps: (usize, usize),
-        request: &RevokeRequest,
-        counts: &[u64],
-        found: Vec<revocation::Found>,
-    ) -> Result<Option<(Revoked, bool)>, StoreError> {
-        let (revoke_steps, all_steps) = steps;
-        let revoked = revocation::outcome::<L::Schema>(request, &counts[..revoke_steps.min(counts.len())], found)?;
-        Ok(revoked.map(|revoked| (revoked, counts.len() == all_steps)))
-    }
-
-    pub(super) const fn steps(&self) -> (usize, usize) {
-        (self.revoke_steps, self.all_steps)
-    }
-}
-
 #[async_trait]
 impl<L: KeyedLayout> KeyedCredentialStore for SqlKeyedStore<L> {
     type Schema = L::Schema;
@@ -138,25 +101,21 @@ impl<L: KeyedLayout> KeyedCredentialStore for SqlKeyedStore<L> {
         on: Standing<'_>,
     ) -> Result<KeyRecord<L::Schema>, StoreError> {
         self.keys.look_again().await?;
-        let side_tables = self.keys.has_side_tables();
-        let schema = self.keys.schema();
         let standing = standing(self.credentials.layout(), &rotation.successor, on)?;
-        let script = schema.rotate(rotation, side_tables).then(standing).only_while_awaited();
-        let query = KeyTables::get(schema, side_tables);
-        let id = vec![rotation.successor.head.id.as_str().to_owned().into()];
-        let done = self.keys.engine().run_and_read(script, query, id, self.keys.decoder()).await;
-        let (_, found) = done.map_err(interpret_script::<L::Schema>)?;
-        SqlKeyStore::<L::Schema>::read_successor(found)
+        let operation = self.keys.rotation(rotation).then(standing).only_while_awaited();
+        operation.run(self.keys.engine()).await.map_err(interpret_script::<L::Schema>)
     }
 
     async fn revoke_and_wipe(&self, request: &RevokeRequest) -> Result<Option<(Revoked, bool)>, StoreError> {
         self.keys.look_again().await?;
-        self.keys.accept_reason(request.reason.as_ref())?;
-        let both = RevokeAndWipe::new(&self.keys, self.credentials.layout(), request);
-        let steps = both.steps();
-        let found = revocation::found::<L::Schema>;
-        let done = self.keys.engine().run_and_read(both.script, both.query, both.named, found).await;
-        let (counts, found) = done.map_err(interpret_script::<L::Schema>)?;
-        RevokeAndWipe::outcome::<L>(steps, request, &counts, found)
+        let wipe = self.credentials.layout().wipe_after_revocation(request);
+        let operation = self.keys.revocation(request)?.and(wipe);
+        let done = operation.run(self.keys.engine()).await.map_err(interpret_script::<L::Schema>)?;
+        Ok(and_wiped(done))
     }
+}
+
+/// A revocation, if there was a key, and whether a credential was wiped behind it.
+pub(super) fn and_wiped<R>((revoked, wiped): (Option<R>, bool)) -> Option<(R, bool)> {
+    revoked.map(|revoked| (revoked, wiped))
 }

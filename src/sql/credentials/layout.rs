@@ -47,9 +47,13 @@ pub trait KeyedLayout: CredentialLayout + KeyedTables {
 /// A query and its arguments.
 pub(crate) type Asked = (&'static Query, Vec<Value<'static>>);
 
+/// What a script counts the credential under that it has changed.
+pub(crate) const MADE: &str = "made";
+
 /// A layout as data: its tables, its statements, and the functions that read its rows.
 ///
-/// A script has made its change if none of its [`only_if`](crate::sql::engine::Step::only_if) has ended it.
+/// The scripts count under [`MADE`] the one change that they are for, if it is made. Of several steps, one that ends its script
+/// ([`only_if`](crate::sql::engine::Step::only_if)) has made no change either.
 pub(crate) trait CredentialTables: Debug + Send + Sync + 'static {
     /// What the migrations are recorded under, and what the places of sealed values are called.
     const NAME: &'static str;

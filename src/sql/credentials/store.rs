@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};
+use crate::credential::{CredentialHead, CredentialRecord, CredentialState, OAuthSession, SessionError};
 use crate::key::OwnerId;
+use crate::sql::credentials::layout::MADE;
 use crate::sql::credentials::{CredentialLayout, CredentialTables, Encryption};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Engine, EngineError, Script, ScriptError, ViolationKind};
+use crate::sql::engine::{Counts, Engine, EngineError, Reading, Script, ScriptError, ViolationKind};
 use crate::sql::keys::RowReader;
 use crate::store::credentials::{
     Claim, ClaimRequest, CredentialListRequest, CredentialStore, MarkRequest, NonceRequest, PutRequest, ReleaseRequest,
@@ -85,8 +86,27 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
 
     /// Whether the script made its change.
     async fn run(&self, script: Script<StoreError>) -> Result<bool, StoreError> {
-        let steps = script.len();
-        Ok(self.engine.run(script).await.map_err(interpret_script)?.len() == steps)
+        Ok(is_made(&self.engine.run(script).await.map_err(interpret_script)?))
+    }
+
+    /// Whether a conditional change was made, by what stands there afterwards: `is_done` says whether it shows the change, and
+    /// `is_due` whether it still meets the condition. A rule or a trigger of the host's that keeps the row as it was is an
+    /// error: nothing may be sent that was not written down, and no pair counts as stored that is not.
+    async fn change(
+        &self,
+        script: Script<StoreError>,
+        owner: &OwnerId,
+        is_done: impl FnOnce(&CredentialHead) -> bool,
+        is_due: impl FnOnce(&CredentialHead) -> bool,
+    ) -> Result<bool, StoreError> {
+        let (is_made, found) = self.run_and_get(script, owner).await?;
+        let is_suppressed = match found.map(|record| record.head) {
+            Some(head) if is_made => !is_done(&head),
+            // Versions and generations never come back, so it met the condition when the change was tried.
+            Some(head) => is_due(&head),
+            None => is_made,
+        };
+        if is_suppressed { Err(StoreError::Suppressed { table: L::TABLE }) } else { Ok(is_made) }
     }
 
     /// Whether the script made its change, and what stands there afterwards.
@@ -95,16 +115,15 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         script: Script<StoreError>,
         owner: &OwnerId,
     ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
-        let steps = script.len();
         let (query, arguments) = self.layout.get(owner);
-        let done = self.engine.run_and_read(script, query, arguments, self.decoder()).await;
+        let done = self.engine.run_and_read(script, Reading::new(query, arguments, self.decoder())).await;
         if let (Err(ScriptError::Engine(EngineError::Undecryptable { .. })), true) = (&done, self.decrypts()) {
             // Nothing of the script stays.
             return Ok((false, self.read_undecrypted(owner).await?));
         }
         let (counts, mut found) = done.map_err(interpret_script)?;
         let found = self.with_key(found.pop()).await?;
-        Ok((counts.len() == steps, found))
+        Ok((is_made(&counts), found))
     }
 
     fn decrypts(&self) -> bool {
@@ -132,6 +151,11 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         }
         Ok(found)
     }
+}
+
+/// Whether a script has made the change that it is for.
+fn is_made(counts: &Counts) -> bool {
+    counts.is_complete() && counts.each(MADE).all(|rows| rows > 0)
 }
 
 /// What the store reports of an error of the engine.
@@ -192,7 +216,8 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
     }
 
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {
-        self.run(self.layout.put(request)?).await.map(|_| ())
+        let stored = |head: &CredentialHead| head.refreshed_at == Some(request.at);
+        self.change(self.layout.put(request)?, &request.record.head.owner, stored, |_| false).await.map(|_| ())
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
@@ -200,21 +225,34 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
         let script = self.layout.claim(request).only_while_awaited();
         Ok(match self.run_and_get(script, &request.owner).await? {
             (_, None) => Claim::Gone,
+            (true, Some(record)) if record.head.lease_until != Some(request.until) => {
+                return Err(StoreError::Suppressed { table: L::TABLE });
+            }
             (true, Some(record)) => Claim::Won(Box::new(record)),
             (false, Some(record)) => Claim::Lost(Box::new(record)),
         })
     }
 
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.mark(request).only_while_awaited()).await
+        let MarkRequest { version, at, .. } = *request;
+        let marked = |head: &CredentialHead| head.state == CredentialState::Sent { at } && head.version == version;
+        let due = |head: &CredentialHead| {
+            let is_unsent = matches!(head.state, CredentialState::Active | CredentialState::Uncertain { .. });
+            head.version == version && is_unsent && head.is_leased(at)
+        };
+        self.change(self.layout.mark(request).only_while_awaited(), &request.owner, marked, due).await
     }
 
     async fn save(&self, request: &SaveRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.save(request)?).await
+        let stored = |head: &CredentialHead| head.generation > request.generation;
+        let due = |head: &CredentialHead| head.generation == request.generation;
+        self.change(self.layout.save(request)?, &request.owner, stored, due).await
     }
 
     async fn release(&self, request: &ReleaseRequest) -> Result<bool, StoreError> {
-        self.run(self.layout.release(request)).await
+        let ended = |head: &CredentialHead| head.version > request.version;
+        let due = |head: &CredentialHead| head.version == request.version && head.lease_until.is_some();
+        self.change(self.layout.release(request), &request.owner, ended, due).await
     }
 
     async fn note_nonces(&self, request: &NonceRequest) -> Result<bool, StoreError> {
@@ -223,6 +261,20 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
 
     async fn reseal(&self, request: &ResealRequest) -> Result<bool, StoreError> {
         self.run(self.layout.reseal(request)?).await
+    }
+
+    async fn reseal_all(&self, requests: &[ResealRequest]) -> Result<Vec<bool>, StoreError> {
+        let scripts = requests.iter().map(|request| self.layout.reseal(request)).collect::<Result<Vec<_>, _>>()?;
+        if scripts.iter().any(|script| script.len() > 1) {
+            // A step that ends its script would end those behind it.
+            let mut made = Vec::with_capacity(scripts.len());
+            for script in scripts {
+                made.push(self.run(script).await?);
+            }
+            return Ok(made);
+        }
+        let counts = self.engine.run(Script::together(scripts)).await.map_err(interpret_script)?;
+        Ok(counts.each(MADE).map(|made| made > 0).collect())
     }
 
     async fn wipe(&self, owner: &OwnerId) -> Result<bool, StoreError> {

@@ -3,10 +3,9 @@
 #[cfg(feature = "postgres")]
 mod postgres {
     use crate::key::{Issued, Prepared, PreparedRotation, Receipt, Revoked, Rotated};
-    use crate::sql::credentials::keyed::{RevokeAndWipe, standing};
+    use crate::sql::credentials::keyed::{and_wiped, standing};
     use crate::sql::credentials::{KeyedLayout, SqlCredentialStore};
-    use crate::sql::engine::Reading;
-    use crate::sql::keys::{KeyTables, PostgresWithin, SqlKeyStore, SqlSchema, revocation};
+    use crate::sql::keys::{PostgresWithin, SqlSchema};
     use crate::store::credentials::Standing;
     use crate::store::{KeyStore as _, RevokeRequest, StoreError};
 
@@ -26,7 +25,7 @@ mod postgres {
         ) -> Result<Receipt<Issued<S>>, StoreError> {
             let script = self.store().schema().insert(prepared.record())?;
             let script = script.then(standing(credentials.layout(), prepared.record(), on)?);
-            self.run_reading(script, None::<Reading<()>>).await?;
+            self.run(script).await?;
             Ok(prepared.stored())
         }
 
@@ -40,15 +39,9 @@ mod postgres {
             credentials: &SqlCredentialStore<L>,
             on: Standing<'_>,
         ) -> Result<Receipt<Rotated<S>>, StoreError> {
-            let side_tables = self.store().has_side_tables();
-            let rotation = prepared.rotation();
-            let script = self.store().schema().rotate(rotation, side_tables);
-            let script = script.then(standing(credentials.layout(), &rotation.successor, on)?);
-            let query = KeyTables::get(self.store().schema(), side_tables);
-            let id = rotation.successor.head.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store().decoder());
-            let (_, found) = self.run_reading(script, Some(reading)).await?;
-            Ok(prepared.stored(SqlKeyStore::<S>::read_successor(found)?))
+            let standing = standing(credentials.layout(), &prepared.rotation().successor, on)?;
+            let operation = self.store().rotation(prepared.rotation()).then(standing);
+            Ok(prepared.stored(self.carry_out(operation).await?))
         }
 
         /// Revokes a key, and wipes the credential that it stood on; the second value says whether there was one. `None`
@@ -62,14 +55,11 @@ mod postgres {
             request: &RevokeRequest,
             credentials: &SqlCredentialStore<L>,
         ) -> Result<Option<(Receipt<Revoked>, bool)>, StoreError> {
-            self.store().accept_reason(request.reason.as_ref())?;
+            let wipe = credentials.layout().wipe_after_revocation(request);
+            let operation = self.store().revocation(request)?.and(wipe);
             self.require_read_committed().await?;
-            let both = RevokeAndWipe::new(self.store(), credentials.layout(), request);
-            let steps = both.steps();
-            let reading = Reading::new(both.query, both.named, revocation::found::<S>);
-            let (counts, found) = self.run_reading(both.script, Some(reading)).await?;
-            let outcome = RevokeAndWipe::outcome::<L>(steps, request, &counts, found)?;
-            Ok(outcome.map(|(revoked, wiped)| (revoked.stored(), wiped)))
+            let done = self.carry_out(operation).await?;
+            Ok(and_wiped(done).map(|(revoked, wiped)| (revoked.stored(), wiped)))
         }
     }
 }
@@ -77,10 +67,9 @@ mod postgres {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use crate::key::{Issued, Prepared, PreparedRotation, Receipt, Revoked, Rotated};
-    use crate::sql::credentials::keyed::{RevokeAndWipe, standing};
+    use crate::sql::credentials::keyed::{and_wiped, standing};
     use crate::sql::credentials::{KeyedLayout, SqlCredentialStore};
-    use crate::sql::engine::Reading;
-    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema, SqliteWithin, revocation};
+    use crate::sql::keys::{SqlSchema, SqliteWithin};
     use crate::store::credentials::Standing;
     use crate::store::{KeyStore as _, RevokeRequest, StoreError};
 
@@ -100,7 +89,7 @@ mod sqlite {
         ) -> Result<Receipt<Issued<S>>, StoreError> {
             let script = self.store().schema().insert(prepared.record())?;
             let script = script.then(standing(credentials.layout(), prepared.record(), on)?);
-            self.run_reading(script, None::<Reading<()>>)?;
+            self.run(script)?;
             Ok(prepared.stored())
         }
 
@@ -114,15 +103,9 @@ mod sqlite {
             credentials: &SqlCredentialStore<L>,
             on: Standing<'_>,
         ) -> Result<Receipt<Rotated<S>>, StoreError> {
-            let side_tables = self.store().has_side_tables();
-            let rotation = prepared.rotation();
-            let script = self.store().schema().rotate(rotation, side_tables);
-            let script = script.then(standing(credentials.layout(), &rotation.successor, on)?);
-            let query = KeyTables::get(self.store().schema(), side_tables);
-            let id = rotation.successor.head.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store().decoder());
-            let (_, found) = self.run_reading(script, Some(reading))?;
-            Ok(prepared.stored(SqlKeyStore::<S>::read_successor(found)?))
+            let standing = standing(credentials.layout(), &prepared.rotation().successor, on)?;
+            let operation = self.store().rotation(prepared.rotation()).then(standing);
+            Ok(prepared.stored(self.carry_out(operation)?))
         }
 
         /// Revokes a key, and wipes the credential that it stood on; the second value says whether there was one. `None`
@@ -136,13 +119,10 @@ mod sqlite {
             request: &RevokeRequest,
             credentials: &SqlCredentialStore<L>,
         ) -> Result<Option<(Receipt<Revoked>, bool)>, StoreError> {
-            self.store().accept_reason(request.reason.as_ref())?;
-            let both = RevokeAndWipe::new(self.store(), credentials.layout(), request);
-            let steps = both.steps();
-            let reading = Reading::new(both.query, both.named, revocation::found::<S>);
-            let (counts, found) = self.run_reading(both.script, Some(reading))?;
-            let outcome = RevokeAndWipe::outcome::<L>(steps, request, &counts, found)?;
-            Ok(outcome.map(|(revoked, wiped)| (revoked.stored(), wiped)))
+            let wipe = credentials.layout().wipe_after_revocation(request);
+            let operation = self.store().revocation(request)?.and(wipe);
+            let done = self.carry_out(operation)?;
+            Ok(and_wiped(done).map(|(revoked, wiped)| (revoked.stored(), wiped)))
         }
     }
 }

@@ -128,6 +128,12 @@ pub enum ConnectError {
         /// The file.
         path: PathBuf,
     },
+    /// The path of a SQLite database no longer leads to the file that is open: it was replaced since, or meanwhile.
+    #[error("{} was replaced while it was being opened, or since: open it again", path.display())]
+    ReplacedFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database did not let keyward in, or foreign keys cannot be enforced in it.
     #[error("{backend} is unavailable")]
     Unavailable {

@@ -8,7 +8,7 @@ use crate::sql::engine::checksum::checksum;
 use crate::sql::engine::ledger::{self, Ledger};
 use crate::sql::engine::{Engine, EngineError, Script, ScriptError, Sql, Statement, Step};
 use crate::time::Timestamp;
-use crate::visible::Visible;
+use crate::unfit::Unfit;
 
 /// One migration, for both engines. Hosts with a migration tool of their own may run its text instead.
 #[derive(Clone, Copy, Debug)]
@@ -96,26 +96,9 @@ impl std::fmt::Display for AppliedMigration {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// A newer version of keyward has changed this database.
-    #[error("the tables of {schema} are at version {found}, and this version of keyward knows {known}")]
-    Newer {
-        /// Whose tables.
-        schema: &'static str,
-        /// The version that was recorded.
-        found: u32,
-        /// The newest version that is known.
-        known: u32,
-    },
-    /// The migration was applied with another text: another version of keyward has changed this database.
-    #[error("the migration {schema} {version} {name} was applied in another form before")]
-    Changed {
-        /// Whose migration it is.
-        schema: &'static str,
-        /// Its place in the order.
-        version: u32,
-        /// What it is called.
-        name: &'static str,
-    },
+    /// The tables are another version's, or somebody else's. Nothing was changed.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The host's table lacks what keyward needs and cannot add. Nothing was changed.
     #[error("the table {table} lacks what keyward needs: {}", listed(.missing))]
     Incompatible {
@@ -123,15 +106,6 @@ pub enum MigrateError {
         table: String,
         /// What it lacks.
         missing: Vec<Difference>,
-    },
-    /// A table of the name that keyward's own have, or their schema, was made by somebody else, whose triggers and rows it
-    /// may hold. Nothing was changed.
-    #[error("{} belongs to {}, who is not trusted: drop it, or say that this role is trusted", Visible(.table), Visible(.owner))]
-    Untrusted {
-        /// The table or the schema.
-        table: String,
-        /// The role.
-        owner: String,
     },
     /// The database is out of reach or too busy; the same call may succeed later.
     #[error("{backend} is unavailable")]
@@ -235,12 +209,12 @@ impl Engine {
         let ledger = Ledger::read(self, schema).await?;
         let known = newest(migrations);
         if let Some(found) = ledger.newest().filter(|newest| *newest > known) {
-            return Err(MigrateError::Newer { schema, found, known });
+            return Err(Unfit::Newer { schema, found, known }.into());
         }
         for migration in migrations {
             let Migration { version, name, .. } = *migration;
             if ledger.checksum(version).is_some_and(|recorded| recorded != self.checksum(migration)) {
-                return Err(MigrateError::Changed { schema, version, name });
+                return Err(Unfit::Changed { schema, version, name }.into());
             }
         }
         Ok(ledger)

@@ -12,13 +12,13 @@ pub(crate) mod ledger;
 pub(crate) mod migrate;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod presence;
 mod row;
 #[cfg(feature = "postgres")]
 pub(crate) mod schema_name;
 mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timestamp;
@@ -32,7 +32,7 @@ pub use postgres::Postgres;
 pub(crate) use row::{Cell, Query, Row};
 #[cfg(feature = "postgres")]
 pub use schema_name::InvalidSchemaName;
-pub(crate) use script::{Reading, Script, Step};
+pub(crate) use script::{Counts, Reading, Script, Step};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use value::{Statement, Value};
@@ -112,6 +112,12 @@ impl Engine {
         }
     }
 
+    /// Reads what could also end a script.
+    pub(crate) async fn read_as<T: Send + 'static>(&self, reading: Reading<T>) -> Result<Vec<T>, EngineError> {
+        let Reading { query, arguments, decode } = reading;
+        self.read(query, &arguments, decode).await
+    }
+
     /// Runs one statement, in a transaction of its own, and says how many rows it wrote.
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests make a change of one statement"))]
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, EngineError> {
@@ -123,8 +129,8 @@ impl Engine {
         }
     }
 
-    /// Runs a script in a transaction of its own. For each step that is no batch: how many rows it returned.
-    pub(crate) async fn run<E: Send + 'static>(&self, script: Script<E>) -> Result<Vec<u64>, ScriptError<E>> {
+    /// Runs a script in a transaction of its own, and says how many rows its steps returned.
+    pub(crate) async fn run<E: Send + 'static>(&self, script: Script<E>) -> Result<Counts, ScriptError<E>> {
         Ok(self.run_with(script, None::<Reading<()>>).await?.0)
     }
 
@@ -132,18 +138,16 @@ impl Engine {
     pub(crate) async fn run_and_read<E: Send + 'static, T: Send + 'static>(
         &self,
         script: Script<E>,
-        query: &'static Query,
-        arguments: Vec<Value<'static>>,
-        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        self.run_with(script, Some(Reading::new(query, arguments, decode))).await
+        reading: Reading<T>,
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
+        self.run_with(script, Some(reading)).await
     }
 
     async fn run_with<E: Send + 'static, T: Send + 'static>(
         &self,
         script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(sqlite) => sqlite.run(script, reading).await,
@@ -160,6 +164,16 @@ impl Engine {
             Self::Sqlite(_) => format!("keyward_{name}"),
             #[cfg(feature = "postgres")]
             Self::Postgres(postgres) => format!("{}.{name}", postgres.own_schema()),
+        }
+    }
+
+    /// Whether somebody else can hold single rows, so that a change of many is better made in parts.
+    pub(crate) const fn locks_rows(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
         }
     }
 

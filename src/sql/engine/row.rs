@@ -183,6 +183,7 @@ mod tests {
         let uuid = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128.to_be_bytes();
         let cell = Cell::Uuid(UuidText::new(uuid));
         assert_eq!(cell.as_text(), Some("01234567-89ab-cdef-0123-456789abcdef"));
+        assert_eq!(format!("{cell:?}"), "Uuid(01234567-89ab-cdef-0123-456789abcdef)");
     }
 
     #[test]

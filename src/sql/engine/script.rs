@@ -7,8 +7,8 @@ use crate::sql::engine::{Query, Row, Sql, Statement, Value};
 /// A part of a [`Script`].
 #[derive(Debug)]
 pub(crate) enum Step<E> {
-    /// Runs a statement, and ends the script where `end` says so.
-    Statement { statement: Statement, end: End<E> },
+    /// Runs a statement, and ends the script where `end` says so. The rows that it returns count under `name`.
+    Statement { statement: Statement, end: End<E>, name: Option<&'static str> },
     /// Runs several statements without arguments, such as a schema.
     Batch(Sql),
 }
@@ -55,19 +55,24 @@ pub(super) enum Go {
 }
 
 impl<E> Step<E> {
+    /// Any number of rows is fine, and counts under `name`.
+    pub(crate) const fn count(name: &'static str, statement: Statement) -> Self {
+        Self::Statement { statement, end: End::Never, name: Some(name) }
+    }
+
     /// Any number of rows is fine.
     pub(crate) const fn run(statement: Statement) -> Self {
-        Self::Statement { statement, end: End::Never }
+        Self::Statement { statement, end: End::Never, name: None }
     }
 
     /// A statement that returns no row ends the script with `error`.
     pub(crate) const fn require(statement: Statement, error: E) -> Self {
-        Self::Statement { statement, end: End::WithoutRow(error) }
+        Self::Statement { statement, end: End::WithoutRow(error), name: None }
     }
 
     /// A statement that returns a row ends the script with `error`.
     pub(crate) const fn refuse(statement: Statement, error: E) -> Self {
-        Self::Statement { statement, end: End::WithRow(error) }
+        Self::Statement { statement, end: End::WithRow(error), name: None }
     }
 
     /// The steps behind it are run only if the statement returns a row. What was done before it stays.
@@ -76,12 +81,50 @@ impl<E> Step<E> {
         expect(dead_code, reason = "only credentials have such steps")
     )]
     pub(crate) const fn only_if(statement: Statement) -> Self {
-        Self::Statement { statement, end: End::QuietlyWithoutRow }
+        Self::Statement { statement, end: End::QuietlyWithoutRow, name: None }
     }
 
     /// Several statements without arguments.
     pub(crate) const fn batch(sql: Sql) -> Self {
         Self::Batch(sql)
+    }
+}
+
+/// How many rows the steps of a script returned that [count](Step::count), by their names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    rows: Vec<(&'static str, u64)>,
+    is_cut_short: bool,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, name: Option<&'static str>, rows: u64) {
+        self.rows.extend(name.map(|name| (name, rows)));
+    }
+
+    /// A step has ended the script, and what was done before it stays.
+    pub(super) const fn cut_short(&mut self) {
+        self.is_cut_short = true;
+    }
+
+    /// Whether no [`Step::only_if`] has ended the script.
+    #[cfg_attr(
+        all(not(feature = "credentials"), not(test)),
+        expect(dead_code, reason = "only credentials have such steps")
+    )]
+    pub(crate) const fn is_complete(&self) -> bool {
+        !self.is_cut_short
+    }
+
+    /// The rows of each step of this name, in their order.
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "keys are counted together"))]
+    pub(crate) fn each(&self, name: &str) -> impl Iterator<Item = u64> {
+        self.rows.iter().filter(move |(known, _)| *known == name).map(|(_, rows)| *rows)
+    }
+
+    /// The rows of all steps of this name; none where there was no such step.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        self.rows.iter().filter(|(known, _)| *known == name).map(|(_, rows)| rows).sum()
     }
 }
 
@@ -111,12 +154,8 @@ impl<E> Script<E> {
 }
 
 impl<E> Script<E> {
-    /// How many steps there are. Where no batch is among them, a run that returns as many counts was ended by no
-    /// [`Step::only_if`].
-    #[cfg_attr(
-        all(not(feature = "credentials"), not(test)),
-        expect(dead_code, reason = "only credentials have such steps")
-    )]
+    /// How many steps there are.
+    #[cfg(feature = "credentials")]
     pub(crate) const fn len(&self) -> usize {
         self.steps.len()
     }
@@ -127,6 +166,18 @@ impl<E> Script<E> {
         self.lock = self.lock.or(other.lock);
         self.steps.extend(other.steps);
         self
+    }
+
+    /// Whether it makes or alters tables, which may take longer than a change of rows.
+    #[cfg(feature = "postgres")]
+    pub(super) fn makes_tables(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Batch(_)))
+    }
+
+    /// Scripts without a lock as one: all of them happen, or none.
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "keys are changed one by one"))]
+    pub(crate) fn together(scripts: impl IntoIterator<Item = Self>) -> Self {
+        Self::new(scripts.into_iter().flat_map(|script| script.steps).collect::<Vec<_>>())
     }
 
     /// Is not begun once its caller has gone: what it makes, such as a key whose plaintext only the caller has, would be

@@ -1,6 +1,5 @@
 //! Instants as text, the form in which SQLite keeps them.
 
-use std::fmt;
 use std::ops::Deref;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
@@ -43,18 +42,6 @@ impl Deref for StoredTimestamp {
     fn deref(&self) -> &str {
         // It is ASCII, see above.
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for StoredTimestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self)
-    }
-}
-
-impl fmt::Debug for StoredTimestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sql::engine::check::{Column as TableColumn, Duty, Table, TableName, W
 use crate::sql::engine::migrate::{Change, Migration};
 use crate::sql::engine::{Query, Script, Sql, Statement, Step, Value, Violation, ViolationKind};
 use crate::sql::keys::revocation::Revocations;
-use crate::sql::keys::schema::Asked;
+use crate::sql::keys::schema::{Asked, Part, PartOfAll};
 use crate::sql::keys::{KeyTables, RowReader, rotation};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
@@ -178,8 +178,8 @@ impl<S: HostTable> KeyTables for S {
         S::CHANGES.revocations.revoke_all::<S>(request, side_tables)
     }
 
-    fn count_revoked(counts: &[u64], side_tables: bool) -> u64 {
-        Revocations::count(counts, side_tables)
+    fn revoke_part(&self, request: &RevokeAllRequest, part: Part, side_tables: bool) -> Option<PartOfAll> {
+        S::CHANGES.revocations.revoke_part::<S>(request, part, side_tables)
     }
 
     fn remaining() -> &'static Query {
@@ -241,9 +241,12 @@ pub(crate) fn revocation_status(at: Option<Timestamp>, reason: Option<String>, a
     }
 }
 
+const REVOCATIONS_NAME: &str = "revocations";
+const ROTATIONS_NAME: &str = "rotations";
+
 /// When and why a key was revoked, see `side_tables.*.sql`.
 pub(crate) static REVOCATIONS: Table = Table {
-    name: TableName::Own("revocations"),
+    name: TableName::Own(REVOCATIONS_NAME),
     create: None,
     optional: true,
     shared: false,
@@ -264,7 +267,7 @@ pub(crate) static REVOCATIONS: Table = Table {
 
 /// See [`REVOCATIONS`].
 pub(crate) static ROTATIONS: Table = Table {
-    name: TableName::Own("rotations"),
+    name: TableName::Own(ROTATIONS_NAME),
     create: None,
     optional: true,
     shared: false,
@@ -289,6 +292,6 @@ pub(crate) const SIDE_TABLES: Migration = Migration::new(
     "side_tables",
     Change::Run {
         sql: Sql { postgres: include_str!("side_tables.postgres.sql"), sqlite: include_str!("side_tables.sqlite.sql") },
-        makes: &["revocations", "rotations"],
+        makes: &[REVOCATIONS_NAME, ROTATIONS_NAME],
     },
 );

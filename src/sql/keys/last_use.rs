@@ -1,24 +1,31 @@
 //! Writing last use: a row that is locked waits for the next time, and one that cannot be written holds up no other.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::sql::engine::timestamp::stored_timestamp;
-use crate::sql::engine::{Cell, Engine, EngineError, Row, Script, ScriptError};
+use crate::sql::engine::{Cell, Engine, EngineError, Reading, Row, Script, ScriptError};
 use crate::sql::keys::KeyTables;
 use crate::store::{KeyUse, Touched};
+use crate::time::Stopwatch;
 
 /// How many statements one call takes at most to find the uses that cannot be written. About twice the logarithm of all
 /// uses is needed for each of them.
 const MOST_STATEMENTS: usize = 1_000;
 
+/// How long one call looks for them: less than the 5 seconds after which a service gives it up, and would not learn what
+/// was written.
+const MOST_TIME: Duration = Duration::from_secs(3);
+
 /// Writes `uses` in one statement. If the database refuses that, halves of them are tried, until those that it refuses
-/// stand alone.
+/// stand alone. What there is no time left for is busy: another call writes it.
 pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Result<Touched, EngineError> {
+    let began = Stopwatch::start();
     let mut touched = Touched::default();
     let mut batches = VecDeque::from([uses]);
     let (mut statements, mut is_any_accepted, mut first_refusal) = (0, uses.is_empty(), None);
     while let Some(batch) = batches.pop_front().filter(|batch| !batch.is_empty()) {
-        if statements == MOST_STATEMENTS {
+        if statements == MOST_STATEMENTS || statements > 0 && began.elapsed() >= MOST_TIME {
             touched.busy.extend_from_slice(batch);
             continue;
         }
@@ -53,7 +60,7 @@ pub(super) async fn write<S: KeyTables>(engine: &Engine, uses: &[KeyUse]) -> Res
 async fn write_batch<S: KeyTables>(engine: &Engine, uses: &[KeyUse], touched: &mut Touched) -> Result<(), EngineError> {
     // Uses whose caller has gone are pending again.
     let script = Script::<EngineError>::new([]).only_while_awaited();
-    let done = engine.run_and_read(script, S::touch(), vec![stored(uses).into()], busy).await;
+    let done = engine.run_and_read(script, Reading::new(S::touch(), [stored(uses).into()], busy)).await;
     let (_, rows) = done.map_err(|error| match error {
         ScriptError::Refused(error) | ScriptError::Engine(error) => error,
     })?;

@@ -101,9 +101,9 @@ impl<'r> RowReader<'r> {
         }
     }
 
-    pub(crate) fn optional_integer(&mut self, column: impl Column) -> Option<i64> {
+    /// An integer that must be there.
+    pub(crate) fn integer(&mut self, column: impl Column) -> Option<i64> {
         match self.cell(column) {
-            Cell::Null => None,
             Cell::Integer(number) => Some(number),
             _ => self.mark_defect(column),
         }

@@ -58,7 +58,7 @@ pub struct StatementText {
     pub name: String,
     /// Its text for PostgreSQL, with `$1` for the first argument.
     pub postgres: &'static str,
-    /// Its text for SQLite, with `?1` for the first argument.
+    /// Its text for SQLite, with `?1` for the first argument. Empty where there is nothing like it to do.
     pub sqlite: &'static str,
 }
 
@@ -70,6 +70,33 @@ impl fmt::Display for StatementText {
 
 /// A query and its arguments.
 pub(crate) type Asked = (&'static Query, Vec<Value<'static>>);
+
+/// A script, and the query that ends it.
+pub(crate) type PartOfAll = (Script<StoreError>, Asked);
+
+/// What the rows of a step are: keys that nobody has revoked before.
+pub(crate) const FIRST: &str = "revoked for the first time";
+/// What the rows of a step are: keys whose own row is revoked by it.
+pub(crate) const REVOKED: &str = "revoked";
+/// What the rows of a step are: keys that were removed.
+pub(crate) const PURGED: &str = "purged";
+
+/// Some of the live keys of an owner, in the order of their identities.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) limit: u64,
+    /// How many keys to leave out before them, which could not be revoked.
+    pub(crate) left: u64,
+    /// Whether no other part of the same owner's keys came before.
+    pub(crate) is_first: bool,
+}
+
+impl Part {
+    /// `limit` and `left`.
+    pub(crate) fn arguments(self) -> [Value<'static>; 2] {
+        [self.limit, self.left].map(|number| i64::try_from(number).unwrap_or(i64::MAX).into())
+    }
+}
 
 /// A schema as data: its tables, its statements, and the one function that reads its rows.
 ///
@@ -101,23 +128,25 @@ pub(crate) trait KeyTables: Schema {
     fn insert(&self, key: &KeyRecord<Self>) -> Result<Script<StoreError>, StoreError>;
     fn rotate(&self, rotation: &Rotation<Self>, side_tables: bool) -> Script<StoreError>;
     fn change(&self, change: &KeyChange<Self>) -> Result<Script<StoreError>, StoreError>;
-    /// The first step returns a row if this call revokes the key; where the key's revocation is not recorded, the last
-    /// one does.
+    /// Counts a row under [`FIRST`] if the key's first revocation was recorded, and under [`REVOKED`] if its row was
+    /// changed.
     fn revoke(&self, request: &RevokeRequest, side_tables: bool) -> Script<StoreError>;
     /// What a revocation left behind: the key that was meant, and other keys with its digest that are live.
     fn revoked(request: &RevokeRequest, side_tables: bool) -> Asked;
+    /// Counts under [`FIRST`] every key that it revokes for the first time.
     fn revoke_all(&self, request: &RevokeAllRequest, side_tables: bool) -> Script<StoreError>;
-    /// How many keys the steps of [`revoke_all`](Self::revoke_all) have revoked that returned so many rows.
-    fn count_revoked(counts: &[u64], side_tables: bool) -> u64;
-    /// The first 100 keys of an owner that are live by the table itself, in the order of their identities: `$1` the
-    /// owner, `$2` the identity behind which to begin or NULL. Returns a name for each.
+    /// A part of [`revoke_all`](Self::revoke_all), on PostgreSQL, that passes over rows which somebody else holds: the
+    /// script, and the query that ends it with the columns of `PartColumn`. `None` where an owner has one key.
+    fn revoke_part(&self, request: &RevokeAllRequest, part: Part, side_tables: bool) -> Option<PartOfAll>;
+    /// 100 keys of an owner that are live by the table itself, in the order of their identities, NULL last: `$1` the
+    /// owner, `$2` how many to leave out before them. Returns a name for each.
     fn remaining() -> &'static Query;
     /// `$1` the uses, a JSON array of `[identity, digest, instant]`. Returns a NULL for each row that was written, and
     /// for each use whose row somebody else holds its place among the uses, from 1.
     fn touch() -> &'static Query;
     fn history(id: &KeyId) -> Result<Asked, StoreError>;
     fn decode_history(row: RowReader<'_>) -> Option<HistoryEntry>;
-    /// The first step returns a row for every key that it removes.
+    /// Counts under [`PURGED`] every key that it removes.
     fn purge(request: &PurgeRequest) -> Result<Script<StoreError>, StoreError>;
 
     /// What a constraint of this schema's tables says.

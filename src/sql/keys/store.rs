@@ -10,7 +10,8 @@ use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Rev
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value};
-use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use, revocation};
+use crate::sql::keys::schema::PURGED;
+use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
 use crate::store::{
     Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
     Touched,
@@ -104,9 +105,9 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     /// `at` is the time that is recorded.
     ///
     /// # Errors
-    /// [`MigrateError::Newer`] when a newer keyward has migrated this database; [`MigrateError::Changed`] when a
-    /// migration was applied in another form before; [`MigrateError::Untrusted`] when a table of keyward's names was made
-    /// by somebody else; [`MigrateError::Incompatible`] when a table lacks what cannot be added; and when the database
+    /// [`MigrateError::Unfit`] when a newer keyward has migrated this database, a migration was applied in another form
+    /// before, or a table of keyward's names was made by somebody else; nothing is changed then.
+    /// [`MigrateError::Incompatible`] when a table lacks what cannot be added; and when the database
     /// could not answer.
     pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
         let applied = self.shared.engine.migrate::<S>(at).await?;
@@ -141,11 +142,6 @@ impl<S: SqlSchema> SqlKeyStore<S> {
             return Ok(());
         }
         Err(StoreError::Unsupported("this store has no place for a reason: migrate it to add the side tables"))
-    }
-
-    /// A successor that is not there after all was taken away by the database itself, such as by a trigger.
-    pub(crate) fn read_successor(mut found: Vec<KeyRecord<S>>) -> Result<KeyRecord<S>, StoreError> {
-        found.pop().ok_or(StoreError::Suppressed { table: S::TABLE })
     }
 }
 
@@ -235,12 +231,9 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
 
     async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         self.look_again().await?;
-        let script = self.shared.schema.rotate(rotation, self.has_side_tables()).only_while_awaited();
-        let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
-        let id = vec![rotation.successor.head.id.as_str().to_owned().into()];
-        let done = self.shared.engine.run_and_read(script, query, id, self.decoder()).await;
-        let (_, found) = done.map_err(interpret_script::<S>)?;
-        Self::read_successor(found)
+        let mut operation = self.rotation(rotation);
+        operation.script = operation.script.only_while_awaited();
+        operation.run(&self.shared.engine).await.map_err(interpret_script::<S>)
     }
 
     async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
@@ -250,13 +243,7 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
         self.look_again().await?;
-        self.accept_reason(request.reason.as_ref())?;
-        let side_tables = self.has_side_tables();
-        let script = self.shared.schema.revoke(request, side_tables);
-        let (query, named) = S::revoked(request, side_tables);
-        let done = self.shared.engine.run_and_read(script, query, named, revocation::found::<S>).await;
-        let (counts, found) = done.map_err(interpret_script::<S>)?;
-        revocation::outcome::<S>(request, &counts, found)
+        self.revocation(request)?.run(&self.shared.engine).await.map_err(interpret_script::<S>)
     }
 
     async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
@@ -281,6 +268,6 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
         let script = <S as KeyTables>::purge(request)?;
         let counts = self.shared.engine.run(script).await.map_err(interpret_script::<S>)?;
-        Ok(counts.first().copied().unwrap_or_default())
+        Ok(counts.of(PURGED))
     }
 }

@@ -31,7 +31,7 @@ impl Engine {
         match versions {
             Ok(versions) => differences.extend(versions),
             // What may not be read was named already.
-            Err(_) if self.forbidden::<S>().await.is_some() => return Ok(differences),
+            Err(_) if self.denied::<S>().await.is_some() => return Ok(differences),
             Err(error) => return Err(self.unfit(error)),
         }
         let presence = self.presence(S::NAME, <S as KeyTables>::migrations(), S::tables()).await;
@@ -46,17 +46,17 @@ impl Engine {
 
     /// Whether a store may open, and whether it has side tables.
     pub(super) async fn examine<S: SqlSchema>(&self, schema: &S) -> Result<bool, StoreError> {
-        if let Some(Untrusted { table, owner }) = self.untrusted(S::tables()).await.map_err(interpret::<S>)? {
-            return Err(Unfit::Untrusted { table, owner }.into());
+        if let Some(Untrusted { object, owner }) = self.untrusted(S::tables()).await.map_err(interpret::<S>)? {
+            return Err(Unfit::Untrusted { object, owner }.into());
         }
         let side_tables = match self.side_tables::<S>().await {
-            Err(error @ StoreError::Backend { .. }) => return Err(self.forbidden::<S>().await.unwrap_or(error)),
+            Err(error @ StoreError::Backend { .. }) => return Err(self.denied::<S>().await.unwrap_or(error)),
             other => other?,
         };
         for (query, arguments) in reads(schema, side_tables) {
             match self.read(query, &arguments, |_| ()).await {
                 Err(error @ EngineError::Denied { .. }) => {
-                    return Err(self.forbidden::<S>().await.unwrap_or_else(|| interpret::<S>(error)));
+                    return Err(self.denied::<S>().await.unwrap_or_else(|| interpret::<S>(error)));
                 }
                 Err(error @ EngineError::Unavailable { .. }) => return Err(interpret::<S>(error)),
                 // Tables that are still to be made, or a column, are for `check` and `migrate` to say.
@@ -78,19 +78,17 @@ impl Engine {
     }
 
     /// Which right is lacking.
-    async fn forbidden<S: SqlSchema>(&self) -> Option<StoreError> {
+    async fn denied<S: SqlSchema>(&self) -> Option<StoreError> {
         let Lacking { object, right, columns } = self.unreadable(S::tables()).await.ok()??;
         let object = if columns.is_empty() { object } else { format!("{object} ({columns})") };
-        Some(Unfit::Forbidden { object, right }.into())
+        Some(Unfit::Denied { object, right }.into())
     }
 
     /// What opening a store says of what migrating would say.
     pub(crate) fn unfit(&self, error: MigrateError) -> StoreError {
         let backend = self.backend();
         match error {
-            MigrateError::Newer { schema, found, known } => Unfit::Newer { schema, found, known }.into(),
-            MigrateError::Changed { schema, version, name } => Unfit::Changed { schema, version, name }.into(),
-            MigrateError::Untrusted { table, owner } => Unfit::Untrusted { table, owner }.into(),
+            MigrateError::Unfit(unfit) => unfit.into(),
             MigrateError::Unavailable { backend, source } => {
                 StoreError::Unavailable { backend, source: visible_error(source) }
             }

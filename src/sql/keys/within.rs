@@ -41,8 +41,9 @@ mod postgres {
     use super::{HostTransaction, Sealed};
     use crate::key::{Changed, Issued, KeyChange, Prepared, PreparedRotation, Receipt, Revoked, RevokedAll, Rotated};
     use crate::sql::engine::{Engine, Postgres, Reading, Script};
+    use crate::sql::keys::operation::Operation;
     use crate::sql::keys::store::{interpret, interpret_script};
-    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema, revocation};
+    use crate::sql::keys::{SqlKeyStore, SqlSchema};
     use crate::store::{RevokeAllRequest, RevokeRequest, StoreError};
 
     /// Changes keys inside the host's own PostgreSQL transaction, from [`SqlKeyStore::within`].
@@ -90,13 +91,8 @@ mod postgres {
         /// # Errors
         /// As [`KeyStore::rotate`](crate::store::KeyStore::rotate), and as [`issue`](Self::issue).
         pub async fn rotate(&mut self, prepared: PreparedRotation<S>) -> Result<Receipt<Rotated<S>>, StoreError> {
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.rotate(prepared.rotation(), side_tables);
-            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
-            let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store.decoder());
-            let (_, found) = self.run_reading(script, Some(reading)).await?;
-            Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
+            let operation = self.store.rotation(prepared.rotation());
+            Ok(prepared.stored(self.carry_out(operation).await?))
         }
 
         /// Changes a key.
@@ -116,14 +112,9 @@ mod postgres {
         /// transaction with the isolation level `READ COMMITTED`, the server's default: in another one, a key that was
         /// issued since the transaction began would be missed.
         pub async fn revoke(&mut self, request: &RevokeRequest) -> Result<Option<Receipt<Revoked>>, StoreError> {
-            self.store.accept_reason(request.reason.as_ref())?;
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.revoke(request, side_tables);
-            let (query, named) = S::revoked(request, side_tables);
+            let operation = self.store.revocation(request)?;
             self.require_read_committed().await?;
-            let reading = Reading::new(query, named, revocation::found::<S>);
-            let (counts, found) = self.run_reading(script, Some(reading)).await?;
-            Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
+            Ok(self.carry_out(operation).await?.map(Revoked::stored))
         }
 
         /// Revokes all keys of an owner.
@@ -132,14 +123,9 @@ mod postgres {
         /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`revoke`](Self::revoke). A row at
         /// which the database raises an error, as a trigger can, fails the call here, and nothing is revoked.
         pub async fn revoke_all(&mut self, request: &RevokeAllRequest) -> Result<Receipt<RevokedAll>, StoreError> {
-            self.store.accept_reason(request.reason.as_ref())?;
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.revoke_all(request, side_tables);
+            let operation = self.store.revocation_of_all(request)?;
             self.require_read_committed().await?;
-            let reading = revocation::remaining::<S>(&request.owner);
-            let (counts, remaining) = self.run_reading(script, Some(reading)).await?;
-            let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
-            Ok(revoked.with_remaining(remaining).stored())
+            Ok(self.carry_out(operation).await?.stored())
         }
 
         /// What the host's transaction is joined by.
@@ -148,18 +134,20 @@ mod postgres {
             &self.store
         }
 
-        /// A script of whatever tables, in a savepoint.
-        pub(crate) async fn run_reading<T: Send>(
+        pub(crate) async fn carry_out<T: Send + 'static, O: 'static>(
             &mut self,
-            script: Script<StoreError>,
-            reading: Option<Reading<T>>,
-        ) -> Result<(Vec<u64>, Vec<T>), StoreError> {
-            let done = self.engine()?.run_within(self.connection, script, reading).await;
-            done.map_err(interpret_script::<S>)
+            operation: Operation<T, O>,
+        ) -> Result<O, StoreError> {
+            let Operation { script, reading, conclude } = operation;
+            let engine = self.engine()?;
+            let done = engine.run_within(self.connection, script, Some(reading)).await;
+            conclude(done).map_err(interpret_script::<S>)
         }
 
-        async fn run(&mut self, script: Script<StoreError>) -> Result<(), StoreError> {
-            self.run_reading(script, None::<Reading<()>>).await.map(|_| ())
+        pub(crate) async fn run(&mut self, script: Script<StoreError>) -> Result<(), StoreError> {
+            let engine = self.engine()?;
+            let done = engine.run_within(self.connection, script, None::<Reading<()>>).await;
+            done.map(|_| ()).map_err(interpret_script::<S>)
         }
 
         pub(crate) async fn require_read_committed(&mut self) -> Result<(), StoreError> {
@@ -186,8 +174,9 @@ mod sqlite {
     use super::{HostTransaction, Sealed};
     use crate::key::{Changed, Issued, KeyChange, Prepared, PreparedRotation, Receipt, Revoked, RevokedAll, Rotated};
     use crate::sql::engine::{Engine, Reading, Script, Sqlite};
+    use crate::sql::keys::operation::Operation;
     use crate::sql::keys::store::interpret_script;
-    use crate::sql::keys::{KeyTables, SqlKeyStore, SqlSchema, revocation};
+    use crate::sql::keys::{SqlKeyStore, SqlSchema};
     use crate::store::{RevokeAllRequest, RevokeRequest, StoreError};
 
     /// Changes keys inside the host's own SQLite transaction on the same file, from [`SqlKeyStore::within`].
@@ -224,13 +213,8 @@ mod sqlite {
         /// # Errors
         /// As [`KeyStore::rotate`](crate::store::KeyStore::rotate), and as [`issue`](Self::issue).
         pub fn rotate(&self, prepared: PreparedRotation<S>) -> Result<Receipt<Rotated<S>>, StoreError> {
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.rotate(prepared.rotation(), side_tables);
-            let query = KeyTables::get(&*self.store.shared.schema, side_tables);
-            let id = prepared.rotation().successor.head.id.as_str().to_owned().into();
-            let reading = Reading::new(query, [id], self.store.decoder());
-            let (_, found) = self.run_reading(script, Some(reading))?;
-            Ok(prepared.stored(SqlKeyStore::read_successor(found)?))
+            let operation = self.store.rotation(prepared.rotation());
+            Ok(prepared.stored(self.carry_out(operation)?))
         }
 
         /// Changes a key.
@@ -247,13 +231,8 @@ mod sqlite {
         /// # Errors
         /// As [`KeyStore::revoke`](crate::store::KeyStore::revoke), and as [`issue`](Self::issue).
         pub fn revoke(&self, request: &RevokeRequest) -> Result<Option<Receipt<Revoked>>, StoreError> {
-            self.store.accept_reason(request.reason.as_ref())?;
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.revoke(request, side_tables);
-            let (query, named) = S::revoked(request, side_tables);
-            let reading = Reading::new(query, named, revocation::found::<S>);
-            let (counts, found) = self.run_reading(script, Some(reading))?;
-            Ok(revocation::outcome::<S>(request, &counts, found)?.map(Revoked::stored))
+            let operation = self.store.revocation(request)?;
+            Ok(self.carry_out(operation)?.map(Revoked::stored))
         }
 
         /// Revokes all keys of an owner.
@@ -261,13 +240,8 @@ mod sqlite {
         /// # Errors
         /// As [`KeyStore::revoke_all`](crate::store::KeyStore::revoke_all), and as [`issue`](Self::issue).
         pub fn revoke_all(&self, request: &RevokeAllRequest) -> Result<Receipt<RevokedAll>, StoreError> {
-            self.store.accept_reason(request.reason.as_ref())?;
-            let side_tables = self.store.has_side_tables();
-            let script = self.store.shared.schema.revoke_all(request, side_tables);
-            let reading = revocation::remaining::<S>(&request.owner);
-            let (counts, remaining) = self.run_reading(script, Some(reading))?;
-            let revoked = RevokedAll::new(request.owner.clone(), S::count_revoked(&counts, side_tables));
-            Ok(revoked.with_remaining(remaining).stored())
+            let operation = self.store.revocation_of_all(request)?;
+            Ok(self.carry_out(operation)?.stored())
         }
 
         /// What the host's transaction is joined by.
@@ -276,18 +250,17 @@ mod sqlite {
             &self.store
         }
 
-        /// A script of whatever tables, in a savepoint.
-        pub(crate) fn run_reading<T>(
+        pub(crate) fn carry_out<T: Send + 'static, O: 'static>(
             &self,
-            script: Script<StoreError>,
-            reading: Option<Reading<T>>,
-        ) -> Result<(Vec<u64>, Vec<T>), StoreError> {
-            let done = self.engine()?.run_within(self.transaction, script, reading);
-            done.map_err(interpret_script::<S>)
+            operation: Operation<T, O>,
+        ) -> Result<O, StoreError> {
+            let Operation { script, reading, conclude } = operation;
+            conclude(self.engine()?.run_within(self.transaction, script, Some(reading))).map_err(interpret_script::<S>)
         }
 
-        fn run(&self, script: Script<StoreError>) -> Result<(), StoreError> {
-            self.run_reading(script, None::<Reading<()>>).map(|_| ())
+        pub(crate) fn run(&self, script: Script<StoreError>) -> Result<(), StoreError> {
+            let done = self.engine()?.run_within(self.transaction, script, None::<Reading<()>>);
+            done.map(|_| ()).map_err(interpret_script::<S>)
         }
 
         #[cfg_attr(not(feature = "postgres"), expect(clippy::unnecessary_wraps, reason = "there are two engines"))]

@@ -27,7 +27,7 @@ pub async fn identities_are_compared_exactly<S: Subject>(subject: &S) {
     let mut used = use_of(&key, make.now());
     used.id = other.clone();
     let touched = make.answer(store.touch(&[used]).await, "the use of an unknown key is no error");
-    make.same(&touched, &Touched::rows(0), "a use is not written to the key whose identity has other letters");
+    make.same(&touched, &Touched::written(0), "a use is not written to the key whose identity has other letters");
     let mut rotation = make.rotation(key.clone(), make.grace());
     rotation.predecessor.id = other.clone();
     if matches!(S::Schema::ID_SCHEME, IdScheme::Owner) {

@@ -105,9 +105,9 @@ pub async fn absence_is_an_answer<S: Subject>(subject: &S) {
         make.same(&(&revoked.owner, revoked.count), &(owner, 0), "no key of an owner without keys is revoked");
     }
     let touched = make.answer(store.touch(&[use_of(&key, make.now())]).await, "the use of an unknown key is no error");
-    make.same(&touched, &Touched::rows(0), "the use of an unknown key is not written");
+    make.same(&touched, &Touched::written(0), "the use of an unknown key is not written");
     let touched = make.answer(store.touch(&[]).await, "no use is no error");
-    make.same(&touched, &Touched::rows(0), "no use is not written");
+    make.same(&touched, &Touched::written(0), "no use is not written");
 }
 
 /// An owner that was added exists, and one that does not exist has no keys.

@@ -71,7 +71,7 @@ pub async fn a_key_with_another_digest_is_not_touched_or_revoked<S: Subject>(sub
         let mut used = use_of(&key, make.now());
         used.digest = other;
         let touched = make.answer(store.touch(&[used]).await, "the use of a key that is gone is no error");
-        make.same(&touched, &Touched::rows(0), "the use of a key that is gone is not written for its successor");
+        make.same(&touched, &Touched::written(0), "the use of a key that is gone is not written for its successor");
     }
     make.stands(&key, "a key with another digest stays as it is").await;
 }

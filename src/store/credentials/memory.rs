@@ -81,9 +81,10 @@ impl CredentialStore for MemoryCredentialStore {
         if !is_expected {
             return Err(StoreError::Conflict);
         }
-        let (version, generation) = before.map_or((0, 0), |before| (before.version, before.generation));
+        let first = (request.first_version(), request.first_version());
+        let (version, generation) = before.map_or(first, |before| (before.version + 1, before.generation + 1));
         let head = &mut record.head;
-        (head.version, head.generation, head.lease_until) = (version + 1, generation + 1, None);
+        (head.version, head.generation, head.lease_until) = (version, generation, None);
         (head.state, head.refreshed_at) = (CredentialState::Active, Some(request.at));
         rows.insert(record.head.owner.clone(), record);
         Ok(())
@@ -96,7 +97,7 @@ impl CredentialStore for MemoryCredentialStore {
         let is_free = !head.is_leased(request.at);
         let is_claimable = match head.state {
             CredentialState::Active => true,
-            CredentialState::Sent { .. } | CredentialState::Uncertain { .. } => request.decided,
+            CredentialState::Sent { .. } | CredentialState::Uncertain { .. } => request.decided == Some(head.version),
             CredentialState::Ended { .. } => false,
         };
         if !(is_free && is_claimable && head.is_refreshable) {
@@ -104,13 +105,16 @@ impl CredentialStore for MemoryCredentialStore {
         }
         head.version += 1;
         head.lease_until = Some(request.until);
-        head.state = CredentialState::Active;
+        if let CredentialState::Sent { at: since } = head.state {
+            head.state = CredentialState::Uncertain { since };
+        }
         Ok(Claim::Won(Box::new(record.clone())))
     }
 
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {
         let holds = |head: &CredentialHead| {
-            head.version == request.version && head.is_leased(request.at) && head.state == CredentialState::Active
+            let is_unsent = matches!(head.state, CredentialState::Active | CredentialState::Uncertain { .. });
+            head.version == request.version && head.is_leased(request.at) && is_unsent
         };
         let state = CredentialState::Sent { at: request.at };
         Ok(self.change(&request.owner, holds, |record| {
@@ -126,8 +130,9 @@ impl CredentialStore for MemoryCredentialStore {
             let head = &mut record.head;
             head.version += 1;
             head.generation += 1;
+            let has_ended = matches!(head.state, CredentialState::Ended { .. });
             (head.state, head.lease_until) = (CredentialState::Active, None);
-            (head.expires_at, head.refreshed_at) = (expires_at, Some(at));
+            (head.expires_at, head.refreshed_at) = (if has_ended { Some(at) } else { expires_at }, Some(at));
             head.scopes = scopes.unwrap_or_else(|| head.scopes.clone());
             head.nonces = head.nonces.clone().updated(nonces);
             head.is_refreshable = secrets.refresh_token.is_some();

@@ -81,7 +81,8 @@ pub trait CredentialStore: Debug + Send + Sync + 'static {
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError>;
 
     /// Gives the caller alone the right to refresh, where nobody has it and the refresh token is not on its way. The lease
-    /// counts the version up.
+    /// counts the version up. What was sent before, and is claimed by [decision](ClaimRequest::decided), is uncertain from
+    /// then on until a new pair is stored: that the second request spent nothing says nothing about the first one.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
@@ -95,7 +96,8 @@ pub trait CredentialStore: Debug + Send + Sync + 'static {
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError>;
 
     /// Stores a new pair over the one that it was bought with, whoever has the lease by now, and ends the lease. `false`
-    /// when another pair stands there, or none.
+    /// when another pair stands there, or none. Where the session has ended meanwhile, its access token counts as expired
+    /// at once: only a refresh can tell whether the server takes the pair.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer; the same call is then repeated.
@@ -119,6 +121,19 @@ pub trait CredentialStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn reseal(&self, request: &ResealRequest) -> Result<bool, StoreError>;
+
+    /// As [`reseal`](Self::reseal) of each of them, in the order of their owners. A store that can make the changes of
+    /// several rows at once is much faster then.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer for one of them; nobody knows then which of them were made.
+    async fn reseal_all(&self, requests: &[ResealRequest]) -> Result<Vec<bool>, StoreError> {
+        let mut made = Vec::with_capacity(requests.len());
+        for request in requests {
+            made.push(self.reseal(request).await?);
+        }
+        Ok(made)
+    }
 
     /// Removes a credential with all its secrets. `false` when there is none.
     ///

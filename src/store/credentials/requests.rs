@@ -20,7 +20,8 @@ pub enum Sealing {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PutRequest {
-    /// The credential. The store counts its version and generation up from those that stand there.
+    /// The credential. The store counts its version and generation up from those that stand there, or begins with
+    /// [`first_version`](Self::first_version).
     pub record: CredentialRecord,
     /// What may stand there before.
     pub over: Over,
@@ -52,6 +53,14 @@ impl PutRequest {
     pub fn over(self, over: Over) -> Self {
         Self { over, ..self }
     }
+
+    /// The version and the generation of a credential where none stood before: the time in microseconds, so that they are
+    /// higher than those of one that was wiped meanwhile. What is still on its way for that one is then of no version and no
+    /// generation that stands there.
+    #[must_use]
+    pub fn first_version(&self) -> u64 {
+        u64::try_from(self.at.as_micros()).unwrap_or_default().max(1)
+    }
 }
 
 /// The wish to refresh.
@@ -64,21 +73,22 @@ pub struct ClaimRequest {
     pub at: Timestamp,
     /// Until when nobody else may.
     pub until: Timestamp,
-    /// Also where the refresh token was sent before and no lease covers it: somebody has decided to send it once more.
-    pub decided: bool,
+    /// Also where the refresh token was sent before and no lease covers it, if the credential still has this version:
+    /// somebody has seen it and decided to send it once more. A decision is good for what was seen, and for no later loss.
+    pub decided: Option<u64>,
 }
 
 impl ClaimRequest {
     /// The lease of an owner's credential from one instant to another.
     #[must_use]
     pub const fn new(owner: OwnerId, at: Timestamp, until: Timestamp) -> Self {
-        Self { owner, at, until, decided: false }
+        Self { owner, at, until, decided: None }
     }
 
-    /// Also where the refresh token was sent before: see [`ClaimRequest::decided`].
+    /// Also where the refresh token of a credential with this version was sent before: see [`ClaimRequest::decided`].
     #[must_use]
-    pub fn decided(self) -> Self {
-        Self { decided: true, ..self }
+    pub fn decided(self, version: u64) -> Self {
+        Self { decided: Some(version), ..self }
     }
 }
 

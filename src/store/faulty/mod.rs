@@ -2,8 +2,8 @@
 //!
 //! A service over a database has to be right when the database is not: when it is away, when it made a change and the
 //! answer was lost, when it does not answer at all. [`FaultyStore`] stands in front of any store and makes this happen,
-//! either at the calls that a test names ([`FaultyStore::next`]) or by chance from a seed
-//! ([`FaultyStore::by_chance`]), so that every run can be repeated.
+//! either at the calls that a test names ([`FaultyStore::fail_next`]) or by chance from a seed
+//! ([`FaultyStore::fail_by_chance`]), so that every run can be repeated.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -20,13 +20,13 @@
 //! let (id, key) = (&issued.record.head.id, issued.secret.expose_secret());
 //!
 //! // The database is away for one lookup: that is no verdict on the key.
-//! store.next(Call::Find, Fault::Unavailable);
+//! store.fail_next(Call::Find, Fault::Unavailable);
 //! let refusal = keys.verify(key).await.unwrap_err();
 //! assert!(refusal.is_outage());
 //! assert!(keys.verify(key).await.is_ok());
 //!
 //! // The key is revoked, and the service does not learn it. Revoking again is safe, and says when it was.
-//! store.next(Call::Revoke, Fault::AnswerLost);
+//! store.fail_next(Call::Revoke, Fault::AnswerLost);
 //! assert!(keys.revoke(id, None).await.is_err_and(|error| error.is_outage()));
 //! assert!(keys.revoke(id, None).await?.already);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -88,18 +88,18 @@ impl<S: Schema> FaultyStore<S> {
     }
 
     /// The next call of this kind that has no fault yet gets `fault`. Several of them make a script.
-    pub fn next(&self, call: Call, fault: Fault) {
+    pub fn fail_next(&self, call: Call, fault: Fault) {
         self.plan().script(call, Some(fault));
     }
 
     /// The next call of this kind that has no fault yet is made without one, whatever chance would say.
-    pub fn next_succeeds(&self, call: Call) {
+    pub fn let_next_succeed(&self, call: Call) {
         self.plan().script(call, None);
     }
 
     /// From now on, each call without a script gets one of `faults` by chance, about one call in `one_in` (0 is none).
     /// The same seed and the same calls meet the same faults.
-    pub fn by_chance(&self, seed: u64, one_in: u32, faults: &[Fault]) {
+    pub fn fail_by_chance(&self, seed: u64, one_in: u32, faults: &[Fault]) {
         self.plan().chance(seed, one_in, faults);
     }
 
@@ -110,7 +110,7 @@ impl<S: Schema> FaultyStore<S> {
 
     /// The calls that met a fault so far, in the order in which they were made.
     #[must_use]
-    pub fn faults(&self) -> Vec<(Call, Fault)> {
+    pub fn faults_met(&self) -> Vec<(Call, Fault)> {
         self.plan().met.clone()
     }
 

@@ -91,7 +91,7 @@ fn each_fault_makes_the_call_or_not_and_answers_as_it_says() {
     ];
     for (fault, is_made, promised) in faults {
         let (memory, store) = stores();
-        store.next(Call::Insert, fault);
+        store.fail_next(Call::Insert, fault);
         let answer = match look(2, store.insert(&key())) {
             None => Answer::None,
             Some(Ok(())) => Answer::Done,
@@ -104,9 +104,9 @@ fn each_fault_makes_the_call_or_not_and_answers_as_it_says() {
         assert_eq!(answer, promised, "{fault:?}");
         let is_there = look(1, memory.get(&key().head.id)).unwrap().unwrap().is_some();
         assert_eq!(is_there, is_made, "{fault:?}");
-        assert_eq!(store.faults(), [(Call::Insert, fault)]);
+        assert_eq!(store.faults_met(), [(Call::Insert, fault)]);
         look(1, store.get(&key().head.id)).unwrap().unwrap();
-        assert_eq!(store.faults().len(), 1, "only the call that was named has the fault");
+        assert_eq!(store.faults_met().len(), 1, "only the call that was named has the fault");
     }
 }
 
@@ -115,7 +115,7 @@ fn uses_are_left_over_as_the_fault_says() {
     let (_, store) = stores();
     let uses = [KeyUse::new(key().head.id, key().head.digest.unwrap(), NOW)];
     for fault in [Fault::Busy, Fault::Refused] {
-        store.next(Call::Touch, fault);
+        store.fail_next(Call::Touch, fault);
         let touched = look(1, store.touch(&uses)).unwrap().unwrap();
         let (left, other) = match fault {
             Fault::Busy => (touched.busy, touched.refused),
@@ -131,7 +131,7 @@ fn a_delay_waits_as_long_as_the_test_wants() {
         assert_eq!(time, Duration::from_secs(3));
         Box::pin(pending())
     });
-    store.next(Call::Find, Fault::Delayed(Duration::from_secs(3)));
+    store.fail_next(Call::Find, Fault::Delayed(Duration::from_secs(3)));
     let digest = key().head.digest.unwrap();
     assert!(look(9, store.find(KeyLookup::new(&digest, "acme_live_"))).is_none());
     assert!(look(1, store.find(KeyLookup::new(&digest, "acme_live_"))).is_some());
@@ -141,14 +141,14 @@ fn a_delay_waits_as_long_as_the_test_wants() {
 fn a_script_comes_before_chance_and_chance_can_be_repeated() {
     let faults_of = |seed| {
         let (_, store) = stores();
-        store.by_chance(seed, 3, &[Fault::Unavailable, Fault::Backend]);
-        store.next_succeeds(Call::Get);
+        store.fail_by_chance(seed, 3, &[Fault::Unavailable, Fault::Backend]);
+        store.let_next_succeed(Call::Get);
         look(1, store.get(&key().head.id)).unwrap().unwrap();
         let answers: Vec<_> = (0..100).map(|_| look(1, store.get(&key().head.id)).unwrap().is_err()).collect();
-        assert_eq!(answers.iter().filter(|failed| **failed).count(), store.faults().len());
+        assert_eq!(answers.iter().filter(|failed| **failed).count(), store.faults_met().len());
         store.heal();
         assert!(look(1, store.get(&key().head.id)).unwrap().is_ok());
-        (answers, store.faults())
+        (answers, store.faults_met())
     };
     let first = faults_of(1);
     assert_eq!(first, faults_of(1));

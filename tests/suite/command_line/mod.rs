@@ -8,6 +8,8 @@
 #![cfg(test)]
 
 mod aggregator;
+#[cfg(feature = "reqwest")]
+mod credentials;
 mod lifecycle;
 mod mesh;
 mod outage;

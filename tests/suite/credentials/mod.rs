@@ -5,6 +5,10 @@
 mod conformance;
 pub(crate) mod double;
 pub(crate) mod exchange;
+#[cfg(feature = "testkit")]
+mod faulty;
+#[cfg(all(feature = "reqwest", feature = "testkit"))]
+mod http;
 mod refresh;
 mod resource;
 #[cfg(feature = "testkit")]

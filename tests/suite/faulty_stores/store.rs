@@ -321,7 +321,7 @@ impl<S: Schema> KeyStore for ListStore<S> {
             }
             written += u64::from(is_due || self.has(Fault::TouchCountsWhatItDidNotWrite));
         }
-        Ok(Touched::rows(written))
+        Ok(Touched::written(written))
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {

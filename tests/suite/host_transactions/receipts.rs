@@ -1,15 +1,13 @@
 //! A receipt leaves its trace, and hands out what it holds, once the host says that its transaction has committed.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keyward::key::KeyChange;
 use keyward::store::{RevokeAllRequest, RevokeRequest};
-use tracing::subscriber::DefaultGuard;
 
 use super::host::Host;
 use super::{OWNER, owner};
+use crate::support::log::Log;
 use crate::support::{Fixture, TestSchema, over_every_schema};
 
 over_every_schema![every_engine:
@@ -17,40 +15,6 @@ over_every_schema![every_engine:
     a_rolled_back_transaction_leaves_no_event,
     a_receipt_shows_nothing_of_what_it_holds,
 ];
-
-/// What the thread of a test logs, on which everything that it waits for is polled.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn listen() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::INFO)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// The names of the events since the last call.
-    fn events(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        let name = |line: &str| Some(line.split_once("event=\"")?.1.split_once('"')?.0.to_owned());
-        text.lines().filter_map(name).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const NOTHING: [&str; 0] = [];
 

@@ -30,7 +30,7 @@ async fn a_migration_that_was_applied_in_another_form_is_refused<S: TestSchema>(
         fixture.database().run(&mark("checksum || '0'")).await;
         let refused = migrate(fixture.sql()).await.unwrap_err();
         assert!(
-            matches!(refused, MigrateError::Changed { schema, version, name }
+            matches!(refused, MigrateError::Unfit(Unfit::Changed { schema, version, name })
                      if schema == S::NAME && version == number && name == migration.name()),
             "{number}: {refused:?}"
         );
@@ -52,7 +52,7 @@ async fn a_record_of_a_newer_version_is_refused<S: TestSchema>(fixture: Fixture<
     let newest = u32::try_from(all::<S>().len()).unwrap();
     let refused = migrate(fixture.sql()).await.unwrap_err();
     assert!(
-        matches!(refused, MigrateError::Newer { schema, found: 99, known } if schema == S::NAME && known == newest),
+        matches!(refused, MigrateError::Unfit(Unfit::Newer { schema, found: 99, known }) if schema == S::NAME && known == newest),
         "{refused:?}"
     );
     let message = refused.to_string();

@@ -52,7 +52,7 @@ impl Recorded {
 
     fn next(&self, faults: &[Fault]) {
         for fault in faults {
-            self.store.next(Call::Touch, *fault);
+            self.store.fail_next(Call::Touch, *fault);
         }
     }
 
@@ -140,6 +140,7 @@ async fn uses_of_rows_that_are_locked_wait_for_the_next_write() {
     })
     .await;
     assert_eq!(test.log.count("last_used.unwritten"), 0, "a locked row is no failure of the store");
+    assert_eq!(test.log.count("last_used.resumed"), 0, "what never failed has no end to tell of");
 }
 
 #[tokio::test(start_paused = true)]

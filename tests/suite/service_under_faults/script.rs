@@ -86,7 +86,7 @@ impl Drop for Script {
     #[expect(clippy::print_stderr, reason = "it belongs to the message of the test that fails")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("after the steps {:#?}\nwith the faults {:?}", self.steps, self.store.faults());
+            eprintln!("after the steps {:#?}\nwith the faults {:?}", self.steps, self.store.faults_met());
         }
     }
 }
@@ -96,7 +96,7 @@ impl Script {
         let mut random = StdRng::seed_from_u64(seed);
         let memory = MemoryKeyStore::new(Standard::new("acme").unwrap());
         let store = Arc::new(FaultyStore::new(memory.clone()));
-        store.by_chance(seed, random.random_range(2..9), FAULTS);
+        store.fail_by_chance(seed, random.random_range(2..9), FAULTS);
         let clock = Arc::new(ManualClock::new(START));
         let keys = service(&store, &clock, seed);
         let stranger = stranger.to_owned();
@@ -190,9 +190,9 @@ impl Script {
     }
 
     fn answer<T>(&self, call: impl Future<Output = T>) -> Answer<T> {
-        let before = self.store.faults().len();
+        let before = self.store.faults_met().len();
         let answer = look(call);
-        let answer = Answer { answer, faults: self.store.faults().split_off(before) };
+        let answer = Answer { answer, faults: self.store.faults_met().split_off(before) };
         assert!(answer.answer.is_some() || answer.has_failed(), "a call hangs although the store answers");
         answer
     }

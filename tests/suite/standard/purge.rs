@@ -7,6 +7,7 @@ use keyward::schemas::standard::Standard;
 use keyward::store::KeyFilter;
 
 use super::{Fixture, HOUR, named, verdict};
+use crate::support::log::Log;
 use crate::support::{START, over};
 
 over![every_store of Standard:
@@ -36,12 +37,8 @@ async fn a_purge_takes_long_dead_keys_in_bounded_batches_and_no_others(fixture: 
     fixture.clock.set(at(1_002));
 
     let mut batches = Vec::new();
-    loop {
-        let purged = keys.purge(24 * HOUR, 20).await.unwrap();
-        batches.push(purged);
-        if purged == 0 {
-            break;
-        }
+    for _ in 0..4 {
+        batches.push(keys.purge(24 * HOUR, 20).await.unwrap());
     }
     assert_eq!(batches, [20, 20, 10, 0]);
     let mut names: Vec<_> = keys.list(KeyFilter::new(), 100, None).await.unwrap().keys;
@@ -80,7 +77,10 @@ async fn a_key_that_died_at_the_edge_of_the_retention_stays(fixture: Fixture) {
     let revoked = keys.issue(named("revoked")).await.unwrap();
     keys.revoke(&revoked.record.head.id, None).await.unwrap();
     fixture.clock.advance(24 * HOUR);
+    let (log, _listening) = Log::listen();
     assert_eq!(keys.purge(24 * HOUR, 10).await.unwrap(), 0);
+    assert_eq!(log.events(), [""; 0], "nothing was removed");
     fixture.clock.advance(Duration::from_micros(1));
     assert_eq!(keys.purge(24 * HOUR, 10).await.unwrap(), 1);
+    assert_eq!(log.events(), ["keys.purged"]);
 }

@@ -1,15 +1,17 @@
 //! Lists and counts: by owner and across owners, by every condition, in pages that neither overlap nor skip.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::Keys;
 use keyward::key::{Environment, KeyId, KeyName, OwnerId};
 use keyward::schemas::standard::{Standard, StandardKey};
-use keyward::store::{KeyFilter, KeyState, StoreError};
+use keyward::store::faulty::{Call, Fault, FaultyStore};
+use keyward::store::{KeyFilter, KeyState, MemoryKeyStore, StoreError};
 
 use super::{Fixture, HOUR, acme, named, service, share};
-use crate::support::{START, over};
+use crate::support::{START, TestSchema as _, over};
 
 over![every_store of Standard:
     a_filter_finds_exactly_the_keys_that_meet_it_and_the_count_agrees,
@@ -132,8 +134,9 @@ async fn pages_of_250_keys_neither_overlap_nor_skip(fixture: Fixture) {
                 continue;
             }
             let mut seen: Vec<(Option<keyward::Timestamp>, KeyId)> = Vec::new();
-            let mut after = None;
+            let (mut pages, mut after) = (0, None);
             loop {
+                pages += 1;
                 let page = fixture.keys.list(filter.clone(), size, after.as_ref()).await.unwrap();
                 assert!(page.keys.len() <= size as usize);
                 seen.extend(page.keys.into_iter().map(|key| (key.head.created_at, key.head.id)));
@@ -142,6 +145,7 @@ async fn pages_of_250_keys_neither_overlap_nor_skip(fixture: Fixture) {
                 after = Some(next);
             }
             assert_eq!(seen.len(), expected, "pages of {size}");
+            assert_eq!(pages, expected.div_ceil(size as usize), "no page of {size} is empty");
             assert_eq!(seen.iter().map(|(_, id)| id).collect::<HashSet<_>>().len(), expected, "pages of {size}");
             assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first, in pages of {size}");
         }
@@ -157,4 +161,19 @@ async fn a_page_behind_no_key_is_refused(fixture: Fixture) {
         let page = fixture.keys.list(filter, 10, Some(after)).await.map(|_| ());
         assert!(matches!(page, Err(StoreError::UnknownCursor)), "{page:?}");
     }
+}
+
+/// No identity has such a character, and PostgreSQL takes none as an argument.
+#[tokio::test]
+async fn a_start_with_nul_finds_nothing_and_does_not_reach_the_store() {
+    let store = Arc::new(FaultyStore::new(MemoryKeyStore::new(Standard::schema())));
+    let keys = Keys::builder_over(store.clone()).build();
+    for call in [Call::List, Call::Count] {
+        store.fail_next(call, Fault::Unavailable);
+    }
+    let filter = KeyFilter::new().starting_with("ac\0me");
+    let page = keys.list(filter.clone(), 10, None).await.unwrap();
+    assert!(page.keys.is_empty() && page.next.is_none());
+    assert_eq!(keys.count(filter).await.unwrap(), 0);
+    assert!(store.faults_met().is_empty());
 }

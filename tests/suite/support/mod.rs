@@ -25,6 +25,7 @@
 pub(crate) mod concurrency;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
+pub(crate) mod log;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]

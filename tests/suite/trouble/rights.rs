@@ -145,7 +145,7 @@ async fn a_right_to_read_that_is_missing_is_found_when_the_store_is_opened<S: Te
 async fn refused_for_lack_of<S: TestSchema>(role: &Role<'_>, table: &str, lacking: &str) {
     let refused = SqlKeyStore::open(role.postgres().await, S::schema()).await.unwrap_err();
     assert!(
-        matches!(&refused, StoreError::Unfit(Unfit::Forbidden { object, right })
+        matches!(&refused, StoreError::Unfit(Unfit::Denied { object, right })
                  if object.starts_with(table) && *right == lacking),
         "{table}: {refused:?}"
     );

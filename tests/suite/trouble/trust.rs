@@ -57,7 +57,7 @@ mod postgres {
     use keyward::schemas::mesh::Mesh;
     use keyward::schemas::scraper::Scraper;
     use keyward::schemas::standard::Standard;
-    use keyward::sql::MigrateError;
+    use keyward::sql::{MigrateError, SqlSchema as _};
     use keyward::store::{StoreError, Unfit};
     use keyward::{Postgres, SqlKeyStore};
 
@@ -108,12 +108,12 @@ mod postgres {
     async fn assert_refused<S: TestSchema>(engine: Postgres, object: &str, by: &str) {
         let migrated = keyward::Engine::from(&engine).migrate::<S>(START).await.unwrap_err();
         assert!(
-            matches!(&migrated, MigrateError::Untrusted { table, owner } if table == object && owner == by),
+            matches!(&migrated, MigrateError::Unfit(Unfit::Untrusted { object: named, owner }) if named == object && owner == by),
             "{migrated:?}"
         );
         let opened = SqlKeyStore::open(&engine, S::schema()).await.unwrap_err();
         assert!(
-            matches!(&opened, StoreError::Unfit(Unfit::Untrusted { table, owner }) if table == object && owner == by),
+            matches!(&opened, StoreError::Unfit(Unfit::Untrusted { object: named, owner }) if named == object && owner == by),
             "{opened:?}"
         );
         assert!(opened.to_string().contains(object) && opened.to_string().contains(by), "{opened}");
@@ -241,8 +241,8 @@ mod postgres {
         database.run(&format!("ALTER DATABASE {name} SET search_path = front, public")).await;
         let opened = SqlKeyStore::open(engine(&database).await, Scraper::new()).await.unwrap_err();
         assert!(
-            matches!(&opened, StoreError::Unfit(Unfit::Untrusted { table, owner })
-                     if table == "front.api_keys" && *owner == mallory.name),
+            matches!(&opened, StoreError::Unfit(Unfit::Untrusted { object, owner })
+                     if object == "front.api_keys" && *owner == mallory.name),
             "{opened:?}"
         );
         let found = keyward::Engine::from(engine(&database).await).check::<Scraper>().await.unwrap();
@@ -257,5 +257,47 @@ mod postgres {
         let found = keyward::Engine::from(engine(&database).await).check::<Scraper>().await.unwrap();
         assert!(found.iter().any(|one| one.object == "api_keys" && one.found.contains("public.api_keys")), "{found:?}");
         mallory.drop().await;
+    }
+
+    /// The host's own belongs to a role of the application, which the service has no rights of, and nobody has named.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_table_behind_the_hosts_own_keeps_no_store_from_opening() {
+        let database = Database::postgres().await;
+        let mallory = with_mallory::<Scraper>(&database).await;
+        let [app, service] = [Role::new(&database, "app").await, Role::new(&database, "service").await];
+        let name = database.text("SELECT current_database()::text").await.unwrap();
+        keyward::Engine::from(engine(&database).await).migrate::<Scraper>(START).await.unwrap();
+        let grants = Scraper::grants(keyward::sql::DatabaseRole::Operator, &service.name, "keyward").unwrap();
+        database.run(&format!("{grants}; ALTER TABLE api_keys OWNER TO {}", app.name)).await;
+        database.run(&format!("GRANT SELECT ON api_keys TO {}", mallory.name)).await;
+        let shadow =
+            "CREATE SCHEMA other; CREATE TABLE other.api_keys (LIKE public.api_keys); GRANT USAGE ON SCHEMA other";
+        mallory.run(&format!("{shadow} TO PUBLIC; GRANT ALL ON other.api_keys TO PUBLIC")).await;
+
+        database.run(&format!("ALTER DATABASE {name} SET search_path = public, other")).await;
+        SqlKeyStore::open(service.postgres().await, Scraper::new()).await.unwrap();
+        let found = keyward::Engine::from(service.postgres().await).check::<Scraper>().await.unwrap();
+        let both = |one: &&keyward::sql::Difference| one.object == "api_keys" && one.found.contains("other.api_keys");
+        assert!(!found.iter().find(both).expect("it is named").breaking, "{found:?}");
+
+        // In front of it, the schema tells whose it is.
+        database.run(&format!("ALTER DATABASE {name} SET search_path = other, public")).await;
+        let opened = SqlKeyStore::open(service.postgres().await, Scraper::new()).await.unwrap_err();
+        assert!(
+            matches!(&opened, StoreError::Unfit(Unfit::Untrusted { object, .. }) if object == "other.api_keys"),
+            "{opened:?}"
+        );
+        // And so is one in a schema in which everybody may make tables.
+        database
+            .run(&format!(
+                "GRANT CREATE ON SCHEMA public TO PUBLIC; ALTER DATABASE {name} SET search_path = public, other"
+            ))
+            .await;
+        SqlKeyStore::open(service.postgres().await, Scraper::new()).await.unwrap_err();
+        let named = service.postgres().await.trusting(&app.name);
+        SqlKeyStore::open(named, Scraper::new()).await.unwrap();
+        for role in [service, app, mallory] {
+            role.drop().await;
+        }
     }
 }

@@ -122,6 +122,16 @@ pub(crate) enum Command<S: CommandSchema> {
         #[arg(long, value_parser = duration, value_name = "DURATION")]
         older_than: Duration,
     },
+    /// Keep, use and refresh the OAuth credentials of owners at other servers, whatever the schema of the keys
+    #[cfg(feature = "reqwest")]
+    Credential(crate::credential::CredentialArguments),
+    /// Make a key that seals secrets at rest, and print it
+    #[cfg(feature = "reqwest")]
+    SealKey {
+        /// What it is called; the date of today, unless set
+        #[arg(long)]
+        id: Option<keyward::seal::SealKeyId>,
+    },
     /// Print the statements that give a PostgreSQL role the rights that it needs
     #[cfg(feature = "postgres")]
     Grants(GrantsArguments),
@@ -134,8 +144,8 @@ pub(crate) enum Command<S: CommandSchema> {
     },
     /// Print the program's manual page; `man COMMAND` prints that command's page
     Man {
-        /// The command that it describes; the whole program, unless set
-        command: Option<String>,
+        /// The command that it describes, such as `issue` or `credential token`; the whole program, unless set
+        command: Vec<String>,
     },
 }
 

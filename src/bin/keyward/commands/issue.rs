@@ -46,8 +46,11 @@ fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, more: Vec<Stri
     let mut remarks = vec![format!("issued {} for {}", record.head.id, record.head.owner)];
     remarks.extend(more);
     remarks.push("this is the only time that the key is shown".to_owned());
-    let lost = Lost { revoke: revoking(&record), id: record.head.id };
-    Document::new(object(fields), Text::Secret { secret, remarks, lost })
+    let lost = Lost {
+        what: format!("the key {} was made", record.head.id),
+        then: format!("nobody has it: `{}` stops it", revoking(&record)),
+    };
+    Document::new(object(fields), Text::Secret { name: "secret", secret, remarks, lost })
 }
 
 /// The command that revokes this key.

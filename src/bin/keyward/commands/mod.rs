@@ -19,6 +19,8 @@ use std::time::Duration;
 use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock, Timestamp};
 
 pub(crate) use import::ImportLine;
+#[cfg(feature = "reqwest")]
+pub(crate) use tables::report;
 
 use crate::arguments::{Arguments, Command, DatabaseArguments};
 use crate::database::{connect, within};
@@ -45,6 +47,12 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
         return Err(Failure::usage("--owner is required"));
     }
     let Arguments { database, schema: named, settings, command, .. } = arguments;
+    #[cfg(feature = "reqwest")]
+    let command = match command {
+        // It is not about keys, and its tables are others.
+        Command::Credential(arguments) => return Box::pin(crate::credential::run(database, json, arguments)).await,
+        command => command,
+    };
     // What was typed is looked at before a database is.
     let makes_keys = matches!(command, Command::Issue(_) | Command::Rotate(_) | Command::Verify(_));
     let schema = S::schema(&settings, makes_keys)?;
@@ -102,7 +110,11 @@ impl<S: CommandSchema> Closed<S> {
             Command::Purge { older_than } => self.open().await?.purge(older_than).await?,
             Command::ScannerRules => without_database::scanner_rules::<S>(&self.settings, is_named)?,
             Command::Completions { shell } => without_database::completions(shell),
-            Command::Man { command } => without_database::manual(command.as_deref())?,
+            Command::Man { command } => without_database::manual(&command)?,
+            #[cfg(feature = "reqwest")]
+            Command::SealKey { id } => crate::credential::seal_key(id)?,
+            #[cfg(feature = "reqwest")]
+            Command::Credential(_) => return Err(Failure::usage("credential is carried out by itself")),
             // It has printed its verdict before it is done.
             Command::Verify(_) => return Err(Failure::usage("verify is carried out by itself")),
         })

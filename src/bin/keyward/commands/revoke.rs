@@ -69,7 +69,8 @@ fn report(revoked: &Revoked) -> Document {
 fn report_all(revoked: &RevokedAll) -> Document {
     let RevokedAll { owner, count, remaining, .. } = revoked;
     let json = json!({ "owner": owner.as_str(), "revoked": count, "remaining": names(remaining) });
-    let warning = |id: &KeyId| format!("warning: {id} is NOT revoked: the database kept it as it was");
+    let warning =
+        |id: &KeyId| format!("warning: {id} is NOT revoked: the database kept it as it was, or somebody else holds it");
     let warnings = remaining.iter().map(warning).collect();
     Document { warnings, accepted: remaining.is_empty(), ..Document::lines(json, [format!("revoked {count}")]) }
 }

@@ -22,7 +22,7 @@ pub(super) async fn check<S: CommandSchema>(engine: &Engine) -> Result<Document,
 }
 
 /// Differences that keyward can live with are named, and are no failure.
-fn report(differences: &[Difference], mut lines: Vec<String>) -> Document {
+pub(crate) fn report(differences: &[Difference], mut lines: Vec<String>) -> Document {
     let is_breaking = differences.iter().any(|difference| difference.breaking);
     lines.extend(differences.iter().map(|difference| {
         let weight = if difference.breaking { "breaking" } else { "harmless" };

@@ -35,19 +35,14 @@ pub(super) fn completions(shell: Shell) -> Document {
     file("script", &script)
 }
 
-/// The page of the whole program, or of one of its commands.
-pub(super) fn manual(command: Option<&str>) -> Result<Document, Failure> {
+/// The page of the whole program, or of one of its commands, which may be one of another's.
+pub(super) fn manual(command: &[String]) -> Result<Document, Failure> {
     let mut program = whole();
     program.build();
-    let described = match command {
-        None => program,
-        Some(name) => {
-            let found = program.find_subcommand(name);
-            found.cloned().ok_or_else(|| Failure::usage("there is no such command"))?
-        }
-    };
+    let described = command.iter().try_fold(&program, |above, name| above.find_subcommand(name));
+    let described = described.ok_or_else(|| Failure::usage("there is no such command"))?;
     let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(described).render(&mut page);
+    let rendered = clap_mangen::Man::new(described.clone()).render(&mut page);
     rendered.map_err(|error| Failure::refused(error.to_string()))?;
     Ok(file("page", &page))
 }

@@ -59,7 +59,7 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
         // A row of this owner has an identity, and one without a digest has no key.
         sqlite: "SELECT 1 FROM aggregators WHERE did = ?1 COLLATE BINARY AND false",
     },
-    record_all: &[Sql {
+    record_all: Sql {
         postgres: "
             INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
             SELECT 'aggregator', did::text, api_key_hash::text, $2::timestamp, $3::text FROM aggregators
@@ -72,7 +72,8 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             SELECT 'aggregator', did, api_key_hash, ?2, ?3 FROM aggregators
             WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
             ON CONFLICT DO NOTHING RETURNING 1",
-    }],
+    },
+    record_inactive: None,
     revoke_all: Sql {
         postgres: "
             UPDATE aggregators SET api_key_revoked_at = $2::timestamp AT TIME ZONE 'UTC'
@@ -84,6 +85,7 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             WHERE did = ?1 COLLATE BINARY AND api_key_hash IS NOT NULL AND api_key_revoked_at IS NULL
             RETURNING 1",
     },
+    revoke_part: None,
     remaining: &REMAINING,
     keeps_time: true,
 };
@@ -163,13 +165,11 @@ static REMAINING: Query = Query::new(
             SELECT a.did::text AS id FROM aggregators a
             WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog.\"C\" = $1::text
               AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
-              AND ($2::text IS NULL OR a.did::text COLLATE pg_catalog.\"C\" > $2::text)
-            LIMIT 100",
+            LIMIT 100 OFFSET $2::bigint",
         sqlite: "
             SELECT a.did AS id FROM aggregators a
             WHERE a.did = ?1 COLLATE BINARY AND a.api_key_hash IS NOT NULL AND a.api_key_revoked_at IS NULL
-              AND (?2 IS NULL OR a.did > ?2 COLLATE BINARY)
-            LIMIT 100",
+            LIMIT 100 OFFSET ?2",
     },
     &["id"],
 );

@@ -7,7 +7,7 @@
 use crate::sql::engine::{Query, Sql};
 use crate::sql::keys::Column as _;
 use crate::sql::keys::host::Read;
-use crate::sql::keys::revocation::{FoundColumn, Revocations};
+use crate::sql::keys::revocation::{FoundColumn, PartColumn, Revocations};
 
 pub(super) const REVOCATIONS: Revocations = Revocations {
     revoke: Sql {
@@ -60,7 +60,7 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             SELECT 1 FROM api_key
             WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL AND (id IS NULL OR secret_hash IS NULL)",
     },
-    record_all: &[Sql {
+    record_all: Sql {
         postgres: "
             INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
             SELECT 'mesh', id::text, secret_hash::text, $2::timestamp, $3::text FROM mesh.api_key
@@ -73,7 +73,8 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
             SELECT 'mesh', id, secret_hash, ?2, ?3 FROM api_key
             WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL AND id IS NOT NULL AND secret_hash IS NOT NULL
             ON CONFLICT DO NOTHING RETURNING 1",
-    }],
+    },
+    record_inactive: None,
     revoke_all: Sql {
         postgres: "
             UPDATE mesh.api_key SET revoked_at = $2::timestamp
@@ -83,9 +84,69 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
         sqlite: "
             UPDATE api_key SET revoked_at = ?2 WHERE mesh_id = ?1 COLLATE BINARY AND revoked_at IS NULL RETURNING 1",
     },
+    revoke_part: Some(Read { with_side_tables: &REVOKE_PART, bare: &REVOKE_PART_BARE }),
     remaining: &REMAINING,
     keeps_time: true,
 };
+
+static REVOKE_PART: Query = Query::new(
+    Sql {
+        postgres: "
+            WITH due AS MATERIALIZED (
+                SELECT k.ctid AS place, k.id, k.secret_hash,
+                       EXISTS (SELECT 1 FROM keyward.revocations r
+                               WHERE r.schema = 'mesh' AND r.key_id = k.id::text AND r.key_hash = k.secret_hash::text)
+                           AS is_recorded
+                FROM mesh.api_key k
+                WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND k.revoked_at IS NULL
+                ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE OF k SKIP LOCKED
+            ),
+            recorded AS (
+                INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+                SELECT 'mesh', id::text, secret_hash::text, $4::timestamp, $5::text FROM due
+                WHERE pg_catalog.octet_length(id::text) <= 1024 AND pg_catalog.octet_length(secret_hash::text) <= 1024
+                ON CONFLICT DO NOTHING
+            ),
+            revoked AS (
+                UPDATE mesh.api_key SET revoked_at = $4::timestamp
+                WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+                  AND mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND revoked_at IS NULL
+                RETURNING 1
+            )
+            SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+                   (SELECT pg_catalog.count(*) FROM due WHERE NOT is_recorded) AS first",
+        sqlite: "",
+    },
+    PartColumn::NAMES,
+);
+
+/// See [`REVOKE_PART`].
+static REVOKE_PART_BARE: Query = Query::new(
+    Sql {
+        postgres: "
+            WITH due AS MATERIALIZED (
+                SELECT ctid AS place FROM mesh.api_key
+                WHERE mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND revoked_at IS NULL
+                ORDER BY id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+            ),
+            revoked AS (
+                UPDATE mesh.api_key SET revoked_at = $4::timestamp
+                WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+                  AND mesh_id::text = $1::text AND mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND revoked_at IS NULL
+                RETURNING 1
+            )
+            SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS first",
+        sqlite: "",
+    },
+    PartColumn::NAMES,
+);
 
 /// Only rows with the same display prefix can be found for the key, and this has an index.
 static REVOKED: Query = Query::new(
@@ -165,12 +226,12 @@ static REMAINING: Query = Query::new(
         postgres: "
             SELECT coalesce(k.id::text, 'NULL') AS id FROM mesh.api_key k
             WHERE k.mesh_id::text = $1::text AND k.mesh_id::text COLLATE pg_catalog.\"C\" = $1::text
-              AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog.\"C\" > $2::text)
-            ORDER BY k.id::text COLLATE pg_catalog.\"C\" LIMIT 100",
+              AND k.revoked_at IS NULL
+            ORDER BY k.id::text COLLATE pg_catalog.\"C\" LIMIT 100 OFFSET $2::bigint",
         sqlite: "
             SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_key k
-            WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
-            ORDER BY k.id COLLATE BINARY LIMIT 100",
+            WHERE k.mesh_id = ?1 COLLATE BINARY AND k.revoked_at IS NULL
+            ORDER BY k.id IS NULL, k.id COLLATE BINARY LIMIT 100 OFFSET ?2",
     },
     &["id"],
 );

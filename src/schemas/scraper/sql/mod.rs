@@ -154,7 +154,7 @@ fn rate_limit(row: &mut RowReader<'_>) -> RateLimit {
     if row.is_null(Column::RateLimit) {
         return RateLimit::ServiceDefault;
     }
-    let stored = row.optional_integer(Column::RateLimit).and_then(|limit| i32::try_from(limit).ok());
+    let stored = row.integer(Column::RateLimit).and_then(|limit| i32::try_from(limit).ok());
     let limit = RateLimit::from_stored(Some(stored.unwrap_or_default().into()));
     if limit == RateLimit::DenyAll {
         row.mark_defect::<()>(Column::RateLimit);

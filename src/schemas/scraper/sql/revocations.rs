@@ -9,7 +9,7 @@
 use crate::sql::engine::{Query, Sql};
 use crate::sql::keys::Column as _;
 use crate::sql::keys::host::Read;
-use crate::sql::keys::revocation::{FoundColumn, Revocations};
+use crate::sql::keys::revocation::{FoundColumn, PartColumn, Revocations};
 
 pub(super) const REVOCATIONS: Revocations = Revocations {
     revoke: Sql {
@@ -48,47 +48,45 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
     lock: Sql {
         postgres: "
             WITH locked AS MATERIALIZED (
-                SELECT id, key_hash, is_active FROM api_keys
+                SELECT id, key_hash FROM api_keys
                 WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND is_active IS DISTINCT FROM false
                 ORDER BY id FOR NO KEY UPDATE
             )
             SELECT 1 FROM locked
-            WHERE is_active IS DISTINCT FROM false
-              AND (id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024) IS NOT TRUE",
+            WHERE (id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024) IS NOT TRUE",
         sqlite: "
             SELECT 1 FROM api_keys
             WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND (id IS NULL OR key_hash IS NULL)",
     },
-    record_all: &[
-        Sql {
-            postgres: "
-                INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-                SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
-                WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
-                  AND is_active IS DISTINCT FROM false
-                  AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
-                ON CONFLICT DO NOTHING RETURNING 1",
-            sqlite: "
-                INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-                SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
-                WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND id IS NOT NULL AND key_hash IS NOT NULL
-                ON CONFLICT DO NOTHING RETURNING 1",
-        },
-        // The keys whose flag was not set.
-        Sql {
-            postgres: "
-                INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
-                SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
-                WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
-                  AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
-                ON CONFLICT DO NOTHING RETURNING 1",
-            sqlite: "
-                INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
-                SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
-                WHERE client_id = ?1 COLLATE BINARY AND id IS NOT NULL AND key_hash IS NOT NULL
-                ON CONFLICT DO NOTHING RETURNING 1",
-        },
-    ],
+    record_all: Sql {
+        postgres: "
+            INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+            SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
+            WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+              AND is_active IS DISTINCT FROM false
+              AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
+            ON CONFLICT DO NOTHING RETURNING 1",
+        sqlite: "
+            INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+            SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
+            WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 AND id IS NOT NULL AND key_hash IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING 1",
+    },
+    record_inactive: Some(Sql {
+        postgres: "
+            INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+            SELECT 'scraper', id::text, key_hash::text, $2::timestamp, $3::text FROM api_keys
+            WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+              AND is_active IS NOT DISTINCT FROM false
+              AND id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
+            ON CONFLICT DO NOTHING RETURNING 1",
+        sqlite: "
+            INSERT INTO keyward_revocations (schema, key_id, key_hash, revoked_at, reason)
+            SELECT 'scraper', id, key_hash, ?2, ?3 FROM api_keys
+            WHERE client_id = ?1 COLLATE BINARY AND is_active IS 0 AND id IS NOT NULL AND key_hash IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING 1",
+    }),
     revoke_all: Sql {
         postgres: "
             UPDATE api_keys SET is_active = false
@@ -98,9 +96,69 @@ pub(super) const REVOCATIONS: Revocations = Revocations {
         sqlite: "
             UPDATE api_keys SET is_active = FALSE WHERE client_id = ?1 COLLATE BINARY AND is_active IS NOT 0 RETURNING 1",
     },
+    revoke_part: Some(Read { with_side_tables: &REVOKE_PART, bare: &REVOKE_PART_BARE }),
     remaining: &REMAINING,
     keeps_time: false,
 };
+
+static REVOKE_PART: Query = Query::new(
+    Sql {
+        postgres: "
+            WITH due AS MATERIALIZED (
+                SELECT k.ctid AS place, k.id, k.key_hash,
+                       EXISTS (SELECT 1 FROM keyward.revocations r
+                               WHERE r.schema = 'scraper' AND r.key_id = k.id::text AND r.key_hash = k.key_hash::text)
+                           AS is_recorded
+                FROM api_keys k
+                WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND k.is_active IS DISTINCT FROM false
+                ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE OF k SKIP LOCKED
+            ),
+            recorded AS (
+                INSERT INTO keyward.revocations (schema, key_id, key_hash, revoked_at, reason)
+                SELECT 'scraper', id::text, key_hash::text, $4::timestamp, $5::text FROM due
+                WHERE id IS NOT NULL AND pg_catalog.octet_length(key_hash::text) <= 1024
+                ON CONFLICT DO NOTHING
+            ),
+            revoked AS (
+                UPDATE api_keys SET is_active = false
+                WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+                  AND client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND is_active IS DISTINCT FROM false
+                RETURNING 1
+            )
+            SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+                   (SELECT pg_catalog.count(*) FROM due WHERE NOT is_recorded) AS first",
+        sqlite: "",
+    },
+    PartColumn::NAMES,
+);
+
+/// See [`REVOKE_PART`].
+static REVOKE_PART_BARE: Query = Query::new(
+    Sql {
+        postgres: "
+            WITH due AS MATERIALIZED (
+                SELECT ctid AS place FROM api_keys
+                WHERE client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND is_active IS DISTINCT FROM false
+                ORDER BY id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+            ),
+            revoked AS (
+                UPDATE api_keys SET is_active = false
+                WHERE ctid = ANY (ARRAY(SELECT place FROM due))
+                  AND client_id::text = $1::text AND client_id::text COLLATE pg_catalog.\"C\" = $1::text
+                  AND is_active IS DISTINCT FROM false
+                RETURNING 1
+            )
+            SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS first",
+        sqlite: "",
+    },
+    PartColumn::NAMES,
+);
 
 static REVOKED: Query = Query::new(
     Sql {
@@ -176,13 +234,12 @@ static REMAINING: Query = Query::new(
         postgres: "
             SELECT coalesce(k.id::text, 'NULL') AS id FROM api_keys k
             WHERE k.client_id::text = $1::text AND k.client_id::text COLLATE pg_catalog.\"C\" = $1::text
-              AND k.is_active AND ($2::text IS NULL OR k.id::text COLLATE pg_catalog.\"C\" > $2::text)
-            ORDER BY k.id::text COLLATE pg_catalog.\"C\" LIMIT 100",
+              AND k.is_active
+            ORDER BY k.id::text COLLATE pg_catalog.\"C\" LIMIT 100 OFFSET $2::bigint",
         sqlite: "
             SELECT CASE typeof(k.id) WHEN 'text' THEN k.id ELSE quote(k.id) END AS id FROM api_keys k
             WHERE k.client_id = ?1 COLLATE BINARY AND k.is_active IS NOT NULL AND k.is_active IS NOT 0
-              AND (?2 IS NULL OR k.id > ?2 COLLATE BINARY)
-            ORDER BY k.id COLLATE BINARY LIMIT 100",
+            ORDER BY k.id IS NULL, k.id COLLATE BINARY LIMIT 100 OFFSET ?2",
     },
     &["id"],
 );

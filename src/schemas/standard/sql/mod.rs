@@ -19,6 +19,7 @@ use crate::schemas::standard::{FormatName, Standard, StandardDetails};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Cell, Query, Script, Sql, Value, Violation, ViolationKind};
+use crate::sql::keys::schema::{Part, PartOfAll};
 use crate::sql::keys::{Asked, KeyTables, RowReader, columns};
 use crate::store::{Abilities, KeyLookup, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError};
 
@@ -96,6 +97,7 @@ impl KeyTables for Standard {
             ("outcome_of_revocation", revocations::REVOKED.sql()),
             ("revoke_all", revocations::REVOKE_ALL),
             ("append_revocations", revocations::APPEND_REVOCATIONS),
+            ("revoke_part", revocations::REVOKE_PART.sql()),
             ("remaining_keys", revocations::REMAINING.sql()),
             ("touch", last_use::TOUCH.sql()),
             ("purge", changes::PURGE),
@@ -183,9 +185,8 @@ impl KeyTables for Standard {
         (&revocations::REVOKED, scripts::named(request).into())
     }
 
-    /// The first step revokes.
-    fn count_revoked(counts: &[u64], _side_tables: bool) -> u64 {
-        counts.first().copied().unwrap_or_default()
+    fn revoke_part(&self, request: &RevokeAllRequest, part: Part, _side_tables: bool) -> Option<PartOfAll> {
+        Some(scripts::revoke_part(request, part))
     }
 
     fn remaining() -> &'static Query {

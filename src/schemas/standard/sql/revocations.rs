@@ -5,7 +5,7 @@
 
 use crate::sql::engine::{Query, Sql};
 use crate::sql::keys::Column as _;
-use crate::sql::keys::revocation::FoundColumn;
+use crate::sql::keys::revocation::{FoundColumn, PartColumn};
 
 /// `$1` the key, `$2` the digest that the caller saw or NULL, `$3` the owner or NULL, `$4` when, `$5` why; returns a
 /// row if this call revokes the key.
@@ -82,6 +82,37 @@ pub(super) const REVOKE_ALL: Sql = Sql {
         RETURNING 1",
 };
 
+/// See [`KeyTables::revoke_part`](crate::sql::keys::KeyTables::revoke_part): `$1` the owner, `$2` how many at most, `$3`
+/// how many to leave, `$4` when, `$5` why, `$6` by whom.
+pub(super) static REVOKE_PART: Query = Query::new(
+    Sql {
+        postgres: "
+            WITH due AS MATERIALIZED (
+                SELECT k.id FROM keyward.keys k WHERE k.owner = $1::text AND k.revoked_at IS NULL
+                ORDER BY k.id LIMIT $2::bigint OFFSET $3::bigint FOR NO KEY UPDATE SKIP LOCKED
+            ),
+            revoked AS (
+                UPDATE keyward.keys k
+                SET revoked_at = $4::timestamp, revocation_reason = $5::text,
+                    version = CASE WHEN k.version < 9223372036854775807 THEN k.version + 1 ELSE k.version END
+                FROM due WHERE k.id = due.id
+                RETURNING k.id, k.version
+            ),
+            appended AS (
+                INSERT INTO keyward.key_history (key_id, from_version, to_version, at, action, actor, reason)
+                SELECT r.id, r.version - 1, r.version, $4::timestamp, 'revoked', $6::text, $5::text
+                FROM revoked r
+                WHERE NOT EXISTS (
+                    SELECT 1 FROM keyward.key_history h WHERE h.key_id = r.id AND h.to_version = r.version)
+            )
+            SELECT (SELECT pg_catalog.count(*) FROM due) AS due,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS revoked,
+                   (SELECT pg_catalog.count(*) FROM revoked) AS first",
+        sqlite: "",
+    },
+    PartColumn::NAMES,
+);
+
 /// `$1` the owner, `$2` when, `$3` by whom, `$4` why: as [`APPEND_REVOCATION`], for all keys of the owner.
 pub(super) const APPEND_REVOCATIONS: Sql = Sql {
     postgres: "
@@ -105,12 +136,12 @@ pub(super) static REMAINING: Query = Query::new(
     Sql {
         postgres: "
             SELECT k.id FROM keyward.keys k
-            WHERE k.owner = $1::text AND k.revoked_at IS NULL AND ($2::text IS NULL OR k.id > $2::text)
-            ORDER BY k.id LIMIT 100",
+            WHERE k.owner = $1::text AND k.revoked_at IS NULL
+            ORDER BY k.id LIMIT 100 OFFSET $2::bigint",
         sqlite: "
             SELECT k.id FROM keyward_keys k
-            WHERE k.owner = ?1 AND k.revoked_at IS NULL AND (?2 IS NULL OR k.id > ?2)
-            ORDER BY k.id LIMIT 100",
+            WHERE k.owner = ?1 AND k.revoked_at IS NULL
+            ORDER BY k.id LIMIT 100 OFFSET ?2",
     },
     &["id"],
 );

@@ -9,6 +9,7 @@ use crate::schemas::standard::sql::{changes, revocations, text};
 use crate::schemas::standard::{FormatName, Standard, StandardDetails};
 use crate::sql::engine::{Script, Statement, Step, Value};
 use crate::sql::keys::host::owner_lock;
+use crate::sql::keys::schema::{Asked, FIRST, PURGED, Part, REVOKED};
 use crate::store::{PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError};
 use crate::time::Timestamp;
 
@@ -80,7 +81,7 @@ pub(super) fn revoke(request: &RevokeRequest) -> Script<StoreError> {
     let revoke = [id.clone(), digest, owner, (*at).into(), reason.clone()];
     let history = [id, (*at).into(), text(by.as_ref().map(Actor::as_str)), reason];
     Script::new([
-        Step::run(Statement::new(revocations::REVOKE, revoke)),
+        Step::count(REVOKED, Statement::new(revocations::REVOKE, revoke)),
         Step::run(Statement::new(revocations::APPEND_REVOCATION, history)),
     ])
 }
@@ -98,15 +99,23 @@ pub(super) fn revoke_all(request: &RevokeAllRequest) -> Script<StoreError> {
     let revoke = [owner.clone(), (*at).into(), reason.clone()];
     let history = [owner, (*at).into(), text(by.as_ref().map(Actor::as_str)), reason];
     let steps = [
-        Step::run(Statement::new(revocations::REVOKE_ALL, revoke)),
+        Step::count(FIRST, Statement::new(revocations::REVOKE_ALL, revoke)),
         Step::run(Statement::new(revocations::APPEND_REVOCATIONS, history)),
     ];
     Script::locked(lock, steps)
 }
 
+pub(super) fn revoke_part(request: &RevokeAllRequest, part: Part) -> (Script<StoreError>, Asked) {
+    let RevokeAllRequest { owner, at, reason, by } = request;
+    let [limit, left] = part.arguments();
+    let [reason, by] = [reason.as_ref().map(Reason::as_str), by.as_ref().map(Actor::as_str)].map(text);
+    let arguments = vec![text(Some(owner.as_str())), limit, left, (*at).into(), reason, by];
+    (Script::locked(owner_lock::<Standard>(owner), []), (&revocations::REVOKE_PART, arguments))
+}
+
 pub(super) fn purge(request: &PurgeRequest) -> Script<StoreError> {
     let arguments = [request.dead_before.into(), i64::from(request.limit).into()];
-    Script::new([Step::run(Statement::new(changes::PURGE, arguments))])
+    Script::new([Step::count(PURGED, Statement::new(changes::PURGE, arguments))])
 }
 
 /// What could not be read back as it was is refused before anything is written.

@@ -4,19 +4,23 @@ use crate::sql::engine::Sql;
 use crate::sql::engine::check::{Column, Duty, ForeignKey, Index, Table, TableName, Write};
 use crate::sql::engine::migrate::{Change, Migration};
 
+const KEYS_NAME: &str = "keys";
+const USES_NAME: &str = "key_uses";
+const HISTORY_NAME: &str = "key_history";
+
 pub(super) const MIGRATIONS: &[Migration] = &[Migration::new(
     1,
     "keys",
     Change::Run {
         sql: Sql { postgres: include_str!("tables.postgres.sql"), sqlite: include_str!("tables.sqlite.sql") },
-        makes: &["keys", "key_uses", "key_history"],
+        makes: &[KEYS_NAME, USES_NAME, HISTORY_NAME],
     },
 )];
 
 pub(super) const TABLES: &[&Table] = &[&KEYS, &KEY_USES, &KEY_HISTORY];
 
 static KEYS: Table = Table {
-    name: TableName::Own("keys"),
+    name: TableName::Own(KEYS_NAME),
     create: None,
     optional: false,
     shared: false,
@@ -75,7 +79,7 @@ static KEYS: Table = Table {
 };
 
 static KEY_USES: Table = Table {
-    name: TableName::Own("key_uses"),
+    name: TableName::Own(USES_NAME),
     create: None,
     optional: false,
     shared: false,
@@ -88,7 +92,7 @@ static KEY_USES: Table = Table {
 };
 
 static KEY_HISTORY: Table = Table {
-    name: TableName::Own("key_history"),
+    name: TableName::Own(HISTORY_NAME),
     create: None,
     optional: false,
     shared: false,
@@ -111,7 +115,7 @@ static KEY_HISTORY: Table = Table {
 };
 
 const OF_A_KEY: ForeignKey =
-    ForeignKey { column: "key_id", table: TableName::Own("keys"), on_update: "NO ACTION", on_delete: "CASCADE" };
+    ForeignKey { column: "key_id", table: TableName::Own(KEYS_NAME), on_update: "NO ACTION", on_delete: "CASCADE" };
 
 const fn text(name: &'static str) -> Column {
     Column::required(name, "text", "TEXT")

@@ -6,7 +6,7 @@ mod table;
 use crate::credential::{CredentialHead, CredentialRecord, Nonces};
 use crate::key::OwnerId;
 use crate::seal::Sealed;
-use crate::sql::credentials::layout::{Asked, CredentialTables};
+use crate::sql::credentials::layout::{Asked, CredentialTables, MADE};
 use crate::sql::credentials::row::{self, stored_access_token, stored_secret, stored_state};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
@@ -114,13 +114,14 @@ impl CredentialTables for OwnCredentials {
             resource_server.into(),
             mode.into(),
             generation.into(),
+            number(request.first_version()).into(),
         ];
         Ok(Script::new([Step::require(Statement::new(statements::PUT, arguments), StoreError::Conflict)]))
     }
 
     fn claim(&self, request: &ClaimRequest) -> Script<StoreError> {
         let ClaimRequest { owner: of, at, until, decided } = request;
-        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), i64::from(*decided).into()];
+        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), decided.map(number).into()];
         one(statements::CLAIM, arguments)
     }
 
@@ -185,7 +186,7 @@ impl CredentialTables for OwnCredentials {
 }
 
 fn one(sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Script<StoreError> {
-    Script::new([Step::only_if(Statement::new(sql, arguments))])
+    Script::new([Step::count(MADE, Statement::new(sql, arguments))])
 }
 
 fn owner(owner: &OwnerId) -> Value<'static> {

@@ -1,7 +1,7 @@
 //! The table `credentials`.
 
 use crate::sql::engine::Sql;
-use crate::sql::engine::check::{Column, Duty, Index, Table, TableName, Write};
+use crate::sql::engine::check::{Column, Duty, Table, TableName, Write};
 use crate::sql::engine::migrate::{Change, Migration};
 
 pub(super) const MIGRATIONS: &[Migration] = &[Migration::new(
@@ -47,7 +47,8 @@ pub(super) static CREDENTIALS: Table = Table {
     ],
     primary_key: "owner",
     unique: &[],
-    indexes: &[Index::on("expires_at")],
+    // One on the expiry would cost more at each refresh than the few that are due save.
+    indexes: &[],
     foreign_keys: &[],
     writes: &[
         Write::insert(Duty::Issue),

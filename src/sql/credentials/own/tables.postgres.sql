@@ -30,5 +30,3 @@ CREATE TABLE IF NOT EXISTS keyward.credentials (
     -- Counts token pairs.
     generation bigint NOT NULL DEFAULT 1 CHECK (generation > 0)
 ) WITH (fillfactor = 70);
-
-CREATE INDEX IF NOT EXISTS credentials_expires_at ON keyward.credentials (expires_at);

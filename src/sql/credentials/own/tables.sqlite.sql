@@ -31,5 +31,3 @@ CREATE TABLE IF NOT EXISTS keyward_credentials (
     -- Counts token pairs.
     generation INTEGER NOT NULL DEFAULT 1 CHECK (generation > 0)
 ) STRICT;
-
-CREATE INDEX IF NOT EXISTS keyward_credentials_expires_at ON keyward_credentials (expires_at);

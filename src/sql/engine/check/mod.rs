@@ -14,6 +14,7 @@ use inspect::{Found, FoundColumn, FoundForeignKey, inspect, text};
 #[cfg(feature = "postgres")]
 pub(crate) use rights::Right;
 pub(crate) use rights::{Duty, Lacking, Write};
+pub(in crate::sql::engine) use table::own_names;
 pub(crate) use table::{Column, ForeignKey, Index, Table, TableName};
 pub(crate) use trust::Untrusted;
 

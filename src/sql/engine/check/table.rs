@@ -117,3 +117,11 @@ pub(crate) struct ForeignKey {
     pub(crate) on_update: &'static str,
     pub(crate) on_delete: &'static str,
 }
+
+/// The bare names of our own tables among these.
+pub(in crate::sql::engine) fn own_names<'t>(tables: &'t [&Table]) -> impl Iterator<Item = &'static str> + 't {
+    tables.iter().filter_map(|table| match table.name {
+        TableName::Own(name) => Some(name),
+        TableName::Host(_) => None,
+    })
+}

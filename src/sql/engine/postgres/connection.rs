@@ -5,16 +5,13 @@ use sqlx::{Column as _, Connection as _, Row as _};
 
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::error::classify;
+use crate::sql::engine::postgres::limits::Limits;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::script::Go;
-use crate::sql::engine::{EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
+use crate::sql::engine::{Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
 
 const LOCK: &str = "
     SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('keyward:' || $1::text, 0::bigint))::text";
-
-/// How often a statement or a script is begun again with statements that are prepared anew. The second time is for sqlx,
-/// which forgets an unnamed statement while it asks for a type that the connection has not met.
-pub(super) const RETRIES: u32 = 2;
 
 /// Reads without a transaction around it: one round trip.
 pub(super) async fn read<T: Send>(
@@ -78,7 +75,7 @@ pub(super) async fn run<E: Send, T: Send>(
     prepared: Prepared,
     script: &mut Script<E>,
     reading: Option<&mut Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let mut transaction = connection.begin_with(postgres.limits.begin_change()).await.map_err(classify)?;
     match steps(postgres, &mut transaction, prepared, script, reading).await {
         Ok(done) => transaction.commit().await.map(|()| done).map_err(|error| classify(error).into()),
@@ -97,27 +94,39 @@ pub(super) async fn steps<E: Send, T: Send>(
     prepared: Prepared,
     script: &mut Script<E>,
     reading: Option<&mut Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let texts = &postgres.texts;
     if let Some(lock) = &script.lock {
+        let limits = postgres.limits;
+        let makes_tables = script.makes_tables();
+        if makes_tables {
+            let patient = Limits::set_lock(limits.other_migrations_millis());
+            sqlx::raw_sql(patient).execute(&mut *connection).await.map_err(classify)?;
+        }
         let lock = texts.bound(LOCK, &[lock.as_str().into()], prepared);
         lock.execute(&mut *connection).await.map_err(classify)?;
+        if makes_tables {
+            // Nobody else is to wait for long behind what this waits for.
+            let impatient = Limits::set_lock(limits.lock_millis());
+            sqlx::raw_sql(impatient).execute(&mut *connection).await.map_err(classify)?;
+        }
     }
-    let mut returned = Vec::with_capacity(script.steps.len());
+    let mut counts = Counts::default();
     for step in &mut script.steps {
         match step {
             Step::Batch(sql) => {
                 let batch = sqlx::raw_sql(texts.get(sql.postgres, prepared));
                 batch.execute(&mut *connection).await.map_err(classify)?;
             }
-            Step::Statement { statement, end } => {
+            Step::Statement { statement, end, name } => {
                 let bound = texts.bound(statement.sql.postgres, &statement.arguments, prepared);
                 // A vector of nothing takes no memory: only its length matters.
                 let rows = bound.try_map(|_| Ok(())).fetch_all(&mut *connection).await.map_err(classify)?;
                 if end.after(rows.len() as u64).map_err(ScriptError::Refused)? == Go::NoFurther {
+                    counts.cut_short();
                     break;
                 }
-                returned.push(rows.len() as u64);
+                counts.add(*name, rows.len() as u64);
             }
         }
     }
@@ -127,5 +136,5 @@ pub(super) async fn steps<E: Send, T: Send>(
         }
         None => Vec::new(),
     };
-    Ok((returned, rows))
+    Ok((counts, rows))
 }

@@ -68,7 +68,7 @@ pub(super) enum Stale {
 }
 
 impl Stale {
-    pub(super) fn of(error: &EngineError) -> Option<Self> {
+    fn of(error: &EngineError) -> Option<Self> {
         let EngineError::Failed { source, .. } = error else { return None };
         match source.downcast_ref::<ServerError>()?.code.as_str() {
             "0A000" => Some(Self::Outdated),
@@ -78,9 +78,43 @@ impl Stale {
     }
 }
 
-/// Whether a script failed for no other reason than a statement that has to be prepared anew.
-pub(super) fn is_stale<E>(error: &ScriptError<E>) -> bool {
-    matches!(error, ScriptError::Engine(error) if Stale::of(error).is_some())
+/// An error behind which may be one of the engine's.
+pub(super) trait MaybeEngine {
+    fn engine(&self) -> Option<&EngineError>;
+}
+
+impl MaybeEngine for EngineError {
+    fn engine(&self) -> Option<&EngineError> {
+        Some(self)
+    }
+}
+
+impl<E> MaybeEngine for ScriptError<E> {
+    fn engine(&self) -> Option<&EngineError> {
+        match self {
+            Self::Engine(error) => Some(error),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// How often a statement or a script may still be begun again with statements that are prepared anew.
+#[derive(Debug)]
+pub(super) struct Retries(u32);
+
+impl Retries {
+    /// The second time is for sqlx, which forgets an unnamed statement while it asks for a type that the connection has
+    /// not met.
+    pub(super) const fn new() -> Self {
+        Self(2)
+    }
+
+    /// Why `done` is to be done once more: it failed for no other reason than a statement that can no longer be run.
+    pub(super) fn after<T, E: MaybeEngine>(&mut self, done: &Result<T, E>) -> Option<Stale> {
+        let stale = Stale::of(done.as_ref().err()?.engine()?)?;
+        self.0 = self.0.checked_sub(1)?;
+        Some(stale)
+    }
 }
 
 /// What a PostgreSQL server reported: the code and the message, without the detail that may show stored values.

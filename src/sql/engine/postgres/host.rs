@@ -6,12 +6,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Transaction};
 
 use crate::sql::engine::postgres::Postgres;
-use crate::sql::engine::postgres::connection::{RETRIES, steps};
-use crate::sql::engine::postgres::error::{classify, is_stale};
+use crate::sql::engine::postgres::connection::steps;
+use crate::sql::engine::postgres::error::{Retries, classify};
 use crate::sql::engine::postgres::limits::Limits;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::cell;
-use crate::sql::engine::{EngineError, Reading, Script, ScriptError};
+use crate::sql::engine::{Counts, EngineError, Reading, Script, ScriptError};
 
 // Neither is prepared: on a connection of the host's, nothing is known of names.
 const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation')";
@@ -32,7 +32,7 @@ pub(super) async fn run<E: Send, T: Send>(
     connection: &mut PgConnection,
     script: &mut Script<E>,
     mut reading: Option<Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     // Outside of a transaction, the script would begin one of its own, and the host's rollback would not undo it.
     if !connection.is_in_transaction() {
         return Err(EngineError::Unsupported("the connection is not in a transaction begun through sqlx").into());
@@ -42,7 +42,7 @@ pub(super) async fn run<E: Send, T: Send>(
     let hosts = setting(connection, LOCK_TIMEOUT).await?.as_deref().and_then(millis);
     let ours = postgres.limits.lock_millis();
     let is_ours_lower = hosts.is_none_or(|hosts| hosts == 0 || hosts > ours);
-    let mut retries = RETRIES;
+    let mut retries = Retries::new();
     loop {
         let mut savepoint = savepoint(connection).await.map_err(classify)?;
         let done = async {
@@ -56,19 +56,15 @@ pub(super) async fn run<E: Send, T: Send>(
             }
             Ok(done)
         };
-        match done.await {
-            Ok(done) => {
-                savepoint.commit().await.map_err(classify)?;
-                return Ok(done);
-            }
-            Err(error) => {
-                // The setting goes back with the savepoint.
-                let _ = savepoint.rollback().await;
-                if retries == 0 || !is_stale(&error) {
-                    return Err(error);
-                }
-                retries -= 1;
-            }
+        let done = done.await;
+        if done.is_ok() {
+            savepoint.commit().await.map_err(classify)?;
+            return done;
+        }
+        // The setting goes back with the savepoint.
+        let _ = savepoint.rollback().await;
+        if retries.after(&done).is_none() {
+            return done;
         }
     }
 }

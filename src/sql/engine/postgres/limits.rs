@@ -16,6 +16,12 @@ const MOST: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
 /// What a change may take beside its wait for one lock.
 const BESIDE_LOCK: Duration = Duration::from_secs(8);
 
+/// What a migration may take beside its wait for one lock: time to build an index over a table of keys.
+const MIGRATION: Duration = Duration::from_mins(1);
+
+/// How long a migration waits for those of other processes, which may take that long themselves.
+const OTHER_MIGRATIONS: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     lock: Duration,
@@ -43,6 +49,16 @@ impl Limits {
     /// For a change from the wait for a connection to the end of its commit.
     pub(super) const fn change(self) -> Duration {
         self.lock.saturating_add(BESIDE_LOCK)
+    }
+
+    /// For a migration from the wait for a connection to the end of its commit.
+    pub(super) const fn migration(self) -> Duration {
+        self.lock.saturating_add(MIGRATION)
+    }
+
+    /// For the wait of a migration for those of other processes.
+    pub(super) fn other_migrations_millis(self) -> u128 {
+        self.lock.max(OTHER_MIGRATIONS).as_millis()
     }
 
     pub(super) const fn lock_millis(self) -> u128 {
@@ -100,6 +116,7 @@ mod tests {
         let most = least.with_lock(Duration::MAX).with_read(Duration::MAX);
         assert!(most.begin_change().as_str().ends_with("'2147483647ms'"));
         assert!(most.begin_read().as_str().ends_with("'1610612735ms'"));
-        assert!(most.change() > MOST);
+        assert!(most.change() > MOST && most.migration() > MOST);
+        assert_eq!([least, most].map(Limits::other_migrations_millis), [30_000, MOST.as_millis()]);
     }
 }

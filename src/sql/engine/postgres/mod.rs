@@ -18,10 +18,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::sql::engine::schema_name::{self, InvalidSchemaName, SchemaName};
-use crate::sql::engine::{ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
+use crate::sql::engine::{
+    ConnectError, Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value,
+};
 use caution::Caution;
-use connection::RETRIES;
-use error::{BACKEND, Stale, classify};
+use error::{BACKEND, Retries, Stale, classify};
 use held::Held;
 use limits::{Limits, given_up_after};
 use sessions::Sessions;
@@ -77,7 +78,8 @@ impl Postgres {
         }
     }
 
-    /// Takes tables that the role `role` has made for keyward's own, or for the host's. It can be called for several.
+    /// The same database, through the same pool, on a handle that takes tables which the role `role` has made for
+    /// keyward's own, or for the host's. It can be called for several.
     ///
     /// A table of our names that somebody else made, with triggers and rows of its own, could let a key in: a store on
     /// it is not opened. Trusted are the role that connects and those whose rights it has, superusers, the owner of the
@@ -102,12 +104,14 @@ impl Postgres {
         Ok(Self { texts: Arc::new(Texts::with_schema(name)), ..self })
     }
 
-    /// How long a change waits for a lock that somebody else holds, such as the row lock of a forgotten transaction. Then
+    /// The same database, through the same pool, with another limit to how long this handle and its clones wait for a
+    /// lock that somebody else holds, such as the row lock of a forgotten transaction, when they change something. Then
     /// the server ends the change, and the caller learns that the store is unavailable. Migrations, and what is done in
-    /// a transaction of the host's, have the same limit; a lower one that the host has set itself is kept.
+    /// a transaction of the host's, have the same limit; a lower one that the host has set itself is kept. For another
+    /// process that migrates, a migration waits 30 seconds, or this if it is longer.
     ///
-    /// A change as a whole is given up 8 seconds after this, if it is no migration. One that was given up while it was
-    /// being committed may have been made.
+    /// A change as a whole is given up 8 seconds after this, a migration 60 seconds after this. One that was given up
+    /// while it was being committed may have been made.
     ///
     /// At least 1 millisecond and at most 24 days, as a lock timeout of PostgreSQL's.
     #[must_use]
@@ -115,8 +119,9 @@ impl Postgres {
         Self { limits: self.limits.with_lock(timeout), ..self }
     }
 
-    /// How long a read, such as that of a verification, may take with its wait for a connection, whatever the acquire
-    /// timeout of the pool; and how long a change waits for a connection. Then the store is unavailable.
+    /// The same database, through the same pool, with another limit to how long a read of this handle and its clones,
+    /// such as that of a verification, may take with its wait for a connection, whatever the acquire timeout of the pool;
+    /// and how long a change waits for a connection. Then the store is unavailable.
     ///
     /// At least 1 millisecond and at most 24 days.
     #[must_use]
@@ -124,8 +129,8 @@ impl Postgres {
         Self { limits: self.limits.with_read(timeout), ..self }
     }
 
-    /// Whether statements may be prepared under a name, which is right unless a transaction pooler hands the server's
-    /// sessions around (pgbouncer with `pool_mode = transaction`, also one that knows of prepared statements).
+    /// The same database, through the same pool, on a handle that is told whether statements may be prepared under a
+    /// name, which is right unless a transaction pooler hands the server's sessions around (pgbouncer with `pool_mode = transaction`, also one that knows of prepared statements).
     ///
     /// Without this, the first call finds it out: it opens a second connection for a moment and looks whether both keep
     /// their sessions. Without names, a read takes four round trips instead of one.
@@ -199,7 +204,7 @@ impl Postgres {
         if self.caution.is_raised() {
             prepared = Prepared::Unnamed;
         }
-        let mut retries = RETRIES;
+        let mut retries = Retries::new();
         loop {
             let found = match prepared {
                 Prepared::Named => connection::read(self, held, prepared, query, arguments, &mut *decode).await,
@@ -208,30 +213,25 @@ impl Postgres {
             match &found {
                 Ok(_) if prepared == Prepared::Unnamed => self.caution.lower(),
                 Err(EngineError::Unavailable { .. }) => self.caution.raise(),
-                Err(error) if retries > 0 => {
-                    if let Some(stale) = Stale::of(error) {
-                        self.renew(held, stale, &mut prepared).await?;
-                        retries -= 1;
-                        continue;
-                    }
-                }
                 _ => {}
             }
-            return found;
+            let stale = retries.after(&found);
+            if !self.renew(stale, held, &mut prepared).await? {
+                return found;
+            }
         }
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<u64, EngineError> {
         let execute = async {
             let (mut held, mut prepared) = self.hold_for_change().await?;
-            let mut retries = RETRIES;
+            let mut retries = Retries::new();
             let done = loop {
                 let done = connection::execute(self, &mut held, prepared, &statement).await;
-                match done.as_ref().err().and_then(Stale::of) {
-                    Some(stale) if retries > 0 => self.renew(&mut held, stale, &mut prepared).await?,
-                    _ => break done,
+                let stale = retries.after(&done);
+                if !self.renew(stale, &mut held, &mut prepared).await? {
+                    break done;
                 }
-                retries -= 1;
             };
             held.finish();
             done
@@ -243,30 +243,23 @@ impl Postgres {
         &self,
         mut script: Script<E>,
         mut reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-        let makes_tables = script.steps.iter().any(|step| matches!(step, Step::Batch(_)));
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
+        let makes_tables = script.makes_tables();
         let run = async {
             let (mut held, mut prepared) = self.hold_for_change().await?;
-            let mut retries = RETRIES;
+            let mut retries = Retries::new();
             let done = loop {
                 let done = connection::run(self, &mut held, prepared, &mut script, reading.as_mut()).await;
-                match &done {
-                    Err(ScriptError::Engine(error)) if retries > 0 => match Stale::of(error) {
-                        Some(stale) => self.renew(&mut held, stale, &mut prepared).await?,
-                        None => break done,
-                    },
-                    _ => break done,
+                let stale = retries.after(&done);
+                if !self.renew(stale, &mut held, &mut prepared).await? {
+                    break done;
                 }
-                retries -= 1;
             };
             held.finish();
             done
         };
-        if makes_tables {
-            // A large table takes as long to alter as it takes.
-            return run.await;
-        }
-        given_up_after(self.limits.change(), run).await
+        let limit = if makes_tables { self.limits.migration() } else { self.limits.change() };
+        given_up_after(limit, run).await
     }
 
     /// Runs a script inside the host's own transaction, in a savepoint: when this fails, the transaction is as it was
@@ -276,7 +269,7 @@ impl Postgres {
         connection: &mut PgConnection,
         mut script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         host::run(self, connection, &mut script, reading).await
     }
 
@@ -304,8 +297,14 @@ impl Postgres {
         self.sessions.prepared(connection, &self.pool.connect_options()).await.map_err(classify)
     }
 
-    /// After a statement that can no longer be run, the same is done once more with unnamed ones.
-    async fn renew(&self, held: &mut Held<'_>, stale: Stale, prepared: &mut Prepared) -> Result<(), EngineError> {
+    /// Whether the same is to be done once more, as its statements can no longer be run; from now on with unnamed ones.
+    async fn renew(
+        &self,
+        stale: Option<Stale>,
+        held: &mut Held<'_>,
+        prepared: &mut Prepared,
+    ) -> Result<bool, EngineError> {
+        let Some(stale) = stale else { return Ok(false) };
         if *prepared == Prepared::Named {
             *prepared = Prepared::Unnamed;
             match stale {
@@ -317,6 +316,6 @@ impl Postgres {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use crate::sql::engine::script::Go;
 use crate::sql::engine::sqlite::error::{classify, is_busy};
 use crate::sql::engine::timestamp::stored_timestamp;
-use crate::sql::engine::{EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
+use crate::sql::engine::{Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value};
 
 pub(super) const BACKEND: &str = "SQLite";
 
@@ -147,7 +147,7 @@ pub(super) fn run<E, T>(
     connection: &mut Connection,
     script: Script<E>,
     reading: Option<Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
     let outcome = steps(&transaction, script, reading)?;
     transaction.commit().map_err(classify)?;
@@ -160,7 +160,7 @@ pub(super) fn run_within<E, T>(
     script: Script<E>,
     reading: Option<Reading<T>>,
     confirm: impl FnOnce() -> Result<(), EngineError>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let savepoint = Savepoint::begin(connection).map_err(classify)?;
     let done = steps(connection, script, reading).and_then(|outcome| {
         confirm()?;
@@ -182,17 +182,18 @@ fn steps<E, T>(
     connection: &Connection,
     script: Script<E>,
     reading: Option<Reading<T>>,
-) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
-    let mut counts = Vec::with_capacity(script.steps.len());
+) -> Result<(Counts, Vec<T>), ScriptError<E>> {
+    let mut counts = Counts::default();
     for step in script.steps {
         match step {
             Step::Batch(sql) => connection.execute_batch(sql.sqlite).map_err(classify)?,
-            Step::Statement { statement, mut end } => {
+            Step::Statement { statement, mut end, name } => {
                 let count = returned(connection, &statement).map_err(classify)?;
                 if end.after(count).map_err(ScriptError::Refused)? == Go::NoFurther {
+                    counts.cut_short();
                     break;
                 }
-                counts.push(count);
+                counts.add(name, count);
             }
         }
     }

@@ -26,10 +26,10 @@ pub(super) struct Files {
 
 /// The device and the number of the file on it. No other file has the same ones while this one is open.
 #[cfg(unix)]
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 #[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Identity> {
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     use std::os::unix::fs::MetadataExt as _;
 
     let metadata = std::fs::metadata(path)?;
@@ -38,10 +38,10 @@ fn identity(path: &Path) -> io::Result<Identity> {
 
 /// Elsewhere the standard library knows no such thing; Windows lets nobody replace a file that SQLite has open.
 #[cfg(not(unix))]
-type Identity = ();
+pub(super) type Identity = ();
 
 #[cfg(not(unix))]
-fn identity(path: &Path) -> io::Result<Identity> {
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     std::fs::metadata(path).map(|_| ())
 }
 
@@ -108,6 +108,19 @@ pub(super) fn require_lock_of(path: &str, writing: &Connection) -> Result<(), En
     let begun = other.busy_timeout(Duration::ZERO).and_then(|()| other.execute_batch("BEGIN IMMEDIATE"));
     // Any error is as good as a lock: a file that this connection cannot read says nothing about the other one.
     if begun.is_ok() { Err(unavailable(REPLACED)) } else { Ok(()) }
+}
+
+/// Whether the file at `path` is another one than `connection` has open, as far as this can be told: while somebody else
+/// writes to it, or where nothing may be written, it cannot.
+pub(super) fn is_elsewhere(path: &str, connection: &Connection) -> bool {
+    let begun = connection.busy_timeout(Duration::ZERO).and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"));
+    let is_elsewhere = begun.is_ok() && require_lock_of(path, connection).is_err();
+    if begun.is_ok() {
+        // Nothing was written, so that there is nothing to lose.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    let _ = connection.busy_timeout(connection::DEFAULT_LOCK_TIMEOUT);
+    is_elsewhere
 }
 
 const REPLACED: &str = "the database file, or its write-ahead log, was replaced or removed: open it again";

@@ -15,7 +15,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use crate::sql::engine::{Cell, ConnectError, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value};
+use crate::sql::engine::{
+    Cell, ConnectError, Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value,
+};
 use connection::{BACKEND, file_of};
 use error::classify;
 use files::Files;
@@ -78,11 +80,14 @@ impl Sqlite {
     /// The file is switched to the write-ahead log. Foreign keys are enforced, and every commit reaches the disk.
     ///
     /// # Errors
-    /// [`ConnectError::Unavailable`] when the file cannot be opened, or foreign keys cannot be enforced.
+    /// [`ConnectError::Unavailable`] when the file cannot be opened, or foreign keys cannot be enforced;
+    /// [`ConnectError::ReplacedFile`] when another one took its place meanwhile.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
-        let writer = connection::open(path.as_ref(), true).map_err(unavailable)?;
+        let path = path.as_ref();
+        let before = files::identity(path).ok();
+        let writer = connection::open(path, true).map_err(unavailable)?;
         let write_ahead = connection::use_write_ahead_log(&writer).map_err(unavailable)?;
-        Self::new(writer, path.as_ref(), write_ahead)
+        Self::new(writer, path, before, write_ahead)
     }
 
     /// The SQLite file at `path`, which has to be there and keeps its journal mode. Without the write-ahead log, a
@@ -95,22 +100,28 @@ impl Sqlite {
         if matches!(path.try_exists(), Ok(false)) {
             return Err(ConnectError::MissingFile { path: path.to_owned() });
         }
+        let before = files::identity(path).ok();
         let writer = connection::open(path, false).map_err(unavailable)?;
         let write_ahead = connection::uses_write_ahead_log(&writer).map_err(unavailable)?;
-        Self::new(writer, path, write_ahead)
+        Self::new(writer, path, before, write_ahead)
     }
 
     /// The database of the host's `connection`, which may be in memory. It keeps its journal mode; foreign keys are
     /// enforced from now on, and every commit reaches the disk. Reads and changes take turns on it.
     ///
     /// # Errors
-    /// [`ConnectError::Unavailable`] when foreign keys cannot be enforced, or the connection is in a transaction.
+    /// [`ConnectError::Unavailable`] when foreign keys cannot be enforced, or the connection is in a transaction;
+    /// [`ConnectError::ReplacedFile`] when its path leads to another file by now. Nothing tells that while somebody else
+    /// writes to the file.
     pub fn from_connection(connection: Connection) -> Result<Self, ConnectError> {
         if !connection.is_autocommit() {
             return Err(unavailable(connection::cannot_open("the connection is in a transaction")));
         }
         connection::prepare(&connection).map_err(unavailable)?;
         let files = Files::of(&connection, None).map_err(unavailable)?;
+        if let Some(path) = file_of(&connection).filter(|path| files::is_elsewhere(path, &connection)) {
+            return Err(ConnectError::ReplacedFile { path: path.into() });
+        }
         Self::start(connection, Reads::Between, files)
     }
 
@@ -118,8 +129,23 @@ impl Sqlite {
         Self::from_connection(Connection::open_in_memory().map_err(unavailable)?)
     }
 
-    fn new(writer: Connection, path: &Path, write_ahead: bool) -> Result<Self, ConnectError> {
+    /// `before` is the file that was at `path` before `writer` was opened. That it is there still says that it is the one
+    /// that was opened; of one that was made meanwhile, the lock that `writer` can take on it does.
+    fn new(
+        writer: Connection,
+        path: &Path,
+        before: Option<files::Identity>,
+        write_ahead: bool,
+    ) -> Result<Self, ConnectError> {
         let files = Files::of(&writer, Some(path)).map_err(unavailable)?;
+        let is_replaced = match (file_of(&writer), before) {
+            (None, _) => false,
+            (Some(_), Some(before)) => files::identity(path).ok() != Some(before),
+            (Some(resolved), None) => files::is_elsewhere(resolved, &writer),
+        };
+        if is_replaced {
+            return Err(ConnectError::ReplacedFile { path: path.to_owned() });
+        }
         let reads = if write_ahead {
             Reads::InPlace(Readers::open(path).map_err(unavailable)?)
         } else if file_of(&writer).is_some() {
@@ -183,7 +209,7 @@ impl Sqlite {
         &self,
         script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         let purpose = if script.outlives_caller { Purpose::Change } else { Purpose::AwaitedChange };
         self.change(purpose, move |connection| connection::run(connection, script, reading)).await
     }
@@ -211,7 +237,7 @@ impl Sqlite {
         transaction: &rusqlite::Transaction<'_>,
         script: Script<E>,
         reading: Option<Reading<T>>,
-    ) -> Result<(Vec<u64>, Vec<T>), ScriptError<E>> {
+    ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
         self.shared.files.check()?;
         if let (Some(own), Some(other)) = (self.shared.path.as_deref(), file_of(transaction))
             && !is_same_file(own, other)

@@ -7,6 +7,7 @@ use crate::sql::engine::check::{Column, ForeignKey, Index, Table, TableName};
 use crate::sql::engine::migrate::{Change, MigrateError, Migration};
 use crate::sql::engine::{Engine, Query, Sql};
 use crate::time::Timestamp;
+use crate::unfit::Unfit;
 
 static KEYS: Table = Table {
     name: TableName::Host(both("api_keys")),
@@ -126,7 +127,7 @@ async fn a_complete_table_is_recorded_and_not_listed() {
         batch(&engine, create.postgres, create.sqlite).await;
         assert_eq!(migrate(&engine).await.unwrap(), NOTHING);
         let newer = engine.apply("test", &[], &[], Timestamp::from_micros(0)).await.unwrap_err();
-        assert!(matches!(newer, MigrateError::Newer { found: 1, known: 0, .. }), "{newer}");
+        assert!(matches!(newer, MigrateError::Unfit(Unfit::Newer { found: 1, known: 0, .. })), "{newer}");
     })
     .await;
 }

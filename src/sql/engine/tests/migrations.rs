@@ -6,6 +6,7 @@ use super::{NOTHING, batch, both, count, on_each};
 use crate::sql::engine::migrate::{AppliedMigration, Change, MigrateError, Migration};
 use crate::sql::engine::{Engine, Query, Sql};
 use crate::time::Timestamp;
+use crate::unfit::Unfit;
 
 const NOTES: Sql = Sql {
     postgres: "
@@ -70,7 +71,10 @@ async fn a_changed_text_is_refused_and_a_changed_comment_is_not() {
         migrate(&engine, &BOTH).await.unwrap();
         assert_eq!(migrate(&engine, &[first(NOTES_AGAIN), SECOND]).await.unwrap(), NOTHING);
         let error = migrate(&engine, &[first(AUTHOR), SECOND]).await.unwrap_err();
-        assert!(matches!(error, MigrateError::Changed { schema: "test", version: 1, name: "notes" }), "{error}");
+        assert!(
+            matches!(error, MigrateError::Unfit(Unfit::Changed { schema: "test", version: 1, name: "notes" })),
+            "{error}"
+        );
     })
     .await;
 }
@@ -80,7 +84,7 @@ async fn tables_of_a_newer_version_are_refused() {
     on_each(|engine| async move {
         migrate(&engine, &BOTH).await.unwrap();
         let error = migrate(&engine, &BOTH[..1]).await.unwrap_err();
-        assert!(matches!(error, MigrateError::Newer { schema: "test", found: 2, known: 1 }), "{error}");
+        assert!(matches!(error, MigrateError::Unfit(Unfit::Newer { schema: "test", found: 2, known: 1 })), "{error}");
     })
     .await;
 }

@@ -3,7 +3,9 @@
 use tokio::task::JoinSet;
 
 use super::{batch, both, count, on_each, statement};
-use crate::sql::engine::{Cell, EngineError, Query, Row, Script, ScriptError, Sql, Statement, Step, ViolationKind};
+use crate::sql::engine::{
+    Cell, EngineError, Query, Reading, Row, Script, ScriptError, Sql, Statement, Step, ViolationKind,
+};
 
 static ALL: Query = Query::new(both("SELECT id FROM parents ORDER BY id"), &["id"]);
 
@@ -50,15 +52,15 @@ async fn a_step_that_ends_its_script_gives_back_the_callers_error_and_undoes_the
         assert_eq!(count(&engine, &ALL).await, 1);
 
         let fine = [
-            Step::run(statement(ADD_TWO)),
+            Step::count("added", statement(ADD_TWO)),
             Step::batch(both("INSERT INTO parents (id, name) VALUES (3, 'three')")),
             Step::require(one(), Mine::Gone),
             Step::refuse(none(), Mine::Taken),
-            Step::run(statement("UPDATE parents SET name = 'was ' || name RETURNING id")),
+            Step::count("renamed", statement("UPDATE parents SET name = 'was ' || name RETURNING id")),
+            Step::count("renamed", one()),
         ];
-        // A batch is not counted.
-        let (returned, read) = engine.run_and_read(Script::new(fine), &ALL, Vec::new(), id).await.unwrap();
-        assert_eq!(returned, [0, 1, 0, 3]);
+        let (returned, read) = engine.run_and_read(Script::new(fine), Reading::new(&ALL, [], id)).await.unwrap();
+        assert_eq!(["added", "renamed", "removed"].map(|name| returned.of(name)), [0, 4, 0]);
         assert_eq!(read, [1, 2, 3]);
     })
     .await;
@@ -123,7 +125,7 @@ async fn a_panic_while_reading_undoes_the_script_and_leaves_the_engine_working()
         let same = engine.clone();
         tasks.spawn(async move {
             let script = Script::<Mine>::new([Step::run(statement(ADD_TWO))]);
-            let outcome = same.run_and_read(script, &ALL, Vec::new(), |_| -> () { panic!("on purpose") }).await;
+            let outcome = same.run_and_read(script, Reading::new(&ALL, [], |_| -> () { panic!("on purpose") })).await;
             assert!(matches!(outcome, Err(ScriptError::Engine(EngineError::Failed { .. }))));
         });
         let same = engine.clone();
@@ -154,14 +156,13 @@ async fn a_condition_that_is_not_met_ends_a_script_quietly_and_what_came_before_
             ]
         };
         let script = Script::new(steps("SELECT id FROM parents WHERE id = 99"));
-        let all = script.len();
-        let (returned, read) = engine.run_and_read(script, &ALL, Vec::new(), id).await.unwrap();
-        assert_eq!((returned.len(), read), (1, vec![1, 5]), "it is read after it all the same");
+        let (returned, read) = engine.run_and_read(script, Reading::new(&ALL, [], id)).await.unwrap();
+        assert_eq!((returned.is_complete(), read), (false, vec![1, 5]), "it is read after it all the same");
         let (returned, read) = engine
-            .run_and_read(Script::new(steps("SELECT id FROM parents WHERE id = 1")), &ALL, Vec::new(), id)
+            .run_and_read(Script::new(steps("SELECT id FROM parents WHERE id = 1")), Reading::new(&ALL, [], id))
             .await
             .unwrap();
-        assert_eq!((returned.len(), read), (all, vec![1, 2, 5]));
+        assert_eq!((returned.is_complete(), read), (true, vec![1, 2, 5]));
     })
     .await;
 }

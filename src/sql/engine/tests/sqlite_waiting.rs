@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::{both, count, statement};
-use crate::sql::engine::{Engine, EngineError, Query, Row, Script, ScriptError, Sqlite, Step};
+use crate::sql::engine::{Engine, EngineError, Query, Reading, Row, Script, ScriptError, Sqlite, Step};
 
 static ALL: Query = Query::new(both("SELECT id FROM things"), &["id"]);
 static ONE: Query = Query::new(both("SELECT 1 AS one"), &["one"]);
@@ -81,7 +81,7 @@ async fn changes_go_first_and_no_number_of_reads_refuses_them() {
     assert!(matches!(refused, Err(EngineError::Unavailable { .. })), "there is a limit to reads");
     let (same, seen) = (engine.clone(), Arc::clone(&done));
     let change = send(async move {
-        same.run_and_read(add(), &ALL, Vec::new(), move |_| seen.load(Ordering::SeqCst)).await.unwrap().1
+        same.run_and_read(add(), Reading::new(&ALL, [], move |_| seen.load(Ordering::SeqCst))).await.unwrap().1
     });
     drop(waiting);
     let kept = send(read());
@@ -147,7 +147,7 @@ async fn a_call_that_panics_or_leaves_a_transaction_open_harms_nobody_else() {
             let _ = same.read(&ONE, &[], |_| -> () { panic!("on purpose") }).await;
         });
         let _ = panicking.await;
-        let outcome = engine.run_and_read(add(), &ALL, Vec::new(), |_| -> () { panic!("on purpose") }).await;
+        let outcome = engine.run_and_read(add(), Reading::new(&ALL, [], |_| -> () { panic!("on purpose") })).await;
         assert!(matches!(outcome, Err(ScriptError::Engine(EngineError::Failed { .. }))));
         engine.execute(statement("BEGIN IMMEDIATE")).await.unwrap();
         engine.run(add()).await.unwrap();
@@ -173,7 +173,8 @@ async fn every_commit_reaches_the_disk() {
     let [first, second, third] = one_of_each(directory.path());
     for sqlite in [first, second, third, Sqlite::from_connection(careless).unwrap()] {
         let engine = Engine::from(sqlite);
-        let (_, found) = engine.run_and_read(Script::<()>::new([]), &SYNCHRONOUS, Vec::new(), |_| ()).await.unwrap();
+        let (_, found) =
+            engine.run_and_read(Script::<()>::new([]), Reading::new(&SYNCHRONOUS, [], |_| ())).await.unwrap();
         assert_eq!(found.len(), 1, "{engine:?}");
     }
 }

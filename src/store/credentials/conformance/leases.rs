@@ -23,7 +23,7 @@ pub async fn one_lease_at_a_time<S: Subject>(subject: &S) {
     make.same(&first.head.lease_until, &Some(until), "a lease says until when it goes");
     make.same_secrets(&first.secrets, &record.secrets, "its holder has the secrets as they are now");
     let just_before = until.saturating_sub(Duration::from_micros(1));
-    for decided in [false, true] {
+    for decided in [None, Some(first.head.version)] {
         let request = ClaimRequest {
             decided,
             ..ClaimRequest::new(owner.clone(), just_before, just_before.saturating_add(LEASE))
@@ -93,7 +93,13 @@ pub async fn what_was_sent_is_claimed_by_decision_only<S: Subject>(subject: &S) 
         let claim = ClaimRequest::new(sent.owner.clone(), over, over.saturating_add(LEASE));
         let lost = make.lost(&claim, "it is not claimed by itself").await;
         make.check(lost.head.state != CredentialState::Active, "its state says why");
-        let claimed = make.claimed(&claim.decided()).await;
+        let claimed = {
+            let another = claim.clone().decided(lost.head.version + 1);
+            make.lost(&another, "a decision on another version is not one on this").await;
+            make.claimed(&claim.decided(lost.head.version)).await
+        };
+        let is_uncertain = matches!(claimed.head.state, CredentialState::Uncertain { .. });
+        make.check(is_uncertain, "a decision does not say what became of it");
         let mark = MarkRequest::new(sent.owner.clone(), claimed.head.version, over, over.saturating_add(LEASE));
         make.same(&make.answer(make.store().mark(&mark).await, "it answers"), &true, "who decided may send");
     }
@@ -108,8 +114,9 @@ pub async fn what_cannot_be_refreshed_is_not_claimed<S: Subject>(subject: &S) {
     let leased = make.leased().await.head;
     let ended = CredentialState::Ended { reason: EndReason::UnacceptableAnswer, at: make.now() };
     make.answer(make.store().release(&release(&leased, ended)).await, "a lease is released");
-    make.lost(&make.claim(&leased.owner).decided(), "it has ended").await;
-    make.same(&make.stands(&leased.owner).await.head.state, &ended, "it says why, and when");
+    let found = make.stands(&leased.owner).await.head;
+    make.same(&found.state, &ended, "it says why, and when");
+    make.lost(&make.claim(&leased.owner).decided(found.version), "it has ended").await;
 
     let mut fixed = make.credential(&make.owner().await);
     fixed.secrets.refresh_token = None;
@@ -156,6 +163,29 @@ pub async fn a_new_pair_takes_the_place_of_the_one_it_was_bought_with<S: Subject
     make.same(&(found.scopes, found.expires_at), &(scopes, None), "scopes and expiry are those that came with it");
 }
 
+/// What is on its way for a credential that was wiped does not touch the one that was stored after it.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn what_was_under_way_ends_with_a_credential_that_is_wiped<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "what_was_under_way_ends_with_a_credential_that_is_wiped");
+    let (leased, sent) = (make.leased().await.head, make.sent().await.head);
+    for before in [&leased, &sent] {
+        make.same(&make.answer(make.store().wipe(&before.owner).await, "it answers"), &true, "it is wiped");
+        let at = make.now().saturating_add(Duration::from_micros(1));
+        make.put(&PutRequest::new(make.credential(&before.owner), at)).await;
+        // The next one is leased as well, as the one before was.
+        let next = make.claimed(&make.claim(&before.owner)).await;
+        let pair = make.answer(make.store().save(&make.save(before)).await, "it answers");
+        make.same(&pair, &false, "a pair of the session that was wiped is not stored");
+        let mark = make.answer(make.store().mark(&make.mark(before)).await, "it answers");
+        make.same(&mark, &false, "nor is anything sent under its lease");
+        let released = make.store().release(&release(before, CredentialState::Active)).await;
+        make.same(&make.answer(released, "it answers"), &false, "nor is the new lease ended by its holder");
+        make.unchanged(&next, "nothing of the new session has changed").await;
+    }
+}
+
 /// A pair is stored over the one that it was bought with even if the lease is another's by now: it is the only one that
 /// the server still takes.
 ///
@@ -165,7 +195,7 @@ pub async fn a_pair_that_comes_late_is_not_lost<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "a_pair_that_comes_late_is_not_lost");
     let sent = make.sent().await.head;
     let over = sent.lease_until.unwrap_or_else(|| make.now());
-    let decided = ClaimRequest::new(sent.owner.clone(), over, over.saturating_add(LEASE)).decided();
+    let decided = ClaimRequest::new(sent.owner.clone(), over, over.saturating_add(LEASE)).decided(sent.version);
     let other = make.claimed(&decided).await.head;
     make.same(&make.answer(make.store().save(&make.save(&sent)).await, "it answers"), &true, "a late pair is stored");
     let mark = MarkRequest::new(other.owner.clone(), other.version, over, over.saturating_add(LEASE));
@@ -175,6 +205,15 @@ pub async fn a_pair_that_comes_late_is_not_lost<S: Subject>(subject: &S) {
         &false,
         "nor store a pair over it",
     );
+
+    let ended = make.sent().await.head;
+    let state = CredentialState::Ended { reason: EndReason::InvalidGrant, at: make.now() };
+    make.answer(make.store().release(&release(&ended, state)).await, "a lease is released");
+    let save = make.save(&ended);
+    make.same(&make.answer(make.store().save(&save).await, "it answers"), &true, "a late pair is stored");
+    let found = make.stands(&ended.owner).await.head;
+    let promised = (CredentialState::Active, Some(save.at));
+    make.same(&(found.state, found.expires_at), &promised, "over a session that has ended it counts as expired");
 
     let uncertain = make.sent().await.head;
     let state = CredentialState::Uncertain { since: make.now() };

@@ -43,7 +43,7 @@ pub use leases::{
     a_lease_from_a_wrong_clock_keeps_nobody_away, a_lease_is_ended_by_its_holder_alone,
     a_new_pair_takes_the_place_of_the_one_it_was_bought_with, a_pair_that_comes_late_is_not_lost, one_lease_at_a_time,
     only_the_holder_of_a_lease_may_send, the_newest_nonces_are_kept, what_cannot_be_refreshed_is_not_claimed,
-    what_was_sent_is_claimed_by_decision_only,
+    what_was_sent_is_claimed_by_decision_only, what_was_under_way_ends_with_a_credential_that_is_wiped,
 };
 pub use races::{
     one_of_many_authorizations_is_stored, one_of_many_claims_wins, one_of_many_marks_wins, one_of_many_pairs_is_stored,
@@ -122,6 +122,7 @@ macro_rules! credential_conformance_suite {
             what_cannot_be_refreshed_is_not_claimed
             a_new_pair_takes_the_place_of_the_one_it_was_bought_with
             a_pair_that_comes_late_is_not_lost
+            what_was_under_way_ends_with_a_credential_that_is_wiped
             a_lease_is_ended_by_its_holder_alone
             the_newest_nonces_are_kept
             one_of_many_claims_wins

@@ -20,7 +20,7 @@ pub async fn one_of_many_claims_wins<S: Subject>(subject: &S) {
         let sent = make.sent().await.head;
         let after = Duration::from_secs(3_600 * (round + 1));
         let claims = (0..RACERS).map(|_| {
-            let claim = make.claim(&sent.owner).decided();
+            let claim = make.claim(&sent.owner).decided(sent.version);
             let (at, until) = (claim.at.saturating_add(after), claim.until.saturating_add(after));
             ClaimRequest { at, until, ..claim }
         });

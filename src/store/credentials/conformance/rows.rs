@@ -33,7 +33,7 @@ pub async fn what_was_put_is_there<S: Subject>(subject: &S) {
         let found = make.stands(&record.head.owner).await;
         let promised = CredentialHead { refreshed_at: Some(at), ..record.head };
         let version = (found.head.version, found.head.generation);
-        make.check(version.0 > 0 && version.1 > 0, "version and generation are counted from 1");
+        make.check(version.0 > 0 && version.1 > 0, "version and generation are counted up from more than 0");
         let promised = CredentialHead { version: version.0, generation: version.1, ..promised };
         make.same(&found.head, &promised, "a credential is read as it was stored");
         make.same_secrets(&found.secrets, &record.secrets, "its secrets are read as they were stored");

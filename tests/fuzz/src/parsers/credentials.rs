@@ -42,7 +42,7 @@ pub(crate) fn answers(data: &[u8]) {
     match &understood.outcome {
         TokenOutcome::Refreshed(pair) | TokenOutcome::Unacceptable { pair, .. } => {
             assert!((200..300).contains(&status));
-            // A general reader does not hold every number.
+            // A general reader does not hold every number, and does not pass over letters that are none.
             if let Some(object) = object {
                 assert_eq!(object["access_token"], pair.access_token.expose_secret());
                 let refresh_token = pair.refresh_token.as_ref().map(Secret::expose_secret);
@@ -50,7 +50,8 @@ pub(crate) fn answers(data: &[u8]) {
                 let is_good = matches!(understood.outcome, TokenOutcome::Refreshed(_));
                 assert!(!is_good || object["sub"] == "did:plc:a");
             } else {
-                assert!(serde_json::from_slice::<&RawValue>(body).is_ok());
+                let is_text = std::str::from_utf8(body).is_ok();
+                assert!(!is_text || serde_json::from_slice::<&RawValue>(body).is_ok());
             }
         }
         other => {
@@ -82,8 +83,10 @@ pub(crate) fn endpoints(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(endpoint) = Endpoint::new(text) else { return };
     assert_eq!(endpoint.as_str(), text);
-    let read = Url::parse(text).expect("a URL");
     let host = endpoint.host().to_ascii_lowercase();
+    // An encoded name that nothing encodes to is read by nobody.
+    let is_encoded = host.split('.').any(|label| label.starts_with("xn--"));
+    let Ok(read) = Url::parse(text) else { return assert!(is_encoded, "{text}") };
     let read_host = read.host_str().expect("a host");
     assert!(
         host.starts_with('[') == read_host.starts_with('[') && (host.starts_with('[') || host == read_host),

@@ -98,7 +98,9 @@ pub(crate) fn seal_keys(data: &[u8]) {
         Err(error) => {
             assert!(expected.is_none(), "refused {text:?}: {error}");
             let shown = format!("{error} {error:?}");
-            for piece in text.split([',', '\n', ':']).filter(|piece| piece.len() > 32) {
+            // No word of ours is as long.
+            let is_in_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/-_=".contains(letter);
+            for piece in text.split(|letter| !is_in_base64(letter)).filter(|piece| piece.len() > 32) {
                 assert!(!shown.contains(piece), "{shown:?} shows {piece:?}");
             }
         }

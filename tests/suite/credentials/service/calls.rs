@@ -52,15 +52,16 @@ async fn a_token_that_another_process_has_replaced_is_exchanged_for_the_new_one(
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_without_a_new_one_is_not_refreshed_over_and_over() {
+async fn a_token_that_its_server_refuses_is_refreshed_once_and_the_end_is_found_out() {
     let world = World::in_memory();
     let owner = world.sign_in(DID).await;
     let url = world.double.resource("com.example.method");
+    // Nobody knows here that the session was ended there.
     world.double.sign_in(DID, crate::credentials::exchange::CLIENT, None);
-    for _ in 0..3 {
-        assert_eq!(call(&world.credentials, &owner, &url).await.0, 401);
-    }
-    assert_eq!(world.double.seen().token_requests, 0);
+    assert_eq!(call(&world.credentials, &owner, &url).await.0, 401);
+    let error = world.credentials.authorize(&owner, "GET", &url).await.unwrap_err();
+    assert!(matches!(error, CredentialsError::NeedsAuthorization(_)), "{error}");
+    assert_eq!(world.double.seen().token_requests, 2, "one attempt, and once more for the nonce");
 }
 
 #[tokio::test]

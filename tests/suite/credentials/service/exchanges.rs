@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keyward::credential::{CredentialState, EndReason};
+use keyward::credential::{CredentialState, EndReason, SessionError};
 use keyward::service::{Credentials, CredentialsError};
-use keyward::store::credentials::{CredentialStore, MemoryCredentialStore};
+use keyward::store::credentials::{CredentialStore, MemoryCredentialStore, Over};
 
 use super::store::FaultyCredentialStore;
 use super::{World, owner};
@@ -180,7 +180,7 @@ async fn a_lost_answer_is_uncertain_and_nothing_is_sent_again_by_itself() {
         } else {
             let error = retried.unwrap_err();
             assert!(
-                matches!(error, CredentialsError::NeedsAuthorization(EndReason::InvalidGrant)),
+                matches!(error, CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)),
                 "{fault:?}: {error}"
             );
             assert!(world.double.current(DID).is_none());
@@ -199,7 +199,10 @@ async fn a_spent_token_is_reported_as_the_end_and_refreshed_no_more() {
     world.clock.pass(3_600);
     for _ in 0..3 {
         let error = world.credentials.access_token(&owner).await.unwrap_err();
-        assert!(matches!(error, CredentialsError::NeedsAuthorization(EndReason::InvalidGrant)), "{error}");
+        assert!(
+            matches!(error, CredentialsError::NeedsAuthorization(EndReason::Replayed | EndReason::InvalidGrant)),
+            "{error}"
+        );
     }
     assert_eq!(world.double.seen().token_requests, 2, "one attempt, once more for the nonce, and never again");
     assert_eq!(world.credentials.counters().ended, 1);
@@ -242,7 +245,27 @@ async fn what_is_not_there_is_said() {
 async fn a_revoked_session_is_over_at_its_server_and_gone_here() {
     let world = World::in_memory();
     let owner = world.sign_in(DID).await;
-    assert_eq!(world.credentials.revoke(&owner).await.unwrap(), (true, true));
+    let revoked = world.credentials.revoke(&owner).await.unwrap();
+    assert!(revoked.was_there && revoked.server_was_told);
     assert!(world.double.current(DID).is_none());
     assert!(matches!(world.credentials.access_token(&owner).await, Err(CredentialsError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_session_that_is_stored_already_is_not_stored_once_more() {
+    let world = World::in_memory();
+    let owner = world.sign_in(DID).await;
+    let copy = || {
+        let tokens = world.double.current(DID).unwrap();
+        let mut session = world.session("did:plc:other", &crate::credentials::exchange::key());
+        session.refresh_token = Some(keyward::Secret::new(tokens.refresh_token));
+        session
+    };
+    world.clock.pass(3_600);
+    world.double.plan([Fault::LoseRequest]);
+    assert!(world.credentials.access_token(&owner).await.is_err());
+    let error = world.credentials.put(&owner, copy(), Over::Anything).await.unwrap_err();
+    assert!(matches!(error, CredentialsError::Session(SessionError::AlreadyStored)), "{error}");
+    let head = world.credentials.get(&owner).await.unwrap().unwrap();
+    assert!(matches!(head.state, CredentialState::Uncertain { .. }), "it stays uncertain");
 }

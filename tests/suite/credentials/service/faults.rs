@@ -37,11 +37,12 @@ async fn a_pair_that_could_not_be_stored_is_stored_later_and_never_dropped() {
 #[tokio::test]
 async fn a_pair_whose_storing_was_not_answered_is_found_to_be_stored() {
     let (world, store, owner) = expired().await;
+    let before = world.credentials.get(&owner).await.unwrap().unwrap().generation;
     store.faults.saves.unanswered.store(2, Ordering::SeqCst);
     let token = world.credentials.access_token(&owner).await.unwrap();
     assert!(world.is_live(DID, token.expose_secret()));
     let head = world.credentials.get(&owner).await.unwrap().unwrap();
-    assert_eq!(head.generation, 2, "it was stored once");
+    assert_eq!(head.generation, before + 1, "it was stored once");
     assert_eq!(world.double.seen().refreshes, 1);
 }
 

@@ -1,12 +1,16 @@
 //! The service over every store, against the strict server.
 
 mod calls;
+mod decisions;
 mod exchanges;
 mod faults;
+mod model;
 mod sealing;
 mod store;
 mod sweeps;
 pub(crate) mod transport;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -95,6 +95,7 @@ async fn a_credential_in_an_old_envelope_is_put_in_a_new_one_when_it_is_read() {
     let owner = world.sign_in(DID).await;
     let next = builder(&world.store, &world.clock, 3).seal_keys(rotated()).build();
     next.access_token(&owner).await.unwrap();
+    assert_eq!(next.settle(std::time::Duration::from_secs(10)).await, 0);
     let record = world.store.get(&owner).await.unwrap().unwrap();
     for secret in [record.secrets.access_token, record.secrets.refresh_token, record.secrets.dpop_key] {
         let Some(StoredSecret::Sealed(sealed)) = secret else { panic!("an envelope") };

@@ -11,6 +11,7 @@ use keyward::store::credentials::{
     Claim, ClaimRequest, CredentialListRequest, CredentialStore, MarkRequest, MemoryCredentialStore, NonceRequest,
     PutRequest, ReleaseRequest, ResealRequest, SaveRequest, Sealing,
 };
+use tokio::sync::Mutex;
 
 /// How the next so many calls of one kind go wrong.
 #[derive(Debug, Default)]
@@ -27,7 +28,9 @@ pub(super) struct Faults {
     pub(super) saves: Failing,
     pub(super) releases: Failing,
     pub(super) nonces: Failing,
-    /// How often anything was asked.
+    /// Held, it holds up every answer to a read, after the row was read.
+    pub(super) reading: Mutex<()>,
+    /// How often a row was read.
     pub(super) calls: AtomicU64,
 }
 
@@ -66,8 +69,10 @@ impl CredentialStore for FaultyCredentialStore {
     }
 
     async fn get(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
+        let found = self.inner.get(owner).await;
         self.faults.calls.fetch_add(1, Ordering::SeqCst);
-        self.inner.get(owner).await
+        let _answers = self.faults.reading.lock().await;
+        found
     }
 
     async fn list(&self, request: &CredentialListRequest) -> Result<Vec<CredentialHead>, StoreError> {

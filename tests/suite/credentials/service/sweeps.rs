@@ -99,7 +99,7 @@ async fn a_session_that_will_end_is_said_before_it_does() {
     assert_eq!(world.credentials.counters().ending_soon, 1);
     world.clock.pass(2 * 86_400);
     let error = world.credentials.access_token(&owner).await.unwrap_err();
-    assert!(matches!(error, CredentialsError::NeedsAuthorization(EndReason::InvalidGrant)), "{error}");
+    assert!(matches!(error, CredentialsError::NeedsAuthorization(EndReason::SessionExpired)), "{error}");
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use keyward::schemas::standard::FormatName;
 
 /// Every character that nobody sees, each between letters.
 fn all_hidden() -> String {
-    let hidden = ('\0'..=char::MAX).filter(|character| Visible::hides(*character));
+    let hidden = ('\0'..=char::MAX).filter(|character| Visible::writes_out(*character));
     hidden.flat_map(|character| ['x', character]).collect()
 }
 
 fn is_visible(shown: impl Display + Debug) {
     for text in [format!("{shown}"), format!("{shown:?}"), format!("{shown:#?}")] {
-        let hidden = text.chars().find(|character| *character != '\n' && Visible::hides(*character));
+        let hidden = text.chars().find(|character| *character != '\n' && Visible::writes_out(*character));
         assert_eq!(hidden, None, "{shown:?}");
     }
 }
@@ -42,10 +42,10 @@ fn no_text_of_a_key_prints_what_nobody_sees() {
         let topic = TopicName::new(&format!("x{}x", String::from_iter(name))).unwrap();
         is_visible(&topic);
         let topics = Topics::Only(vec![topic]);
-        assert!(!format!("{topics}{topics:?}").contains(Visible::hides));
+        assert!(!format!("{topics}{topics:?}").contains(Visible::writes_out));
     }
     let change = FieldChange::new(odd, Some(odd.to_owned()), None);
-    assert!(!format!("{change:?}").contains(Visible::hides));
+    assert!(!format!("{change:?}").contains(Visible::writes_out));
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn odd_names_are_kept_and_compared_exactly<S: TestSchema>(fixture: Fixture
     }
     let keys = &fixture.keys;
     let (issued, log) = logged(fixture.issue(ODD)).await;
-    assert!(log.contains(SHOWN) && !log.trim_end().contains(Visible::hides), "{log}");
+    assert!(log.contains(SHOWN) && !log.trim_end().contains(Visible::writes_out), "{log}");
     assert_eq!(issued.record.head.owner.as_str(), ODD);
     for (name, count) in [(ODD, 1), (SHOWN, 0), ("abcde", 0)] {
         assert_eq!(keys.of(&owner(name)).list(10, None).await.unwrap().keys.len(), count, "{name}");
@@ -46,7 +46,7 @@ async fn odd_names_are_kept_and_compared_exactly<S: TestSchema>(fixture: Fixture
     let reason = Reason::new(ODD).unwrap();
     let (revoked, log) = logged(keys.revoke(&issued.record.head.id, Some(reason.clone()))).await;
     assert_eq!(revoked.unwrap().revocation.reason, Some(reason.clone()));
-    assert!(log.contains(SHOWN) && !log.trim_end().contains(Visible::hides), "{log}");
+    assert!(log.contains(SHOWN) && !log.trim_end().contains(Visible::writes_out), "{log}");
     let Status::Revoked(revocation) = keys.get(&issued.record.head.id).await.unwrap().unwrap().head.status else {
         panic!("not revoked");
     };

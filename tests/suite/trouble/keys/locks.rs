@@ -18,7 +18,7 @@ use crate::support::{Fixture, TestSchema};
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Another session, in the middle of a transaction that has run `sql`.
-async fn open<S: TestSchema>(fixture: &Fixture<S>, sql: &str) -> (PgPool, Transaction<'static, Postgres>) {
+pub(super) async fn open<S: TestSchema>(fixture: &Fixture<S>, sql: &str) -> (PgPool, Transaction<'static, Postgres>) {
     let pool = fixture.database().as_postgres().pool().await;
     let mut transaction = pool.begin().await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *transaction).await.unwrap();

@@ -2,9 +2,11 @@
 
 mod alike;
 mod first_revocation;
+mod held;
 mod kept;
 mod letters;
 mod locks;
+mod many;
 mod odd_rows;
 mod raising;
 

@@ -15,6 +15,9 @@ over_schemas![
     a_row_that_raises_keeps_no_other_key_of_its_owner_alive,
 ];
 
+#[cfg(feature = "postgres")]
+over_schemas![on_postgres of [scraper::Scraper]: uses_for_which_no_time_is_left_stay_pending];
+
 const RAISE_ON_POSTGRES: &str = "RAISE EXCEPTION 'not this one';";
 const RAISE_ON_SQLITE: &str = "SELECT RAISE(ABORT, 'not this one')";
 
@@ -86,4 +89,27 @@ async fn a_row_that_raises_keeps_no_other_key_of_its_owner_alive<S: TestSchema>(
     assert_eq!(table.live(fixture.database(), "acme").await, "1");
     fixture.keys.revoke_all(&owner("acme"), None).await.expect_err("nothing could be done");
     fixture.keys.revoke(raising, None).await.expect_err("nor can it be revoked alone");
+}
+
+/// A service gives a write up after five seconds, and would not learn what was written before.
+#[cfg(feature = "postgres")]
+async fn uses_for_which_no_time_is_left_stay_pending<S: TestSchema>(fixture: Fixture<S>) {
+    let issued = issue(&fixture, &["acme"; 16]).await;
+    let (name, column) = uses(&fixture);
+    let raising = &issued[1].record.head.id;
+    fixture
+        .database()
+        .run(&format!(
+            "CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_sleep(1.1); {RAISE_ON_POSTGRES} END $$;
+             CREATE TRIGGER raising BEFORE UPDATE ON {name} FOR EACH ROW WHEN (NEW.{column} = '{raising}')
+                 EXECUTE FUNCTION raise();"
+        ))
+        .await;
+    let uses: Vec<_> = issued.iter().map(|key| used(&fixture, key)).collect();
+    let touched = tokio::time::timeout(Duration::from_secs(5), fixture.store().touch(&uses)).await;
+    let touched = touched.expect("it ends in time").unwrap();
+    assert!(touched.written > 0 && touched.refused.is_empty(), "{touched:?}");
+    assert!(touched.busy.contains(&uses[1]), "{touched:?}");
+    assert_eq!(touched.written + touched.busy.len() as u64, 16);
 }

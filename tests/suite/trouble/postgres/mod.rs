@@ -1,5 +1,6 @@
 //! PostgreSQL under trouble: locks, changed tables, lost statements, calls that are given up, a pooler, and all at once.
 
+mod advisory;
 mod changed_tables;
 mod given_up;
 mod host_transactions;
@@ -39,7 +40,7 @@ fn table<S: TestSchema>() -> (&'static str, &'static str) {
 }
 
 /// Keys over an engine of their own, with limits that tests can wait for.
-async fn impatient<S: TestSchema>(fixture: &Fixture<S>, pool: &PgPool) -> Keys<S> {
+pub(super) async fn impatient<S: TestSchema>(fixture: &Fixture<S>, pool: &PgPool) -> Keys<S> {
     over(fixture, Postgres::new(pool.clone()).lock_timeout(SHORT).read_timeout(SHORT)).await
 }
 
@@ -51,7 +52,7 @@ async fn over<S: TestSchema>(fixture: &Fixture<S>, engine: Postgres) -> Keys<S> 
     keys(Arc::new(store), &fixture.clock, seed)
 }
 
-async fn small_pool<S: TestSchema>(fixture: &Fixture<S>, most: u32) -> PgPool {
+pub(super) async fn small_pool<S: TestSchema>(fixture: &Fixture<S>, most: u32) -> PgPool {
     fixture.database().as_postgres().small_pool(most).await
 }
 

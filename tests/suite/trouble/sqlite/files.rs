@@ -130,3 +130,35 @@ async fn a_database_that_was_moved_with_its_link_is_another_one<S: TestSchema>(f
     assert!(keys.revoke(&issued.record.head.id, None).await.unwrap_err().is_outage());
     fixture.keys.revoke(&issued.record.head.id, None).await.expect("the file itself is where it was");
 }
+
+/// The connection goes on with the file that it has open, which nobody finds any more.
+#[test]
+fn a_connection_whose_file_was_replaced_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.db");
+    let connect = || {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS things (id INTEGER)").unwrap();
+        connection
+    };
+    let (kept, lost) = (connect(), connect());
+    Sqlite::from_connection(kept).unwrap();
+    let backup = beside(&path, ".backup");
+    fs::copy(&path, &backup).unwrap();
+    fs::rename(&backup, &path).unwrap();
+    let refused = Sqlite::from_connection(lost).unwrap_err();
+    assert!(matches!(&refused, keyward::sql::ConnectError::ReplacedFile { path: named } if named.ends_with("keys.db")));
+    Sqlite::from_connection(connect()).unwrap();
+    Sqlite::from_connection(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
+}
+
+#[test]
+fn a_connection_is_taken_while_another_one_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.db");
+    Sqlite::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    Sqlite::from_connection(rusqlite::Connection::open(&path).unwrap()).unwrap();
+    Sqlite::open(&path).unwrap();
+}

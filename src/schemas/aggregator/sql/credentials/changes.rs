@@ -108,15 +108,16 @@ macro_rules! change_state {
     };
 }
 
-/// `$1` owner, `$2` when, `$3` until when, `$4` the latest end of a lease that is believed, `$5` whether it was decided to send
-/// the refresh token once more. Behind [`adopt!`].
+/// `$1` owner, `$2` when, `$3` until when, `$4` the latest end of a lease that is believed, `$5` the version of which it was
+/// decided to send the refresh token once more, or NULL. Behind [`adopt!`].
 macro_rules! claim {
     ($form:ident) => {
         Sql {
             postgres: concat!(
                 "
         UPDATE keyward.credential_states k
-        SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = k.version + 1::bigint
+        SET lease_until = $3::timestamp, state = CASE k.state WHEN 'sent'::text THEN 'uncertain'::text ELSE k.state END,
+            end_reason = NULL, version = k.version + 1::bigint
         FROM aggregators a
         WHERE k.owner = $1::text AND ",
                 row_on_postgres!(),
@@ -126,13 +127,14 @@ macro_rules! claim {
                 $form!(postgres has refresh),
                 "
           AND (k.lease_until IS NULL OR k.lease_until <= $2::timestamp OR k.lease_until > $4::timestamp)
-          AND (k.state = 'active'::text OR $5::bigint = 1::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
+          AND (k.state = 'active'::text OR k.version = $5::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
         RETURNING 1"
             ),
             sqlite: concat!(
                 "
         UPDATE keyward_credential_states AS k
-        SET lease_until = ?3, state = 'active', state_since = NULL, version = k.version + 1
+        SET lease_until = ?3, state = CASE k.state WHEN 'sent' THEN 'uncertain' ELSE k.state END, end_reason = NULL,
+            version = k.version + 1
         FROM aggregators a
         WHERE k.owner = ?1 AND ",
                 row_on_sqlite!(),
@@ -142,7 +144,7 @@ macro_rules! claim {
                 $form!(sqlite has refresh),
                 "
           AND (k.lease_until IS NULL OR k.lease_until <= ?2 OR k.lease_until > ?4)
-          AND (k.state = 'active' OR ?5 = 1 AND k.state IN ('sent', 'uncertain'))
+          AND (k.state = 'active' OR k.version = ?5 AND k.state IN ('sent', 'uncertain'))
         RETURNING 1"
             ),
         }

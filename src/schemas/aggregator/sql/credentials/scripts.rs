@@ -47,6 +47,7 @@ impl AggregatorCredentials {
             head.session_started_at.into(),
             head.session_ends_at.into(),
             (*at).into(),
+            number(request.first_version()).into(),
         ];
         let written = [
             of.clone(),
@@ -96,7 +97,7 @@ impl AggregatorCredentials {
 
     pub(super) fn claim_script(&self, request: &ClaimRequest) -> Script<StoreError> {
         let ClaimRequest { owner: of, at, until, decided } = request;
-        let claim = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), i64::from(*decided).into()];
+        let claim = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), decided.map(number).into()];
         Script::new([Step::run(self.adopt(of)), Step::only_if(Statement::new(self.sql().claim, claim))])
     }
 
@@ -121,6 +122,7 @@ impl AggregatorCredentials {
             (*expires_at).into(),
             authorization_server.clone().into(),
             resource_server.clone().into(),
+            (*at).into(),
         ];
         let mut steps = vec![
             Step::only_if(Statement::new(sql.lock, [owner(of)])),

@@ -41,20 +41,21 @@ macro_rules! statements {
             mark: change_state!(
                 $form,
                 postgres: "state = 'sent', state_since = $3::timestamp, lease_until = $5::timestamp"
-                    where "k.version = $2::bigint AND k.state = 'active'::text AND k.lease_until > $3::timestamp
+                    where "k.version = $2::bigint AND k.state IN ('active'::text, 'uncertain'::text) AND k.lease_until > $3::timestamp
           AND k.lease_until <= $4::timestamp",
                 sqlite: "state = 'sent', state_since = ?3, lease_until = ?5"
-                    where "k.version = ?2 AND k.state = 'active' AND k.lease_until > ?3 AND k.lease_until <= ?4"
+                    where "k.version = ?2 AND k.state IN ('active', 'uncertain') AND k.lease_until > ?3 AND k.lease_until <= ?4"
             ),
-            // `$2` the generation that the pair was bought with, `$3` scopes or NULL, `$4` when.
+            // `$2` the generation that the pair was bought with, `$3` scopes or NULL, `$4` when. Why the session has ended, if it
+            // has, stays for [`save_pair!`] to see.
             save_state: change_state!(
                 $form,
                 postgres: "scopes = coalesce($3::text, k.scopes), refreshed_at = $4::timestamp, state = 'active',
-            state_since = NULL, end_reason = NULL, lease_until = NULL, version = k.version + 1::bigint,
+            state_since = NULL, lease_until = NULL, version = k.version + 1::bigint,
             generation = k.generation + 1::bigint"
                     where "k.generation = $2::bigint",
                 sqlite: "scopes = coalesce(?3, k.scopes), refreshed_at = ?4, state = 'active', state_since = NULL,
-            end_reason = NULL, lease_until = NULL, version = k.version + 1, generation = k.generation + 1"
+            lease_until = NULL, version = k.version + 1, generation = k.generation + 1"
                     where "k.generation = ?2"
             ),
             // `$2` version and `$3` generation that were read, `$4` when, `$5` the latest end of a lease that is believed.

@@ -132,7 +132,7 @@ pub(super) async fn has_sessions(engine: &Engine) -> Result<bool, StoreError> {
 /// A table beside the host's belongs to whom the host's belongs, or to somebody who is trusted anyway.
 async fn require_trusted(engine: &Engine, name: &str) -> Result<(), StoreError> {
     match engine.untrusted_beside(name, "aggregators").await.map_err(interpret)? {
-        Some(found) => Err(Unfit::Untrusted { table: found.table, owner: found.owner }.into()),
+        Some(found) => Err(Unfit::Untrusted { object: found.object, owner: found.owner }.into()),
         None => Ok(()),
     }
 }

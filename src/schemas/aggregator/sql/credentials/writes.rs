@@ -2,7 +2,7 @@
 
 /// What may stand there before: `$2` is 0 for nothing, 1 for the pair of the generation `$3`, 2 for anything. Into the side
 /// table: `$1` owner, `$4` subject, `$5` client, `$6` its key, `$7` revocation endpoint, `$8` scopes, `$9` session, `$10` when
-/// it began and `$11` when it ends, `$12` when. Behind [`adopt!`], and followed by [`settle!`].
+/// it began and `$11` when it ends, `$12` when, `$13` the version and generation where nothing stands. Behind [`adopt!`], and followed by [`settle!`].
 macro_rules! put_state {
     ($form:ident) => {
         Sql {
@@ -10,9 +10,9 @@ macro_rules! put_state {
                 "
         INSERT INTO keyward.credential_states AS k (
             owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-            session_ends_at, refreshed_at)
+            session_ends_at, refreshed_at, version, generation)
         SELECT $1::text, ''::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamp,
-               $11::timestamp, $12::timestamp",
+               $11::timestamp, $12::timestamp, $13::bigint, $13::bigint",
                 from_on_postgres!($form),
                 "
         WHERE ",
@@ -35,8 +35,8 @@ macro_rules! put_state {
                 "
         INSERT INTO keyward_credential_states AS k (
             owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-            session_ends_at, refreshed_at)
-        SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12",
+            session_ends_at, refreshed_at, version, generation)
+        SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13",
                 from_on_sqlite!($form),
                 "
         WHERE ",
@@ -89,7 +89,8 @@ macro_rules! put_secrets {
     };
 }
 
-/// `$1` owner, `$2` access token, `$3` refresh token, `$4` expiry, `$5` and `$6` nonces or NULL.
+/// `$1` owner, `$2` access token, `$3` refresh token, `$4` expiry, `$5` and `$6` nonces or NULL, `$7` when. Over a session that
+/// has ended meanwhile the access token counts as expired.
 macro_rules! save_pair {
     ($form:ident) => {
         Sql {
@@ -98,7 +99,9 @@ macro_rules! save_pair {
         UPDATE aggregators a
         SET ", $form!(name access), " = ", $form!(postgres put "$2"), ",
             ", $form!(name refresh), " = ", $form!(postgres put "$3"), ",
-            oauth_token_expires_at = $4::timestamp AT TIME ZONE 'UTC',
+            oauth_token_expires_at = CASE
+                WHEN EXISTS (SELECT 1 FROM keyward.credential_states k WHERE k.owner = $1::text AND k.end_reason IS NOT NULL)
+                THEN $7::timestamp ELSE $4::timestamp END AT TIME ZONE 'UTC',
             oauth_dpop_authserver_nonce = coalesce($5::text, a.oauth_dpop_authserver_nonce),
             oauth_dpop_pds_nonce = coalesce($6::text, a.oauth_dpop_pds_nonce)
         WHERE ", row_on_postgres!(), "
@@ -109,7 +112,10 @@ macro_rules! save_pair {
         UPDATE aggregators AS a
         SET ", $form!(name access), " = ", $form!(sqlite put "?2"), ", ",
                 $form!(name refresh), " = ", $form!(sqlite put "?3"), ",
-            oauth_token_expires_at = ?4, oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
+            oauth_token_expires_at = CASE
+                WHEN EXISTS (SELECT 1 FROM keyward_credential_states k WHERE k.owner = ?1 AND k.end_reason IS NOT NULL)
+                THEN ?7 ELSE ?4 END,
+            oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
             oauth_dpop_pds_nonce = coalesce(?6, a.oauth_dpop_pds_nonce)
         WHERE ", row_on_sqlite!(), "
         RETURNING 1"

@@ -1,8 +1,9 @@
 //! What is there before a migration, or instead of one: whose tables, of which version and form, and which are gone.
 
-use crate::sql::engine::check::{Difference, Table, TableName, Untrusted, compare};
+use crate::sql::engine::check::{Difference, Table, TableName, Untrusted, compare, own_names};
 use crate::sql::engine::migrate::{MigrateError, Migration, newest};
 use crate::sql::engine::{Engine, ledger};
+use crate::unfit::Unfit;
 
 /// What is there of our own tables.
 pub(crate) struct Presence {
@@ -16,7 +17,7 @@ impl Engine {
     /// Which of our own tables are there, and which were made and are gone.
     ///
     /// # Errors
-    /// [`MigrateError::Newer`] and [`MigrateError::Changed`] when another version of keyward has made them.
+    /// [`Unfit::Newer`] and [`Unfit::Changed`] when another version of keyward has made them.
     pub(crate) async fn presence(
         &self,
         schema: &'static str,
@@ -25,7 +26,7 @@ impl Engine {
     ) -> Result<Presence, MigrateError> {
         let ledger = self.ledger(schema, migrations).await?;
         let mut presence = Presence { found: Vec::new(), lost: Vec::new() };
-        for name in own(tables) {
+        for name in own_names(tables) {
             let is_recorded = migrations.iter().any(|one| one.makes(name) && ledger.has(one.version()));
             if ledger::exists(self, name).await? {
                 presence.found.push(name);
@@ -54,10 +55,10 @@ impl Engine {
                 // Where nothing was recorded, the host has made the tables with a tool of its own.
                 _ => Vec::new(),
             }),
-            Err(MigrateError::Newer { found, .. }) => {
+            Err(MigrateError::Unfit(Unfit::Newer { found, .. })) => {
                 Ok(difference(format!("{schema} at version {known}"), format!("version {found}"), true))
             }
-            Err(MigrateError::Changed { version, name, .. }) => {
+            Err(MigrateError::Unfit(Unfit::Changed { version, name, .. })) => {
                 let expected = format!("{schema} {version} {name} as this version of keyward applies it");
                 Ok(difference(expected, "another form of it".to_owned(), true))
             }
@@ -67,7 +68,7 @@ impl Engine {
 
     pub(crate) async fn require_trusted(&self, tables: &[&Table]) -> Result<(), MigrateError> {
         match self.untrusted(tables).await? {
-            Some(Untrusted { table, owner }) => Err(MigrateError::Untrusted { table, owner }),
+            Some(Untrusted { object, owner }) => Err(Unfit::Untrusted { object, owner }.into()),
             None => Ok(()),
         }
     }
@@ -97,12 +98,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The bare names of our own tables.
-fn own<'t>(tables: &'t [&Table]) -> impl Iterator<Item = &'static str> + 't {
-    tables.iter().filter_map(|table| match table.name {
-        TableName::Own(name) => Some(name),
-        TableName::Host(_) => None,
-    })
 }

@@ -1,0 +1,6 @@
+//! Refreshes and calls by real clients.
+
+mod layer;
+mod send;
+mod server;
+mod transport;
