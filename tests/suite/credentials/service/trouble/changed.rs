@@ -4,7 +4,7 @@ use keyward::service::CredentialsError;
 use keyward::sql::{OwnCredentials, SqlCredentialStore};
 use keyward::store::StoreError;
 
-use super::{LONG, Meanwhile, another, expired, is_live, on_both_engines, open, service, spent};
+use super::{another, expired, is_live, on_both_engines, open, spent};
 use crate::support::{Database, START};
 
 on_both_engines![
@@ -80,6 +80,7 @@ async fn tables_of_another_version_are_not_opened(database: Database) {
 mod rights {
     use std::sync::Arc;
 
+    use super::super::{LONG, Meanwhile, service};
     use super::*;
     use crate::support::roles::Role;
 

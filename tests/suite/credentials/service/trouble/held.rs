@@ -1,15 +1,14 @@
 //! Somebody else holds a row, a file or the whole server.
 
-use std::sync::Arc;
-
 use keyward::service::CredentialsError;
 use tokio::time::Instant;
 
-use super::{DID, LONG, Meanwhile, another, expired, is_live, is_outage, open, service, spent};
+use super::{LONG, Meanwhile, another, expired, is_live, is_outage, open, service, spent};
 use crate::support::Database;
 
 #[cfg(feature = "postgres")]
 mod on_postgres {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use keyward::Postgres;
@@ -17,7 +16,7 @@ mod on_postgres {
     use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
     use super::*;
-    use crate::credentials::service::trouble::SHORT;
+    use crate::credentials::service::trouble::{DID, SHORT};
     use crate::support::postgres::Pooler;
 
     async fn shell(database: &Database) -> PgConnection {

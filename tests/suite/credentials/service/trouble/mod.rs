@@ -84,6 +84,7 @@ impl Transport for Meanwhile {
 }
 
 /// An engine that waits for nothing long.
+#[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "only a server is waited for"))]
 async fn impatient(database: &Database) -> Engine {
     match database {
         #[cfg(feature = "sqlite")]
