@@ -1,5 +1,5 @@
 //! The suite that every store of credentials has to pass: behaviour for behaviour what
-//! [`CredentialStore`](crate::store::credentials::CredentialStore) promises.
+//! [`CredentialStore`] promises.
 //!
 //! Authors of stores describe theirs as a [`Subject`] and call [`run`] from a test, or name the subject in
 //! [`credential_conformance_suite!`](crate::credential_conformance_suite), which makes one test of every promise.
