@@ -112,6 +112,10 @@ fn completions_and_manual_pages_know_the_options_of_every_schema() {
     assert!(page.stdout.contains(".TH keyward 1") && page.stdout.contains("keyward\\-issue"), "{}", page.stdout);
     let page = terminal.run(&["man", "verify"], "");
     assert!(page.stdout.contains("strict") && page.stdout.contains("admin\\-implies\\-all"), "{}", page.stdout);
+    if cfg!(feature = "reqwest") {
+        let page = terminal.run(&["man", "credential", "token"], "");
+        assert!(page.stdout.contains("margin") && page.stdout.contains("seal\\-keys"), "{}", page.stdout);
+    }
     terminal.run(&["man", "nothing"], "").has_failed(2, "there is no such command");
     terminal.run(&["completions", "nothing"], "").has_failed(2, "bash");
     assert!(terminal.document(&["man"])["page"].as_str().unwrap().starts_with(".ie"));

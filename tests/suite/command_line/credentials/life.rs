@@ -1,5 +1,7 @@
 //! Credentials in use: shown, refreshed, uncertain, and trouble.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{CLIENT, DID, KEY, OWNER, over_both_engines};
@@ -61,6 +63,48 @@ fn all_that_are_due_are_refreshed_and_each_outcome_is_said() {
 }
 
 #[test]
+fn processes_that_ask_at_once_have_it_refreshed_once() {
+    over_both_engines(|desk| {
+        let mut session = desk.session(DID, CLIENT);
+        session["expires_in"] = json!(0);
+        assert_eq!(desk.run_on(&["import", OWNER[0], OWNER[1]], &session.to_string()).status, 0);
+        desk.double.plan([Fault::Delay(Duration::from_millis(500))]);
+        let asking: Vec<_> = (0..6)
+            .map(|_| {
+                let mut typed = desk.terminal.command(&["credential", "token", OWNER[0], OWNER[1]]);
+                typed.env("KEYWARD_SEAL_KEYS", &desk.seal_keys).spawn().unwrap()
+            })
+            .collect();
+        for process in asking {
+            let output = process.wait_with_output().unwrap();
+            let (stdout, stderr) =
+                (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+            assert_eq!((output.status.code(), stdout.trim()), (Some(0), desk.live().as_str()), "{stderr}");
+        }
+        assert_eq!((desk.double.seen().refreshes, desk.double.seen().replays), (1, 0));
+    });
+}
+
+#[test]
+fn a_refresh_that_was_killed_is_shown_as_sent_and_is_not_sent_again() {
+    over_both_engines(|desk| {
+        desk.import();
+        desk.double.plan([Fault::Delay(Duration::from_mins(1))]);
+        let mut typed = desk.terminal.command(&["credential", "refresh", OWNER[0], OWNER[1]]);
+        let mut process = typed.env("KEYWARD_SEAL_KEYS", &desk.seal_keys).spawn().unwrap();
+        while desk.double.seen().refreshes == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(desk.state(), "sent", "for as long as its lease goes");
+        let output = desk.run(&["refresh", OWNER[0], OWNER[1], "--timeout", "1s"]);
+        output.has_failed(3, "another process is refreshing the credential");
+        assert_eq!((desk.double.seen().refreshes, desk.double.seen().replays), (1, 0));
+    });
+}
+
+#[test]
 fn what_is_uncertain_stays_so_until_somebody_decides() {
     over_both_engines(|desk| {
         desk.import();
@@ -87,7 +131,7 @@ fn what_is_uncertain_stays_so_until_somebody_decides() {
 fn an_answer_that_comes_late_is_stored_before_the_program_ends() {
     over_both_engines(|desk| {
         desk.import();
-        desk.double.plan([Fault::Delay(std::time::Duration::from_secs(3))]);
+        desk.double.plan([Fault::Delay(Duration::from_secs(3))]);
         let output = desk.run(&["refresh", OWNER[0], OWNER[1], "--timeout", "1s"]);
         assert_eq!(output.status, 3, "{}", output.stderr);
         assert!(output.stderr.contains("a refresh is still under way"), "{}", output.stderr);

@@ -113,3 +113,12 @@ async fn no_more_of_a_body_is_read_than_is_understood() {
     let answer = ReqwestTransport::new().unwrap().send(&request(&server)).await.unwrap();
     assert_eq!(answer.body.len(), MAX_ANSWER_LEN);
 }
+
+#[tokio::test]
+async fn localhost_is_this_machine_whatever_a_server_of_names_says() {
+    let (server, asked) = answering("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\n{}");
+    let url = server.replace("127.0.0.1", "localhost");
+    let answer = ReqwestTransport::new().unwrap().send(&request(&url)).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"{}"[..]));
+    assert!(asked.recv().unwrap().contains("refresh-token-1"));
+}
