@@ -21,7 +21,7 @@ SELECT owner, refresh_token IS NOT NULL AS is_refreshable, expires_at, subject, 
        session_ends_at, refreshed_at, authorization_server_nonce, resource_server_nonce, state, state_since,
        end_reason, lease_until, version, generation
 FROM keyward.credentials
-WHERE ($1::text IS NULL OR owner > $1::text)
+WHERE owner >= coalesce($1::text, '') AND ($1::text IS NULL OR owner > $1::text)
   AND ($2::timestamp IS NULL OR refresh_token IS NOT NULL AND state <> 'ended'
                                 AND (expires_at IS NULL OR expires_at <= $2::timestamp))
   AND ($3::text IS NULL OR NOT pg_catalog.starts_with(access_token, $3::text)
@@ -35,7 +35,7 @@ SELECT owner, refresh_token IS NOT NULL AS is_refreshable, expires_at, subject, 
        session_ends_at, refreshed_at, authorization_server_nonce, resource_server_nonce, state, state_since,
        end_reason, lease_until, version, generation
 FROM keyward_credentials
-WHERE (?1 IS NULL OR owner > ?1)
+WHERE owner >= coalesce(?1, '') AND (?1 IS NULL OR owner > ?1)
   AND (?2 IS NULL OR refresh_token IS NOT NULL AND state <> 'ended' AND (expires_at IS NULL OR expires_at <= ?2))
   AND (?3 IS NULL OR substr(access_token, 1, length(?3)) <> ?3
        OR substr(coalesce(refresh_token, ?3), 1, length(?3)) <> ?3
@@ -46,10 +46,11 @@ ORDER BY owner LIMIT ?4;
 INSERT INTO keyward.credentials AS c (
     owner, access_token, refresh_token, dpop_key, expires_at, subject, client_id, client_key_id, issuer,
     token_endpoint, revocation_endpoint, resource_server, scopes, session_id, session_started_at, session_ends_at,
-    refreshed_at, authorization_server_nonce, resource_server_nonce)
+    refreshed_at, authorization_server_nonce, resource_server_nonce, version, generation)
 SELECT $1::text, $2::text, $3::text, $4::text, $5::timestamp, $6::text, $7::text, $8::text, $9::text, $10::text,
-       $11::text, $12::text, $13::text, $14::text, $15::timestamp, $16::timestamp, $17::timestamp, $18::text, $19::text
-WHERE $20::bigint <> 1::bigint OR EXISTS (SELECT 1 FROM keyward.credentials WHERE owner = $1::text)
+       $11::text, $12::text, $13::text, $14::text, $15::timestamp, $16::timestamp, $17::timestamp, $18::text,
+       $19::text, $22::bigint, $22::bigint
+WHERE $20::bigint <> 1::bigint OR EXISTS (SELECT 1 FROM keyward.credentials WHERE owner = $1::text FOR NO KEY UPDATE)
 ON CONFLICT (owner) DO UPDATE
 SET access_token = excluded.access_token, refresh_token = excluded.refresh_token, dpop_key = excluded.dpop_key,
     expires_at = excluded.expires_at, subject = excluded.subject, client_id = excluded.client_id,
@@ -67,8 +68,8 @@ RETURNING 1;
 INSERT INTO keyward_credentials AS c (
     owner, access_token, refresh_token, dpop_key, expires_at, subject, client_id, client_key_id, issuer,
     token_endpoint, revocation_endpoint, resource_server, scopes, session_id, session_started_at, session_ends_at,
-    refreshed_at, authorization_server_nonce, resource_server_nonce)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+    refreshed_at, authorization_server_nonce, resource_server_nonce, version, generation)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?22, ?22
 WHERE ?20 <> 1 OR EXISTS (SELECT 1 FROM keyward_credentials WHERE owner = ?1)
 ON CONFLICT (owner) DO UPDATE
 SET access_token = excluded.access_token, refresh_token = excluded.refresh_token, dpop_key = excluded.dpop_key,
@@ -85,35 +86,35 @@ RETURNING 1;
 
 -- credentials: claim (PostgreSQL)
 UPDATE keyward.credentials
-SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = version + 1
+SET lease_until = $3::timestamp, state = CASE state WHEN 'sent' THEN 'uncertain' ELSE state END, version = version + 1
 WHERE owner = $1::text AND refresh_token IS NOT NULL
   AND (lease_until IS NULL OR lease_until <= $2::timestamp OR lease_until > $4::timestamp)
-  AND (state = 'active' OR $5::bigint = 1::bigint AND state IN ('sent', 'uncertain'))
+  AND (state = 'active' OR version = $5::bigint AND state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- credentials: claim (SQLite)
 UPDATE keyward_credentials
-SET lease_until = ?3, state = 'active', state_since = NULL, version = version + 1
+SET lease_until = ?3, state = CASE state WHEN 'sent' THEN 'uncertain' ELSE state END, version = version + 1
 WHERE owner = ?1 AND refresh_token IS NOT NULL
   AND (lease_until IS NULL OR lease_until <= ?2 OR lease_until > ?4)
-  AND (state = 'active' OR ?5 = 1 AND state IN ('sent', 'uncertain'))
+  AND (state = 'active' OR version = ?5 AND state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- credentials: mark (PostgreSQL)
 UPDATE keyward.credentials SET state = 'sent', state_since = $3::timestamp, lease_until = $5::timestamp
-WHERE owner = $1::text AND version = $2::bigint AND state = 'active'
+WHERE owner = $1::text AND version = $2::bigint AND state IN ('active', 'uncertain')
   AND lease_until > $3::timestamp AND lease_until <= $4::timestamp
 RETURNING 1;
 
 -- credentials: mark (SQLite)
 UPDATE keyward_credentials SET state = 'sent', state_since = ?3, lease_until = ?5
-WHERE owner = ?1 AND version = ?2 AND state = 'active' AND lease_until > ?3 AND lease_until <= ?4
+WHERE owner = ?1 AND version = ?2 AND state IN ('active', 'uncertain') AND lease_until > ?3 AND lease_until <= ?4
 RETURNING 1;
 
 -- credentials: save (PostgreSQL)
 UPDATE keyward.credentials
-SET access_token = $3::text, refresh_token = $4::text, expires_at = $5::timestamp,
-    scopes = coalesce($6::text, scopes), authorization_server_nonce = coalesce($7::text, authorization_server_nonce),
+SET access_token = $3::text, refresh_token = $4::text,
+    expires_at = CASE WHEN state = 'ended' THEN $9::timestamp ELSE $5::timestamp END, scopes = coalesce($6::text, scopes), authorization_server_nonce = coalesce($7::text, authorization_server_nonce),
     resource_server_nonce = coalesce($8::text, resource_server_nonce), refreshed_at = $9::timestamp,
     state = 'active', state_since = NULL, end_reason = NULL, lease_until = NULL, version = version + 1,
     generation = generation + 1
@@ -122,7 +123,8 @@ RETURNING 1;
 
 -- credentials: save (SQLite)
 UPDATE keyward_credentials
-SET access_token = ?3, refresh_token = ?4, expires_at = ?5, scopes = coalesce(?6, scopes),
+SET access_token = ?3, refresh_token = ?4, expires_at = CASE WHEN state = 'ended' THEN ?9 ELSE ?5 END,
+    scopes = coalesce(?6, scopes),
     authorization_server_nonce = coalesce(?7, authorization_server_nonce),
     resource_server_nonce = coalesce(?8, resource_server_nonce), refreshed_at = ?9,
     state = 'active', state_since = NULL, end_reason = NULL, lease_until = NULL, version = version + 1,
@@ -368,22 +370,24 @@ RETURNING 1;
 
 -- aggregator_credentials, in text: claim (PostgreSQL)
 UPDATE keyward.credential_states k
-SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = k.version + 1::bigint
+SET lease_until = $3::timestamp, state = CASE k.state WHEN 'sent'::text THEN 'uncertain'::text ELSE k.state END,
+    end_reason = NULL, version = k.version + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
     coalesce(a.oauth_access_token::text, ''::text) || ' '::text || coalesce(a.oauth_refresh_token::text, ''::text),
     'UTF8'::name)), 'hex'::text) AND a.oauth_refresh_token::text <> ''::text
   AND (k.lease_until IS NULL OR k.lease_until <= $2::timestamp OR k.lease_until > $4::timestamp)
-  AND (k.state = 'active'::text OR $5::bigint = 1::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
+  AND (k.state = 'active'::text OR k.version = $5::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
 RETURNING 1;
 
 -- aggregator_credentials, in text: claim (SQLite)
 UPDATE keyward_credential_states AS k
-SET lease_until = ?3, state = 'active', state_since = NULL, version = k.version + 1
+SET lease_until = ?3, state = CASE k.state WHEN 'sent' THEN 'uncertain' ELSE k.state END, end_reason = NULL,
+    version = k.version + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token, ''), -32) || ' ' || substr(coalesce(a.oauth_refresh_token, ''), -32)) AND a.oauth_refresh_token <> ''
   AND (k.lease_until IS NULL OR k.lease_until <= ?2 OR k.lease_until > ?4)
-  AND (k.state = 'active' OR ?5 = 1 AND k.state IN ('sent', 'uncertain'))
+  AND (k.state = 'active' OR k.version = ?5 AND k.state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- aggregator_credentials, in text: mark (PostgreSQL)
@@ -392,7 +396,7 @@ FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
     coalesce(a.oauth_access_token::text, ''::text) || ' '::text || coalesce(a.oauth_refresh_token::text, ''::text),
     'UTF8'::name)), 'hex'::text)
-  AND k.version = $2::bigint AND k.state = 'active'::text AND k.lease_until > $3::timestamp
+  AND k.version = $2::bigint AND k.state IN ('active'::text, 'uncertain'::text) AND k.lease_until > $3::timestamp
   AND k.lease_until <= $4::timestamp
 RETURNING 1;
 
@@ -400,12 +404,12 @@ RETURNING 1;
 UPDATE keyward_credential_states AS k SET state = 'sent', state_since = ?3, lease_until = ?5
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token, ''), -32) || ' ' || substr(coalesce(a.oauth_refresh_token, ''), -32))
-  AND k.version = ?2 AND k.state = 'active' AND k.lease_until > ?3 AND k.lease_until <= ?4
+  AND k.version = ?2 AND k.state IN ('active', 'uncertain') AND k.lease_until > ?3 AND k.lease_until <= ?4
 RETURNING 1;
 
 -- aggregator_credentials, in text: save, state (PostgreSQL)
 UPDATE keyward.credential_states k SET scopes = coalesce($3::text, k.scopes), refreshed_at = $4::timestamp, state = 'active',
-    state_since = NULL, end_reason = NULL, lease_until = NULL, version = k.version + 1::bigint,
+    state_since = NULL, lease_until = NULL, version = k.version + 1::bigint,
     generation = k.generation + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
@@ -416,7 +420,7 @@ RETURNING 1;
 
 -- aggregator_credentials, in text: save, state (SQLite)
 UPDATE keyward_credential_states AS k SET scopes = coalesce(?3, k.scopes), refreshed_at = ?4, state = 'active', state_since = NULL,
-    end_reason = NULL, lease_until = NULL, version = k.version + 1, generation = k.generation + 1
+    lease_until = NULL, version = k.version + 1, generation = k.generation + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token, ''), -32) || ' ' || substr(coalesce(a.oauth_refresh_token, ''), -32))
   AND k.generation = ?2
@@ -426,7 +430,9 @@ RETURNING 1;
 UPDATE aggregators a
 SET oauth_access_token = $2::text,
     oauth_refresh_token = $3::text,
-    oauth_token_expires_at = $4::timestamp AT TIME ZONE 'UTC',
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward.credential_states k WHERE k.owner = $1::text AND k.end_reason IS NOT NULL)
+        THEN $7::timestamp ELSE $4::timestamp END AT TIME ZONE 'UTC',
     oauth_dpop_authserver_nonce = coalesce($5::text, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce($6::text, a.oauth_dpop_pds_nonce)
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
@@ -435,7 +441,10 @@ RETURNING 1;
 -- aggregator_credentials, in text: save, pair (SQLite)
 UPDATE aggregators AS a
 SET oauth_access_token = ?2, oauth_refresh_token = ?3,
-    oauth_token_expires_at = ?4, oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward_credential_states k WHERE k.owner = ?1 AND k.end_reason IS NOT NULL)
+        THEN ?7 ELSE ?4 END,
+    oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce(?6, a.oauth_dpop_pds_nonce)
 WHERE a.did = ?1 COLLATE BINARY
 RETURNING 1;
@@ -476,9 +485,9 @@ RETURNING 1;
 -- aggregator_credentials, in text: put, state (PostgreSQL)
 INSERT INTO keyward.credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
+    session_ends_at, refreshed_at, version, generation)
 SELECT $1::text, ''::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamp,
-       $11::timestamp, $12::timestamp
+       $11::timestamp, $12::timestamp, $13::bigint, $13::bigint
     FROM aggregators a
     LEFT JOIN keyward.credential_states o ON o.owner = a.did::text COLLATE pg_catalog."C"
     LEFT JOIN keyward.credential_states s ON s.owner = o.owner AND s.pair = pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
@@ -500,8 +509,8 @@ RETURNING 1;
 -- aggregator_credentials, in text: put, state (SQLite)
 INSERT INTO keyward_credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
-SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    session_ends_at, refreshed_at, version, generation)
+SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13
     FROM aggregators a
     LEFT JOIN keyward_credential_states o ON o.owner = a.did COLLATE BINARY
     LEFT JOIN keyward_credential_states s ON s.owner = o.owner AND s.pair = hex(substr(coalesce(a.oauth_access_token, ''), -32) || ' ' || substr(coalesce(a.oauth_refresh_token, ''), -32))
@@ -868,22 +877,24 @@ RETURNING 1;
 
 -- aggregator_credentials, in bytes: claim (PostgreSQL)
 UPDATE keyward.credential_states k
-SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = k.version + 1::bigint
+SET lease_until = $3::timestamp, state = CASE k.state WHEN 'sent'::text THEN 'uncertain'::text ELSE k.state END,
+    end_reason = NULL, version = k.version + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text) AND pg_catalog.octet_length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= $2::timestamp OR k.lease_until > $4::timestamp)
-  AND (k.state = 'active'::text OR $5::bigint = 1::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
+  AND (k.state = 'active'::text OR k.version = $5::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
 RETURNING 1;
 
 -- aggregator_credentials, in bytes: claim (SQLite)
 UPDATE keyward_credential_states AS k
-SET lease_until = ?3, state = 'active', state_since = NULL, version = k.version + 1
+SET lease_until = ?3, state = CASE k.state WHEN 'sent' THEN 'uncertain' ELSE k.state END, end_reason = NULL,
+    version = k.version + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32)) AND length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= ?2 OR k.lease_until > ?4)
-  AND (k.state = 'active' OR ?5 = 1 AND k.state IN ('sent', 'uncertain'))
+  AND (k.state = 'active' OR k.version = ?5 AND k.state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- aggregator_credentials, in bytes: mark (PostgreSQL)
@@ -891,7 +902,7 @@ UPDATE keyward.credential_states k SET state = 'sent', state_since = $3::timesta
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text)
-  AND k.version = $2::bigint AND k.state = 'active'::text AND k.lease_until > $3::timestamp
+  AND k.version = $2::bigint AND k.state IN ('active'::text, 'uncertain'::text) AND k.lease_until > $3::timestamp
   AND k.lease_until <= $4::timestamp
 RETURNING 1;
 
@@ -900,12 +911,12 @@ UPDATE keyward_credential_states AS k SET state = 'sent', state_since = ?3, leas
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
-  AND k.version = ?2 AND k.state = 'active' AND k.lease_until > ?3 AND k.lease_until <= ?4
+  AND k.version = ?2 AND k.state IN ('active', 'uncertain') AND k.lease_until > ?3 AND k.lease_until <= ?4
 RETURNING 1;
 
 -- aggregator_credentials, in bytes: save, state (PostgreSQL)
 UPDATE keyward.credential_states k SET scopes = coalesce($3::text, k.scopes), refreshed_at = $4::timestamp, state = 'active',
-    state_since = NULL, end_reason = NULL, lease_until = NULL, version = k.version + 1::bigint,
+    state_since = NULL, lease_until = NULL, version = k.version + 1::bigint,
     generation = k.generation + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -915,7 +926,7 @@ RETURNING 1;
 
 -- aggregator_credentials, in bytes: save, state (SQLite)
 UPDATE keyward_credential_states AS k SET scopes = coalesce(?3, k.scopes), refreshed_at = ?4, state = 'active', state_since = NULL,
-    end_reason = NULL, lease_until = NULL, version = k.version + 1, generation = k.generation + 1
+    lease_until = NULL, version = k.version + 1, generation = k.generation + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
@@ -926,7 +937,9 @@ RETURNING 1;
 UPDATE aggregators a
 SET oauth_access_token_encrypted = pg_catalog.convert_to($2::text, 'UTF8'::name),
     oauth_refresh_token_encrypted = pg_catalog.convert_to($3::text, 'UTF8'::name),
-    oauth_token_expires_at = $4::timestamp AT TIME ZONE 'UTC',
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward.credential_states k WHERE k.owner = $1::text AND k.end_reason IS NOT NULL)
+        THEN $7::timestamp ELSE $4::timestamp END AT TIME ZONE 'UTC',
     oauth_dpop_authserver_nonce = coalesce($5::text, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce($6::text, a.oauth_dpop_pds_nonce)
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
@@ -935,7 +948,10 @@ RETURNING 1;
 -- aggregator_credentials, in bytes: save, pair (SQLite)
 UPDATE aggregators AS a
 SET oauth_access_token_encrypted = CAST(?2 AS BLOB), oauth_refresh_token_encrypted = CAST(?3 AS BLOB),
-    oauth_token_expires_at = ?4, oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward_credential_states k WHERE k.owner = ?1 AND k.end_reason IS NOT NULL)
+        THEN ?7 ELSE ?4 END,
+    oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce(?6, a.oauth_dpop_pds_nonce)
 WHERE a.did = ?1 COLLATE BINARY
 RETURNING 1;
@@ -976,9 +992,9 @@ RETURNING 1;
 -- aggregator_credentials, in bytes: put, state (PostgreSQL)
 INSERT INTO keyward.credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
+    session_ends_at, refreshed_at, version, generation)
 SELECT $1::text, ''::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamp,
-       $11::timestamp, $12::timestamp
+       $11::timestamp, $12::timestamp, $13::bigint, $13::bigint
     FROM aggregators a
     LEFT JOIN keyward.credential_states o ON o.owner = a.did::text COLLATE pg_catalog."C"
     LEFT JOIN keyward.credential_states s ON s.owner = o.owner AND s.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -999,8 +1015,8 @@ RETURNING 1;
 -- aggregator_credentials, in bytes: put, state (SQLite)
 INSERT INTO keyward_credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
-SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    session_ends_at, refreshed_at, version, generation)
+SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13
     FROM aggregators a
     LEFT JOIN keyward_credential_states o ON o.owner = a.did COLLATE BINARY
     LEFT JOIN keyward_credential_states s ON s.owner = o.owner AND s.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
@@ -1367,22 +1383,24 @@ RETURNING 1;
 
 -- aggregator_credentials, in bytes being taken over: claim (PostgreSQL)
 UPDATE keyward.credential_states k
-SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = k.version + 1::bigint
+SET lease_until = $3::timestamp, state = CASE k.state WHEN 'sent'::text THEN 'uncertain'::text ELSE k.state END,
+    end_reason = NULL, version = k.version + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text) AND pg_catalog.octet_length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= $2::timestamp OR k.lease_until > $4::timestamp)
-  AND (k.state = 'active'::text OR $5::bigint = 1::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
+  AND (k.state = 'active'::text OR k.version = $5::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
 RETURNING 1;
 
 -- aggregator_credentials, in bytes being taken over: claim (SQLite)
 UPDATE keyward_credential_states AS k
-SET lease_until = ?3, state = 'active', state_since = NULL, version = k.version + 1
+SET lease_until = ?3, state = CASE k.state WHEN 'sent' THEN 'uncertain' ELSE k.state END, end_reason = NULL,
+    version = k.version + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32)) AND length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= ?2 OR k.lease_until > ?4)
-  AND (k.state = 'active' OR ?5 = 1 AND k.state IN ('sent', 'uncertain'))
+  AND (k.state = 'active' OR k.version = ?5 AND k.state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- aggregator_credentials, in bytes being taken over: mark (PostgreSQL)
@@ -1390,7 +1408,7 @@ UPDATE keyward.credential_states k SET state = 'sent', state_since = $3::timesta
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text)
-  AND k.version = $2::bigint AND k.state = 'active'::text AND k.lease_until > $3::timestamp
+  AND k.version = $2::bigint AND k.state IN ('active'::text, 'uncertain'::text) AND k.lease_until > $3::timestamp
   AND k.lease_until <= $4::timestamp
 RETURNING 1;
 
@@ -1399,12 +1417,12 @@ UPDATE keyward_credential_states AS k SET state = 'sent', state_since = ?3, leas
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
-  AND k.version = ?2 AND k.state = 'active' AND k.lease_until > ?3 AND k.lease_until <= ?4
+  AND k.version = ?2 AND k.state IN ('active', 'uncertain') AND k.lease_until > ?3 AND k.lease_until <= ?4
 RETURNING 1;
 
 -- aggregator_credentials, in bytes being taken over: save, state (PostgreSQL)
 UPDATE keyward.credential_states k SET scopes = coalesce($3::text, k.scopes), refreshed_at = $4::timestamp, state = 'active',
-    state_since = NULL, end_reason = NULL, lease_until = NULL, version = k.version + 1::bigint,
+    state_since = NULL, lease_until = NULL, version = k.version + 1::bigint,
     generation = k.generation + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -1414,7 +1432,7 @@ RETURNING 1;
 
 -- aggregator_credentials, in bytes being taken over: save, state (SQLite)
 UPDATE keyward_credential_states AS k SET scopes = coalesce(?3, k.scopes), refreshed_at = ?4, state = 'active', state_since = NULL,
-    end_reason = NULL, lease_until = NULL, version = k.version + 1, generation = k.generation + 1
+    lease_until = NULL, version = k.version + 1, generation = k.generation + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
@@ -1425,7 +1443,9 @@ RETURNING 1;
 UPDATE aggregators a
 SET oauth_access_token_encrypted = pg_catalog.convert_to($2::text, 'UTF8'::name),
     oauth_refresh_token_encrypted = pg_catalog.convert_to($3::text, 'UTF8'::name),
-    oauth_token_expires_at = $4::timestamp AT TIME ZONE 'UTC',
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward.credential_states k WHERE k.owner = $1::text AND k.end_reason IS NOT NULL)
+        THEN $7::timestamp ELSE $4::timestamp END AT TIME ZONE 'UTC',
     oauth_dpop_authserver_nonce = coalesce($5::text, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce($6::text, a.oauth_dpop_pds_nonce)
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
@@ -1434,7 +1454,10 @@ RETURNING 1;
 -- aggregator_credentials, in bytes being taken over: save, pair (SQLite)
 UPDATE aggregators AS a
 SET oauth_access_token_encrypted = CAST(?2 AS BLOB), oauth_refresh_token_encrypted = CAST(?3 AS BLOB),
-    oauth_token_expires_at = ?4, oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward_credential_states k WHERE k.owner = ?1 AND k.end_reason IS NOT NULL)
+        THEN ?7 ELSE ?4 END,
+    oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce(?6, a.oauth_dpop_pds_nonce)
 WHERE a.did = ?1 COLLATE BINARY
 RETURNING 1;
@@ -1475,9 +1498,9 @@ RETURNING 1;
 -- aggregator_credentials, in bytes being taken over: put, state (PostgreSQL)
 INSERT INTO keyward.credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
+    session_ends_at, refreshed_at, version, generation)
 SELECT $1::text, ''::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamp,
-       $11::timestamp, $12::timestamp
+       $11::timestamp, $12::timestamp, $13::bigint, $13::bigint
     FROM aggregators a
     LEFT JOIN keyward.credential_states o ON o.owner = a.did::text COLLATE pg_catalog."C"
     LEFT JOIN keyward.credential_states s ON s.owner = o.owner AND s.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -1498,8 +1521,8 @@ RETURNING 1;
 -- aggregator_credentials, in bytes being taken over: put, state (SQLite)
 INSERT INTO keyward_credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
-SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    session_ends_at, refreshed_at, version, generation)
+SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13
     FROM aggregators a
     LEFT JOIN keyward_credential_states o ON o.owner = a.did COLLATE BINARY
     LEFT JOIN keyward_credential_states s ON s.owner = o.owner AND s.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
@@ -1880,22 +1903,24 @@ RETURNING 1;
 
 -- aggregator_credentials, beside upstream: claim (PostgreSQL)
 UPDATE keyward.credential_states k
-SET lease_until = $3::timestamp, state = 'active', state_since = NULL, version = k.version + 1::bigint
+SET lease_until = $3::timestamp, state = CASE k.state WHEN 'sent'::text THEN 'uncertain'::text ELSE k.state END,
+    end_reason = NULL, version = k.version + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text) AND pg_catalog.octet_length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= $2::timestamp OR k.lease_until > $4::timestamp)
-  AND (k.state = 'active'::text OR $5::bigint = 1::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
+  AND (k.state = 'active'::text OR k.version = $5::bigint AND k.state IN ('sent'::text, 'uncertain'::text))
 RETURNING 1;
 
 -- aggregator_credentials, beside upstream: claim (SQLite)
 UPDATE keyward_credential_states AS k
-SET lease_until = ?3, state = 'active', state_since = NULL, version = k.version + 1
+SET lease_until = ?3, state = CASE k.state WHEN 'sent' THEN 'uncertain' ELSE k.state END, end_reason = NULL,
+    version = k.version + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32)) AND length(a.oauth_refresh_token_encrypted) > 0
   AND (k.lease_until IS NULL OR k.lease_until <= ?2 OR k.lease_until > ?4)
-  AND (k.state = 'active' OR ?5 = 1 AND k.state IN ('sent', 'uncertain'))
+  AND (k.state = 'active' OR k.version = ?5 AND k.state IN ('sent', 'uncertain'))
 RETURNING 1;
 
 -- aggregator_credentials, beside upstream: mark (PostgreSQL)
@@ -1903,7 +1928,7 @@ UPDATE keyward.credential_states k SET state = 'sent', state_since = $3::timesta
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
     || coalesce(a.oauth_refresh_token_encrypted, ''::bytea)), 'hex'::text)
-  AND k.version = $2::bigint AND k.state = 'active'::text AND k.lease_until > $3::timestamp
+  AND k.version = $2::bigint AND k.state IN ('active'::text, 'uncertain'::text) AND k.lease_until > $3::timestamp
   AND k.lease_until <= $4::timestamp
 RETURNING 1;
 
@@ -1912,12 +1937,12 @@ UPDATE keyward_credential_states AS k SET state = 'sent', state_since = ?3, leas
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
-  AND k.version = ?2 AND k.state = 'active' AND k.lease_until > ?3 AND k.lease_until <= ?4
+  AND k.version = ?2 AND k.state IN ('active', 'uncertain') AND k.lease_until > ?3 AND k.lease_until <= ?4
 RETURNING 1;
 
 -- aggregator_credentials, beside upstream: save, state (PostgreSQL)
 UPDATE keyward.credential_states k SET scopes = coalesce($3::text, k.scopes), refreshed_at = $4::timestamp, state = 'active',
-    state_since = NULL, end_reason = NULL, lease_until = NULL, version = k.version + 1::bigint,
+    state_since = NULL, lease_until = NULL, version = k.version + 1::bigint,
     generation = k.generation + 1::bigint
 FROM aggregators a
 WHERE k.owner = $1::text AND a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text AND k.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -1927,7 +1952,7 @@ RETURNING 1;
 
 -- aggregator_credentials, beside upstream: save, state (SQLite)
 UPDATE keyward_credential_states AS k SET scopes = coalesce(?3, k.scopes), refreshed_at = ?4, state = 'active', state_since = NULL,
-    end_reason = NULL, lease_until = NULL, version = k.version + 1, generation = k.generation + 1
+    lease_until = NULL, version = k.version + 1, generation = k.generation + 1
 FROM aggregators a
 WHERE k.owner = ?1 AND a.did = ?1 COLLATE BINARY AND k.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '
     || hex(substr(coalesce(a.oauth_refresh_token_encrypted, ''), -32))
@@ -1938,7 +1963,9 @@ RETURNING 1;
 UPDATE aggregators a
 SET oauth_access_token_encrypted = pgcrypto.pgp_sym_encrypt($2::text, (SELECT pg_catalog.encode(k.key_data, 'hex'::text) FROM encryption_keys k WHERE k.id = 1)),
     oauth_refresh_token_encrypted = pgcrypto.pgp_sym_encrypt($3::text, (SELECT pg_catalog.encode(k.key_data, 'hex'::text) FROM encryption_keys k WHERE k.id = 1)),
-    oauth_token_expires_at = $4::timestamp AT TIME ZONE 'UTC',
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward.credential_states k WHERE k.owner = $1::text AND k.end_reason IS NOT NULL)
+        THEN $7::timestamp ELSE $4::timestamp END AT TIME ZONE 'UTC',
     oauth_dpop_authserver_nonce = coalesce($5::text, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce($6::text, a.oauth_dpop_pds_nonce)
 WHERE a.did::text = $1::text AND a.did::text COLLATE pg_catalog."C" = $1::text
@@ -1947,7 +1974,10 @@ RETURNING 1;
 -- aggregator_credentials, beside upstream: save, pair (SQLite)
 UPDATE aggregators AS a
 SET oauth_access_token_encrypted = CAST(?2 AS BLOB), oauth_refresh_token_encrypted = CAST(?3 AS BLOB),
-    oauth_token_expires_at = ?4, oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
+    oauth_token_expires_at = CASE
+        WHEN EXISTS (SELECT 1 FROM keyward_credential_states k WHERE k.owner = ?1 AND k.end_reason IS NOT NULL)
+        THEN ?7 ELSE ?4 END,
+    oauth_dpop_authserver_nonce = coalesce(?5, a.oauth_dpop_authserver_nonce),
     oauth_dpop_pds_nonce = coalesce(?6, a.oauth_dpop_pds_nonce)
 WHERE a.did = ?1 COLLATE BINARY
 RETURNING 1;
@@ -1988,9 +2018,9 @@ RETURNING 1;
 -- aggregator_credentials, beside upstream: put, state (PostgreSQL)
 INSERT INTO keyward.credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
+    session_ends_at, refreshed_at, version, generation)
 SELECT $1::text, ''::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamp,
-       $11::timestamp, $12::timestamp
+       $11::timestamp, $12::timestamp, $13::bigint, $13::bigint
     FROM aggregators a
     LEFT JOIN keyward.credential_states o ON o.owner = a.did::text COLLATE pg_catalog."C"
     LEFT JOIN keyward.credential_states s ON s.owner = o.owner AND s.pair = pg_catalog.encode(pg_catalog.sha256(coalesce(a.oauth_access_token_encrypted, ''::bytea)
@@ -2011,8 +2041,8 @@ RETURNING 1;
 -- aggregator_credentials, beside upstream: put, state (SQLite)
 INSERT INTO keyward_credential_states AS k (
     owner, pair, subject, client_id, client_key_id, revocation_endpoint, scopes, session_id, session_started_at,
-    session_ends_at, refreshed_at)
-SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    session_ends_at, refreshed_at, version, generation)
+SELECT ?1, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13
     FROM aggregators a
     LEFT JOIN keyward_credential_states o ON o.owner = a.did COLLATE BINARY
     LEFT JOIN keyward_credential_states s ON s.owner = o.owner AND s.pair = hex(substr(coalesce(a.oauth_access_token_encrypted, ''), -32)) || ' '

@@ -244,8 +244,8 @@ mod credentials {
     #[test]
     fn every_statement_is_understood_by_sqlite() {
         let prepare = |layout: &dyn Fn(&rusqlite::Connection), statements: Vec<StatementText>| {
-            let Database::Sqlite(database) = Database::sqlite() else { return };
-            let connection = database.connection();
+            let database = Database::sqlite();
+            let connection = database.as_sqlite().connection();
             layout(&connection);
             for statement in statements {
                 let prepared = connection.prepare(statement.sqlite);

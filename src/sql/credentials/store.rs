@@ -217,7 +217,9 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
 
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {
         let stored = |head: &CredentialHead| head.refreshed_at == Some(request.at);
-        self.change(self.layout.put(request)?, &request.record.head.owner, stored, |_| false).await.map(|_| ())
+        // What does not stand there afterwards, and was no conflict, was taken back by the database.
+        let is_made = self.change(self.layout.put(request)?, &request.record.head.owner, stored, |_| true).await?;
+        if is_made { Ok(()) } else { Err(StoreError::Suppressed { table: L::TABLE }) }
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {

@@ -8,7 +8,9 @@ use keyward::credential::{CredentialState, EndReason};
 use keyward::service::CredentialsError;
 
 use super::place::{Place, over_every_form};
-use crate::credentials::service::{World, builder, owner};
+#[cfg(feature = "postgres")]
+use crate::credentials::service::builder;
+use crate::credentials::service::{World, owner};
 use crate::support::concurrency::race;
 
 const DID: &str = "did:plc:one";

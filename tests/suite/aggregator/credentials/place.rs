@@ -11,6 +11,7 @@ use crate::support::{Database, START};
 
 /// In which columns credentials are kept, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite encrypts nothing by itself"))]
 pub(crate) enum Form {
     Text,
     TextTakingOver,

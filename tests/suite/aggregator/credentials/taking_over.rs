@@ -1,6 +1,7 @@
 //! What the host's service has stored is put in envelopes while readers and refreshers go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward::credential::CoordinateForm;
 use keyward::seal::StoredSecret;
@@ -108,6 +109,7 @@ async fn what_is_read_is_sealed_on_the_way(place: Place, strict: Form) {
     );
     let token = world.credentials.access_token(&owner("did:plc:one")).await.unwrap();
     assert!(world.is_live("did:plc:one", token.expose_secret()));
+    assert_eq!(world.credentials.settle(Duration::from_secs(10)).await, 0, "it is sealed beside its reader");
     let record = strict.get(&owner("did:plc:one")).await.unwrap().unwrap();
     assert!(record.head.defect.is_none() && is_sealed(record.secrets.access_token.as_ref()));
 }
