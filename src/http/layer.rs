@@ -48,7 +48,7 @@ impl<B, F: Fn(&B) -> Option<B>> RepeatBody<B> for F {
 /// A [`Layer`] over any client, that is any [`Service`] of [`http::Request`]: each call is signed with an access token that
 /// is good, and sent a second time where the server asks for a nonce or the token was replaced under way.
 ///
-/// The token is shown to the credential's own server alone: a call to another origin fails with
+/// The token is shown to the credential's own server alone, where the credential names one (`resource_server`): a call to another origin fails with
 /// [`CredentialsError::OtherServer`](crate::service::CredentialsError::OtherServer) and sends nothing. That holds for each
 /// hop of a redirect too, as long as it is followed *outside* of this layer (and so is signed anew) and not by the client
 /// inside.

@@ -25,8 +25,10 @@ const USER_AGENT: &str = concat!("keyward/", env!("CARGO_PKG_VERSION"));
 /// Each request has a connection of its own, by HTTP/1.1. One that is kept open may be closed by the server at the moment
 /// at which a request leaves on it, and of that refresh nobody would know what became of it.
 ///
-/// Neither redirects are followed nor requests repeated, and there are no cookies. Connecting may take ten seconds. How long
-/// an answer may take, [`CredentialsBuilder::exchange_timeout`](crate::service::CredentialsBuilder::exchange_timeout) says.
+/// Neither redirects are followed nor requests repeated, and there are no cookies. Connecting may take ten seconds. An answer
+/// to a refresh is waited for up to ten minutes, although callers wait no longer than
+/// [`CredentialsBuilder::exchange_timeout`](crate::service::CredentialsBuilder::exchange_timeout): a pair that comes late is
+/// stored all the same.
 ///
 /// What is sent is a refresh token in clear within TLS, so that nothing but the host's own code decides where it goes:
 /// environment variables such as `HTTPS_PROXY` count for nothing. A host behind a proxy says so by

@@ -31,7 +31,8 @@ impl Credentials {
     /// An access token of `owner` that is good for at least the [margin](crate::service::CredentialsBuilder::margin). It
     /// is refreshed if it is not.
     ///
-    /// A token that is known to be good costs no lock and no look into the store. A caller that is dropped ends no refresh.
+    /// A token that is known to be good costs no lock and no look into the store. Dropping this future does not
+    /// stop a refresh that has begun.
     ///
     /// # Errors
     /// [`CredentialsError`] says what has to happen: sign in again, decide, or try again later.
@@ -131,7 +132,12 @@ impl Shared {
                 return Err(CredentialsError::Defect(defect));
             }
             let now = self.clock.now();
-            let found = Seen { generation: head.generation, version: head.version, is_decided: false };
+            let found = Seen {
+                generation: head.generation,
+                version: head.version,
+                had_lease: head.lease_until.is_some(),
+                is_decided: false,
+            };
             let first = *first.get_or_insert(found);
             // Whoever asked for a new pair is content with one that another caller has fetched since.
             let need = if found.generation == first.generation { demand.need(head, now) } else { head.need(now, now) };

@@ -51,6 +51,8 @@ pub(super) struct Exchange {
 pub(super) struct Seen {
     pub(super) generation: u64,
     pub(super) version: u64,
+    /// Whether there was a lease, which had passed without an end.
+    pub(super) had_lease: bool,
     /// Whether the refresh token was sent before, and somebody has decided to send it once more.
     pub(super) is_decided: bool,
 }
@@ -140,6 +142,10 @@ impl Exchange {
         let mut request = ClaimRequest::new(self.owner.clone(), at, at.saturating_add(SLACK));
         request.decided = self.seen.is_decided.then_some(self.seen.version);
         let claim = self.shared.store.claim(&request).await?;
+        if self.seen.had_lease && matches!(claim, Claim::Won(_)) {
+            self.shared.counters.leases_taken_over.add_one();
+            tracing::warn!(event = "credential.lease_taken_over", owner = %self.owner, "whoever had it did not end it");
+        }
         if let Claim::Lost(record) = &claim
             && record.head.version == self.seen.version
             && matches!(record.head.need(at, Timestamp::MAX), Need::Refresh)

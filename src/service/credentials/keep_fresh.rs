@@ -14,7 +14,8 @@ use crate::visible::Causes;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Credentials {
-    /// Refreshes every now and then all credentials whose access token expires within `ahead`, until `shutdown` is ready.
+    /// Every `every`, refreshes all credentials whose access token expires within `ahead`, until `shutdown` is ready. Refreshes
+    /// that have begun go on after that.
     ///
     /// It begins at once, survives whatever goes wrong, and says it in the log. With `every` shorter than `ahead`, callers of
     /// [`access_token`](Self::access_token) hardly ever wait for a server. After it, [`settle`](Self::settle).

@@ -236,8 +236,8 @@ impl CredentialsBuilder {
         self
     }
 
-    /// How long one refresh may take before its outcome counts as not known; [`DEFAULT_EXCHANGE_TIMEOUT`] unless set, five
-    /// minutes at most.
+    /// How long a caller waits for a refresh; [`DEFAULT_EXCHANGE_TIMEOUT`] unless set, five minutes at most. The refresh
+    /// itself goes on. For other processes its outcome counts as not known 15 seconds after that.
     pub fn exchange_timeout(mut self, timeout: Duration) -> Self {
         self.settings.exchange_timeout = timeout.min(Duration::from_mins(5));
         self

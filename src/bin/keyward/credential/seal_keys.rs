@@ -60,7 +60,9 @@ pub(crate) fn seal_key(id: Option<SealKeyId>) -> Result<Document, Failure> {
     let key = SealKey::generate(&mut SysRng).map_err(|error| Failure::unavailable(&error))?;
     let secret = Secret::new(format!("{id}:{}", key.to_base64().expose_secret()));
     let remarks = vec![
-        format!("put it first in {VARIABLE} or the file of --seal-keys, and leave older keys behind it"),
+        format!(
+            "add it behind the current key in {VARIABLE} or the file of --seal-keys of every process, and put it first once all of them have it"
+        ),
         "once `keyward credential reseal` finds nothing more, they can go".to_owned(),
     ];
     let lost =

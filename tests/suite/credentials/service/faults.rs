@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward::credential::{CredentialState, DpopKey, SessionError};
 use keyward::service::CredentialsError;
-use keyward::store::credentials::Over;
+use keyward::store::credentials::{Claim, ClaimRequest, Over};
 
 use super::World;
 use super::store::FaultyCredentialStore;
@@ -132,4 +132,17 @@ async fn a_clock_that_runs_ahead_takes_no_lease_from_a_live_exchange() {
     assert!(matches!(error, CredentialsError::Uncertain { .. }), "to that clock the lease is over: {error}");
     assert!(world.is_live(DID, first.await.unwrap().unwrap().expose_secret()), "the pair is stored all the same");
     assert_eq!((world.double.seen().refreshes, world.double.seen().replays), (1, 0));
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_ended_is_taken_over_and_counted() {
+    let (world, _, owner) = expired().await;
+    let until = world.now().saturating_add(Duration::from_secs(15));
+    let claim = ClaimRequest::new(owner.clone(), world.now(), until);
+    assert!(matches!(world.store.claim(&claim).await.unwrap(), Claim::Won(_)), "by a process that ends here");
+    world.clock.pass(16);
+    let token = world.credentials.access_token(&owner).await.unwrap();
+    assert!(world.is_live(DID, token.expose_secret()));
+    assert_eq!(world.credentials.counters().leases_taken_over, 1);
+    assert_eq!(world.double.seen().refreshes, 1);
 }
