@@ -29,8 +29,11 @@ fn a_session_moves_and_is_replaced_only_when_that_is_said() {
         let import = ["import", OWNER[0], OWNER[1]];
         desk.run_on(&import, &output.stdout).has_failed(1, "--replace puts this one in its place");
         let replace = [&import[..], &["--replace"]].concat();
-        assert_eq!(desk.run_on(&replace, &output.stdout).status, 0);
+        desk.run_on(&replace, &output.stdout).has_failed(1, "this session is stored already");
+        assert_eq!(desk.run(&["wipe", OWNER[0], OWNER[1]]).status, 0);
+        assert_eq!(desk.run_on(&import, &output.stdout).status, 0);
         assert_eq!(desk.run(&["refresh", OWNER[0], OWNER[1]]).status, 0, "it is the same session");
+        assert_eq!(desk.run_on(&replace, &output.stdout).status, 0, "another pair stands there by now");
         desk.run_on(&["import", "--owner", "did:plc:other"], &output.stdout).has_failed(1, "another account");
         let mut anonymous = exported;
         anonymous.as_object_mut().unwrap().remove("oauth_client");
