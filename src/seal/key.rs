@@ -169,11 +169,13 @@ pub(super) mod tests {
         type Error = Infallible;
 
         fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            unimplemented!("keys are made of bytes")
+            let mut bytes = [0; size_of::<u32>()];
+            self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
         }
 
         fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            unimplemented!("keys are made of bytes")
+            let mut bytes = [0; size_of::<u64>()];
+            self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
         }
 
         fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {

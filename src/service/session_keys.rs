@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::credential::OAuthSession;
 use crate::key::{Draft, Issued, KeyHead, OwnerId, Reason, Revoked, Schema};
-use crate::service::credentials::{Credentials, CredentialsError};
+use crate::service::credentials::{Credentials, CredentialsError, RevokedCredential};
 use crate::service::keys::{Keys, KeysError};
 use crate::store::credentials::{KeyedCredentialStore, Over, Standing};
 use crate::store::{Reference, StoreError};
@@ -60,7 +60,7 @@ impl<S: Schema> SessionKeys<S> {
     ///
     /// # Errors
     /// [`SessionError`](crate::credential::SessionError) when the session is another account's, or lacks something, of which
-    /// it names the first; [`StoreError::Missing`] when there is no such owner; [`StoreError::Conflict`] when somebody else
+    /// it names the first, or stands there already, which [`reissue`](Self::reissue) is for; [`StoreError::Missing`] when there is no such owner; [`StoreError::Conflict`] when somebody else
     /// issued a key at the same time, which stands. Nothing was written then.
     pub async fn issue(
         &self,
@@ -70,10 +70,10 @@ impl<S: Schema> SessionKeys<S> {
         let draft = draft.into();
         let owner = draft.owner.clone();
         let before = self.before(&owner).await?;
+        self.credentials.require_another(&owner, &session).await?;
         let put = self.credentials.prepare(&owner, session, Over::Anything)?;
         let issued = self.write(before, draft, Standing::New(&put), Before::Any).await?;
-        self.credentials.forget(&owner);
-        tracing::info!(event = "credential.stored", %owner);
+        self.credentials.stored(&owner);
         Ok(issued)
     }
 
@@ -117,15 +117,12 @@ impl<S: Schema> SessionKeys<S> {
         }
         let request = self.keys.revocation(&seen.id, reason).seen(seen.digest).of(seen.owner.clone());
         let (revoked, wiped) = self.store.revoke_and_wipe(&request).await?.ok_or_else(conflict)?;
-        self.credentials.forget(&seen.owner);
-        if wiped {
-            tracing::info!(event = "credential.wiped", owner = %seen.owner);
-        }
+        self.credentials.absent(&seen.owner, wiped);
         Ok((self.keys.committed(revoked.stored()), wiped))
     }
 
-    /// As [`revoke_and_wipe`](Self::revoke_and_wipe), and then ends the session at its server (RFC 7009). The last value says
-    /// whether the server knows; that it cannot be told keeps no key alive.
+    /// As [`revoke_and_wipe`](Self::revoke_and_wipe), and then ends the session at its server (RFC 7009). That the server
+    /// cannot be told keeps no key alive.
     ///
     /// # Errors
     /// As [`revoke_and_wipe`](Self::revoke_and_wipe).
@@ -133,14 +130,14 @@ impl<S: Schema> SessionKeys<S> {
         &self,
         seen: &KeyHead,
         reason: Option<Reason>,
-    ) -> Result<(Revoked, bool, bool), SessionKeysError> {
+    ) -> Result<(Revoked, RevokedCredential), SessionKeysError> {
         let credential = self.store.credentials().get(&seen.owner).await?;
-        let (revoked, wiped) = self.revoke_and_wipe(seen, reason).await?;
-        let told = match credential {
-            Some(credential) if wiped => self.credentials.end_at_server(&credential).await,
+        let (revoked, was_there) = self.revoke_and_wipe(seen, reason).await?;
+        let server_was_told = match credential {
+            Some(credential) if was_there => self.credentials.end_at_server(&credential).await,
             _ => false,
         };
-        Ok((revoked, wiped, told))
+        Ok((revoked, RevokedCredential { was_there, server_was_told }))
     }
 
     async fn reissue_if(&self, draft: Draft<S>, is: Before) -> Result<Issued<S>, SessionKeysError> {

@@ -169,7 +169,7 @@ impl Shared {
             };
             let Some(guard) = begun else {
                 // Another task of this process refreshes it. When it is done, the store says how.
-                drop(timeout_at(patience, slot.flight.lock()).await);
+                drop(timeout_at(patience, slot.refreshing.flight.lock()).await);
                 if Instant::now() >= patience {
                     return Err(slot.unfinished(now));
                 }
@@ -192,8 +192,8 @@ impl Shared {
                 // Somebody else was faster: the store says how it is now.
                 Ok(Ok(Ok(Exchanged::Lost))) if Instant::now() < patience => sleep(FIRST_LOOK).await,
                 Ok(Ok(Err(error))) => return Err(error),
-                Ok(Err(_)) => return Err(CredentialsError::Uncertain { since: now }),
-                Ok(Ok(Ok(Exchanged::Lost))) | Err(_) => return Err(slot.unfinished(now)),
+                // One that has panicked, in a store or a transport, has written down how far it came: the next look tells.
+                Ok(Ok(Ok(Exchanged::Lost)) | Err(_)) | Err(_) => return Err(slot.unfinished(now)),
             }
         }
     }

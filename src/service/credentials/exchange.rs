@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::credential::{
-    Attempt, CredentialHead, CredentialState, DpopNonce, Expected, LONGEST_LEASE, Need, Nonces, RefreshRequest,
-    TokenAnswer, TokenPair,
+    Attempt, CredentialHead, CredentialState, DpopNonce, Expected, LONGEST_LEASE, Need, RefreshRequest, TokenAnswer,
+    TokenPair,
 };
 use crate::key::OwnerId;
 use crate::service::credentials::access::Demand;
@@ -17,9 +17,8 @@ use crate::service::credentials::slot::Slot;
 use crate::service::credentials::verdict::Verdict;
 use crate::service::credentials::{CredentialsError, Shared, TransportAnswer, TransportError};
 use crate::store::StoreError;
-use crate::store::credentials::{Claim, ClaimRequest, MarkRequest, ReleaseRequest};
+use crate::store::credentials::{Claim, ClaimRequest, MarkRequest};
 use crate::time::Timestamp;
-use crate::visible::Causes;
 
 /// How long the lease is until the request leaves, and how much longer than the exchange from then on: for the steps in the
 /// store.
@@ -29,12 +28,9 @@ const SLACK: Duration = Duration::from_secs(15);
 /// stored all the same.
 const LONGEST_EXCHANGE: Duration = Duration::from_mins(10);
 
-/// How long to wait before a pair is stored once more: at first, and at most.
+/// How long to wait before the store is told once more how an exchange ended: at first, and at most.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// The longest pause for which a caller waits with it.
-const CALLERS_PAUSE: Duration = Duration::from_secs(1);
 
 /// One refresh of one credential.
 pub(super) struct Exchange {
@@ -251,38 +247,6 @@ impl Exchange {
         }
         error
     }
-
-    /// Ends the lease. A store that does not answer leaves it marked as sent, which is uncertain once the lease is over; where
-    /// more than that is known, it is tried until then, after a while without the caller.
-    async fn release(&self, head: &CredentialHead, state: CredentialState, nonce: Option<DpopNonce>) {
-        let mut release = ReleaseRequest::new(self.owner.clone(), head.version, state);
-        release.nonces = nonces(nonce);
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.shared.store.release(&release).await {
-            tracing::warn!(event = "credential.unreleased", owner = %self.owner, error = %Causes(&error));
-            if pause > CALLERS_PAUSE {
-                if !matches!(state, CredentialState::Uncertain { .. }) {
-                    self.release_later(release, head.lease_until);
-                }
-                return;
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
-    }
-
-    fn release_later(&self, release: ReleaseRequest, until: Option<Timestamp>) {
-        let (shared, flight) = (Arc::clone(&self.shared), self.shared.in_flight.begin());
-        self.shared.runtime.spawn(async move {
-            let mut pause = CALLERS_PAUSE;
-            while until.is_some_and(|until| until > shared.clock.now()) && shared.store.release(&release).await.is_err()
-            {
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            drop(flight);
-        });
-    }
 }
 
 /// What an answer is compared with.
@@ -297,8 +261,4 @@ fn expected<'e>(head: &'e CredentialHead, means: &'e Means) -> Expected<'e> {
         expected = expected.scope("atproto");
     }
     expected
-}
-
-pub(super) fn nonces(nonce: Option<DpopNonce>) -> Nonces {
-    Nonces { authorization_server: nonce.map(|nonce| nonce.as_str().to_owned()), resource_server: None }
 }

@@ -9,6 +9,7 @@ mod in_flight;
 mod keep_fresh;
 mod opened;
 mod pair;
+mod release;
 mod reseal;
 mod seal;
 mod session;

@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use crate::credential::{CredentialRecord, KeyBinding, StoredSecrets, TokenPair};
 use crate::secret::Secret;
-use crate::service::credentials::exchange::{Bought, Exchange, FIRST_PAUSE, LONGEST_PAUSE, nonces};
+use crate::service::credentials::exchange::{Bought, Exchange, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::service::credentials::opened::Opened;
+use crate::service::credentials::release::nonces;
 use crate::service::credentials::seal::{ACCESS_TOKEN, Means, REFRESH_TOKEN};
 use crate::service::credentials::slot::Slot;
 use crate::service::credentials::{ASSUMED_LIFETIME, CredentialsError};
@@ -21,14 +22,14 @@ struct KeptInMemory<'s>(&'s Slot);
 
 impl<'s> KeptInMemory<'s> {
     fn by(slot: &'s Slot) -> Self {
-        slot.is_unsaved.store(true, Ordering::Relaxed);
+        slot.refreshing.is_unsaved.store(true, Ordering::Relaxed);
         Self(slot)
     }
 }
 
 impl Drop for KeptInMemory<'_> {
     fn drop(&mut self) {
-        self.0.is_unsaved.store(false, Ordering::Relaxed);
+        self.0.refreshing.is_unsaved.store(false, Ordering::Relaxed);
     }
 }
 

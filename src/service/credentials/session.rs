@@ -34,12 +34,34 @@ impl Credentials {
     /// another credential stands there.
     pub async fn put(&self, owner: &OwnerId, session: OAuthSession, over: Over) -> Result<(), CredentialsError> {
         if over != Over::Nothing {
-            self.shared.require_another(owner, &session).await?;
+            self.require_another(owner, &session).await?;
         }
         self.shared.store.put(&self.prepare(owner, session, over)?).await?;
+        self.stored(owner);
+        Ok(())
+    }
+
+    /// A session that stands there already is not stored once more: a refresh token that is on its way would count as one
+    /// that nobody has sent.
+    pub(in crate::service) async fn require_another(
+        &self,
+        owner: &OwnerId,
+        session: &OAuthSession,
+    ) -> Result<(), CredentialsError> {
+        let Some(record) = self.shared.store.get(owner).await? else { return Ok(()) };
+        let Some(stored) = &record.secrets.refresh_token else { return Ok(()) };
+        // What does not open is not the same, as far as anybody can tell.
+        let Ok(stored) = self.shared.open(owner, REFRESH_TOKEN, stored) else { return Ok(()) };
+        match &session.refresh_token {
+            Some(new) if new.expose_secret() == stored.expose_secret() => Err(SessionError::AlreadyStored.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows once another session stands in the store.
+    pub(in crate::service) fn stored(&self, owner: &OwnerId) {
         self.shared.slots.remove(owner);
         tracing::info!(event = "credential.stored", %owner);
-        Ok(())
     }
 
     /// The session of `owner`, sealed, as a store takes it, to be stored together with something else. Nothing is stored.
@@ -145,11 +167,16 @@ impl Credentials {
     /// [`CredentialsError::Store`] when the store could not answer.
     pub async fn wipe(&self, owner: &OwnerId) -> Result<bool, CredentialsError> {
         let wiped = self.shared.store.wipe(owner).await?;
+        self.absent(owner, wiped);
+        Ok(wiped)
+    }
+
+    /// What follows once there is no credential in the store any more; `wiped` says whether there was one.
+    pub(in crate::service) fn absent(&self, owner: &OwnerId, wiped: bool) {
         self.shared.slots.remove(owner);
         if wiped {
             tracing::info!(event = "credential.wiped", %owner);
         }
-        Ok(wiped)
     }
 
     /// Ends the session of `owner` at its server (RFC 7009), and removes the credential from the store. It is removed as well
@@ -195,19 +222,6 @@ pub struct RevokedCredential {
 }
 
 impl Shared {
-    /// A session that stands there already is not stored once more: a refresh token that is on its way would count as one
-    /// that nobody has sent.
-    async fn require_another(&self, owner: &OwnerId, session: &OAuthSession) -> Result<(), CredentialsError> {
-        let Some(record) = self.store.get(owner).await? else { return Ok(()) };
-        let Some(stored) = &record.secrets.refresh_token else { return Ok(()) };
-        // What does not open is not the same, as far as anybody can tell.
-        let Ok(stored) = self.open(owner, REFRESH_TOKEN, stored) else { return Ok(()) };
-        match &session.refresh_token {
-            Some(new) if new.expose_secret() == stored.expose_secret() => Err(SessionError::AlreadyStored.into()),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether the server knows that the session is over.
     async fn tell_of_revocation(&self, record: &CredentialRecord) -> Result<bool, CredentialsError> {
         let Some(endpoint) = record.head.revocation_endpoint.as_deref().and_then(|url| url.parse().ok()) else {

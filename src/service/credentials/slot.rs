@@ -41,30 +41,33 @@ impl Slots {
     pub(super) fn forget_expired(&self, now: Timestamp) {
         self.0.pin().retain(|_, slot| {
             let is_good = slot.opened.load().as_ref().is_some_and(|opened| opened.is_good_until(now));
-            is_good || slot.pause(now).is_some() || slot.flight.try_lock().is_err()
+            is_good || slot.pause(now).is_some() || slot.refreshing.flight.try_lock().is_err()
         });
     }
 
-    /// Forgets a token, and nothing else: a refresh may be under way.
+    /// Forgets a token, and nothing of a refresh that may be under way. Whoever has read the store before this keeps what it
+    /// has found in the slot that is gone.
     pub(super) fn forget(&self, owner: &OwnerId) {
-        if let Some(slot) = self.0.pin().get(owner) {
-            slot.opened.store(None);
-        }
+        self.0.pin().update(owner.clone(), |slot| Arc::new(slot.without_token()));
     }
 
-    /// Forgets everything. Whoever has read the store before this keeps what it has found in the slot that is gone.
+    /// Forgets everything, as [`forget`](Self::forget) does the token.
     pub(super) fn remove(&self, owner: &OwnerId) {
-        if let Some(slot) = self.0.pin().remove(owner) {
-            slot.opened.store(None);
-        }
+        self.0.pin().remove(owner);
     }
 }
 
 /// What this process remembers of one credential.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slot {
     /// The newest token that is stored.
-    pub(super) opened: ArcSwapOption<Opened>,
+    opened: ArcSwapOption<Opened>,
+    pub(super) refreshing: Arc<Refreshing>,
+}
+
+/// How refreshes of one credential go in this process, whichever token is known.
+#[derive(Debug)]
+pub(super) struct Refreshing {
     /// Held by the one task that looks into the store or refreshes.
     pub(super) flight: Arc<Mutex<()>>,
     /// Whether a new pair is in memory alone.
@@ -74,10 +77,9 @@ pub(super) struct Slot {
     failures: AtomicU32,
 }
 
-impl Default for Slot {
+impl Default for Refreshing {
     fn default() -> Self {
         Self {
-            opened: ArcSwapOption::empty(),
             flight: Arc::default(),
             is_unsaved: AtomicBool::new(false),
             retry_at: AtomicI64::new(i64::MIN),
@@ -87,6 +89,10 @@ impl Default for Slot {
 }
 
 impl Slot {
+    fn without_token(&self) -> Self {
+        Self { opened: ArcSwapOption::empty(), refreshing: Arc::clone(&self.refreshing) }
+    }
+
     /// Keeps a token, unless a newer one is known.
     pub(super) fn keep(&self, opened: &Arc<Opened>) {
         self.opened.rcu(|known| match known {
@@ -97,12 +103,12 @@ impl Slot {
 
     /// The right to refresh, among the tasks of this process. The exchange holds it, not its caller.
     pub(super) fn begin(&self) -> Option<OwnedMutexGuard<()>> {
-        Arc::clone(&self.flight).try_lock_owned().ok()
+        Arc::clone(&self.refreshing.flight).try_lock_owned().ok()
     }
 
     /// What a caller is told who can wait no longer.
     pub(super) fn unfinished(&self, until: Timestamp) -> CredentialsError {
-        if self.is_unsaved.load(Ordering::Relaxed) {
+        if self.refreshing.is_unsaved.load(Ordering::Relaxed) {
             CredentialsError::Unsaved
         } else {
             CredentialsError::Busy { until }
@@ -111,23 +117,83 @@ impl Slot {
 
     /// Before when a refresh is not tried again, if that is still to come and no wrong clock has set it.
     pub(super) fn pause(&self, now: Timestamp) -> Option<Timestamp> {
-        let retry_at = Timestamp::from_micros(self.retry_at.load(Ordering::Relaxed));
+        let retry_at = Timestamp::from_micros(self.refreshing.retry_at.load(Ordering::Relaxed));
         (retry_at > now && retry_at <= now.saturating_add(LONGEST_PAUSE)).then_some(retry_at)
     }
 
     /// Notes a failure that spent nothing, and says when to try again: after a second, and twice as long each time, or when
     /// the server says.
     pub(super) fn fail(&self, now: Timestamp, asked: Option<Timestamp>) -> Timestamp {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(16);
+        let failures = self.refreshing.failures.fetch_add(1, Ordering::Relaxed).min(16);
         let pause = Duration::from_secs(1_u64 << failures).min(LONGEST_PAUSE);
         let latest = now.saturating_add(LONGEST_PAUSE);
         let retry_at = asked.unwrap_or(Timestamp::MIN).max(now.saturating_add(pause)).min(latest);
-        self.retry_at.store(retry_at.as_micros(), Ordering::Relaxed);
+        self.refreshing.retry_at.store(retry_at.as_micros(), Ordering::Relaxed);
         retry_at
     }
 
     pub(super) fn succeed(&self) {
-        self.failures.store(0, Ordering::Relaxed);
-        self.retry_at.store(i64::MIN, Ordering::Relaxed);
+        self.refreshing.failures.store(0, Ordering::Relaxed);
+        self.refreshing.retry_at.store(i64::MIN, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn opened(expires_at: i64) -> Arc<Opened> {
+        Arc::new(Opened {
+            token: Arc::new(Secret::new("token".to_owned())),
+            expires_at: Some(Timestamp::from_micros(expires_at)),
+            dpop: None,
+            resource_server: None,
+            nonce: ArcSwapOption::empty(),
+            generation: 1,
+            was_refused: AtomicBool::new(false),
+        })
+    }
+
+    #[test]
+    fn what_was_read_before_a_token_was_forgotten_is_known_to_nobody() {
+        let (slots, owner) = (Slots::default(), OwnerId::new("owner").unwrap());
+        let slot = slots.get_or_add(&owner);
+        slot.keep(&opened(1_000));
+        assert!(slots.token(&owner, Timestamp::MIN).is_some());
+        let flight = slot.begin();
+        slots.forget(&owner);
+        assert!(slots.token(&owner, Timestamp::MIN).is_none());
+        slot.keep(&opened(1_000));
+        assert!(slots.token(&owner, Timestamp::MIN).is_none(), "it may have been replaced");
+        assert!(slots.get_or_add(&owner).begin().is_none(), "the refresh that is under way is known");
+        drop(flight);
+        assert!(slots.get_or_add(&owner).begin().is_some());
+        slots.remove(&owner);
+        slot.keep(&opened(1_000));
+        assert!(slots.token(&owner, Timestamp::MIN).is_none());
+    }
+
+    #[test]
+    fn slots_go_with_their_tokens_and_never_from_under_an_exchange() {
+        let (slots, now) = (Slots::default(), Timestamp::from_micros(1_000));
+        let slot = |name: &str| slots.get_or_add(&OwnerId::new(name).unwrap());
+        slot("good").keep(&opened(1_001));
+        slot("expired").keep(&opened(1_000));
+        slot("never opened");
+        slot("paused").fail(now, None);
+        let refreshed = slot("refreshed").begin();
+        assert!(refreshed.is_some());
+
+        slots.forget_expired(now);
+        let left = || {
+            let mut left: Vec<_> = slots.0.pin().keys().map(|owner| owner.as_str().to_owned()).collect();
+            left.sort();
+            left
+        };
+        assert_eq!(left(), ["good", "paused", "refreshed"]);
+        drop(refreshed);
+        slots.forget_expired(now.saturating_add(LONGEST_PAUSE));
+        assert!(left().is_empty());
     }
 }

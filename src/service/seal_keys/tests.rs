@@ -1,3 +1,5 @@
+//! Seal keys read from a variable and from a file.
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 

@@ -1,5 +1,6 @@
 //! One store of upstream OAuth credentials for every layout and every engine: [`SqlCredentialStore`].
 
+pub(crate) mod arguments;
 mod keyed;
 mod layout;
 mod own;

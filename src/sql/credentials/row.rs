@@ -4,10 +4,8 @@ use crate::credential::{CredentialHead, CredentialRecord, CredentialState, EndRe
 use crate::key::{OwnerId, Scopes};
 use crate::seal::{InvalidSealed, Sealed, StoredSecret};
 use crate::secret::Secret;
-use crate::sql::engine::{Cell, Value};
+use crate::sql::engine::Cell;
 use crate::sql::keys::{Column as _, RowReader, columns};
-use crate::store::StoreError;
-use crate::store::credentials::Sealing;
 use crate::time::Timestamp;
 
 columns! {
@@ -123,39 +121,4 @@ fn state(row: &mut RowReader<'_>) -> CredentialState {
             CredentialState::Uncertain { since: at }
         }
     }
-}
-
-/// The columns `state`, `state_since` and `end_reason`.
-pub(crate) fn stored_state(state: CredentialState) -> [Value<'static>; 3] {
-    let (name, since, reason) = match state {
-        CredentialState::Active => ("active", None, None),
-        CredentialState::Sent { at } => ("sent", Some(at), None),
-        CredentialState::Uncertain { since } => ("uncertain", Some(since), None),
-        CredentialState::Ended { reason, at } => ("ended", Some(at), Some(reason.code())),
-    };
-    [name.into(), since.into(), reason.into()]
-}
-
-/// A secret as its column holds it: an envelope, or a plaintext on its way to a database that encrypts it, and never the one
-/// in the place of the other.
-pub(crate) fn stored_secret(secret: Option<&StoredSecret>, sealing: Sealing) -> Result<Value<'static>, StoreError> {
-    match (secret, sealing) {
-        (None, _) => Ok(Value::Text(None)),
-        (Some(StoredSecret::Sealed(sealed)), Sealing::Service) => Ok(sealed.as_str().to_owned().into()),
-        (Some(StoredSecret::Plain(secret)), Sealing::Store) => Ok(secret.expose_secret().to_owned().into()),
-        (Some(StoredSecret::Plain(_)), Sealing::Service) => {
-            Err(StoreError::Unsupported("secrets are stored in envelopes only"))
-        }
-        (Some(StoredSecret::Sealed(_)), Sealing::Store) => {
-            Err(StoreError::Unsupported("the database encrypts secrets itself, and takes no envelope"))
-        }
-    }
-}
-
-/// As [`stored_secret`], of the one secret that every credential has.
-pub(crate) fn stored_access_token(secrets: &StoredSecrets, sealing: Sealing) -> Result<Value<'static>, StoreError> {
-    if secrets.access_token.is_none() {
-        return Err(StoreError::Unsupported("a credential has an access token"));
-    }
-    stored_secret(secrets.access_token.as_ref(), sealing)
 }

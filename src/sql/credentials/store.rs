@@ -11,14 +11,13 @@ use crate::sql::credentials::{CredentialLayout, CredentialTables, Encryption};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Counts, Engine, EngineError, Reading, Script, ScriptError, ViolationKind};
-use crate::sql::keys::RowReader;
+use crate::sql::keys::{RowReader, interpret_with};
 use crate::store::credentials::{
     Claim, ClaimRequest, CredentialListRequest, CredentialStore, MarkRequest, NonceRequest, PutRequest, ReleaseRequest,
     ResealRequest, SaveRequest, Sealing,
 };
 use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
-use crate::visible::visible_error;
 
 /// Credentials in a database. Clones share it.
 #[derive(Debug)]
@@ -160,23 +159,13 @@ fn is_made(counts: &Counts) -> bool {
 
 /// What the store reports of an error of the engine.
 pub(crate) fn interpret(error: EngineError) -> StoreError {
-    match error {
-        EngineError::Unavailable { backend, source } => {
-            StoreError::Unavailable { backend, source: visible_error(source) }
+    interpret_with(error, |violation| match violation.kind {
+        ViolationKind::ForeignKey => StoreError::Missing(Reference::Owner),
+        ViolationKind::Unique => StoreError::Conflict,
+        ViolationKind::NotNull | ViolationKind::Check => {
+            StoreError::Unsupported("the tables have no place for a value of the credential")
         }
-        EngineError::Violation(violation) => match violation.kind {
-            ViolationKind::ForeignKey => StoreError::Missing(Reference::Owner),
-            ViolationKind::Unique => StoreError::Conflict,
-            ViolationKind::NotNull | ViolationKind::Check => {
-                StoreError::Unsupported("the tables have no place for a value of the credential")
-            }
-        },
-        EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
-        EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
-        EngineError::Undecryptable { backend, source } | EngineError::Failed { backend, source } => {
-            StoreError::Backend { backend, source: visible_error(source) }
-        }
-    }
+    })
 }
 
 pub(crate) fn interpret_script(error: ScriptError<StoreError>) -> StoreError {

@@ -22,7 +22,7 @@ pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};
 pub use store::SqlKeyStore;
 #[cfg(feature = "credentials")]
-pub(crate) use store::interpret_script;
+pub(crate) use store::{interpret_script, interpret_with};
 pub use within::HostTransaction;
 #[cfg(feature = "postgres")]
 pub use within::PostgresWithin;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll, Rotation};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
-use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value};
+use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value, Violation};
 use crate::sql::keys::schema::PURGED;
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
 use crate::store::{
@@ -155,11 +155,16 @@ fn integer(row: &Row<'_>) -> i64 {
 
 /// What the store reports of an error of the engine.
 pub(super) fn interpret<S: KeyTables>(error: EngineError) -> StoreError {
+    interpret_with(error, S::interpret)
+}
+
+/// As [`interpret`], for tables whose constraints mean what `violated` says.
+pub(crate) fn interpret_with(error: EngineError, violated: impl FnOnce(&Violation) -> StoreError) -> StoreError {
     match error {
         EngineError::Unavailable { backend, source } => {
             StoreError::Unavailable { backend, source: visible_error(source) }
         }
-        EngineError::Violation(violation) => S::interpret(&violation),
+        EngineError::Violation(violation) => violated(&violation),
         EngineError::Unsupported(reason) => StoreError::Unsupported(reason),
         EngineError::Denied { backend, source } => StoreError::Denied { backend, source: visible_error(source) },
         EngineError::Undecryptable { backend, source } | EngineError::Failed { backend, source } => {

@@ -3,18 +3,19 @@
 mod statements;
 mod table;
 
-use crate::credential::{CredentialHead, CredentialRecord, Nonces};
+use crate::credential::{CredentialHead, CredentialRecord};
 use crate::key::OwnerId;
 use crate::seal::Sealed;
+use crate::sql::credentials::arguments::{self, owner};
 use crate::sql::credentials::layout::{Asked, CredentialTables, MADE};
-use crate::sql::credentials::row::{self, stored_access_token, stored_secret, stored_state};
+use crate::sql::credentials::row;
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Script, Sql, Statement, Step, Value};
 use crate::sql::keys::RowReader;
 use crate::store::StoreError;
 use crate::store::credentials::{
-    ClaimRequest, CredentialListRequest, MarkRequest, NonceRequest, Over, PutRequest, ReleaseRequest, ResealRequest,
+    ClaimRequest, CredentialListRequest, MarkRequest, NonceRequest, PutRequest, ReleaseRequest, ResealRequest,
     SaveRequest, Sealing,
 };
 
@@ -86,17 +87,13 @@ impl CredentialTables for OwnCredentials {
 
     fn put(&self, request: &PutRequest) -> Result<Script<StoreError>, StoreError> {
         let PutRequest { record: CredentialRecord { head, secrets }, over, at } = request;
-        let Nonces { authorization_server, resource_server } = head.nonces.clone();
-        let (mode, generation) = match over {
-            Over::Nothing => (0, None),
-            Over::Generation(generation) => (1, Some(number(*generation))),
-            Over::Anything => (2, None),
-        };
+        let [authorization_server, resource_server] = arguments::nonces(&head.nonces);
+        let [mode, generation] = arguments::over(*over);
         let arguments = vec![
             owner(&head.owner),
-            stored_access_token(secrets, Sealing::Service)?,
-            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
-            stored_secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
+            arguments::access_token(secrets, Sealing::Service)?,
+            arguments::secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
+            arguments::secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
             head.expires_at.into(),
             head.subject.clone().into(),
             head.client_id.clone().into(),
@@ -110,39 +107,45 @@ impl CredentialTables for OwnCredentials {
             head.session_started_at.into(),
             head.session_ends_at.into(),
             (*at).into(),
-            authorization_server.into(),
-            resource_server.into(),
-            mode.into(),
-            generation.into(),
-            number(request.first_version()).into(),
+            authorization_server,
+            resource_server,
+            mode,
+            generation,
+            arguments::count(request.first_version()).into(),
         ];
         Ok(Script::new([Step::require(Statement::new(statements::PUT, arguments), StoreError::Conflict)]))
     }
 
     fn claim(&self, request: &ClaimRequest) -> Script<StoreError> {
         let ClaimRequest { owner: of, at, until, decided } = request;
-        let arguments = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), decided.map(number).into()];
+        let arguments = [
+            owner(of),
+            (*at).into(),
+            (*until).into(),
+            arguments::longest_lease(*at),
+            decided.map(arguments::count).into(),
+        ];
         one(statements::CLAIM, arguments)
     }
 
     fn mark(&self, request: &MarkRequest) -> Script<StoreError> {
         let MarkRequest { owner: of, version, at, until } = request;
-        let (version, until) = (number(*version).into(), (*until).into());
-        one(statements::MARK, [owner(of), version, (*at).into(), longest_lease(*at), until])
+        let (version, until) = (arguments::count(*version).into(), (*until).into());
+        one(statements::MARK, [owner(of), version, (*at).into(), arguments::longest_lease(*at), until])
     }
 
     fn save(&self, request: &SaveRequest) -> Result<Script<StoreError>, StoreError> {
         let SaveRequest { owner: of, generation, secrets, expires_at, scopes, nonces, at } = request;
-        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
+        let [authorization_server, resource_server] = arguments::nonces(nonces);
         let arguments = [
             owner(of),
-            number(*generation).into(),
-            stored_access_token(secrets, Sealing::Service)?,
-            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
+            arguments::count(*generation).into(),
+            arguments::access_token(secrets, Sealing::Service)?,
+            arguments::secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
             (*expires_at).into(),
             scopes.as_ref().map(crate::key::Scopes::joined).into(),
-            authorization_server.into(),
-            resource_server.into(),
+            authorization_server,
+            resource_server,
             (*at).into(),
         ];
         Ok(one(statements::SAVE, arguments))
@@ -150,32 +153,30 @@ impl CredentialTables for OwnCredentials {
 
     fn release(&self, request: &ReleaseRequest) -> Script<StoreError> {
         let ReleaseRequest { owner: of, version, state, nonces } = request;
-        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
-        let [state, since, reason] = stored_state(*state);
-        let nonces = [authorization_server.into(), resource_server.into()];
-        let [authorization_server, resource_server] = nonces;
-        let version = number(*version).into();
+        let [authorization_server, resource_server] = arguments::nonces(nonces);
+        let [state, since, reason] = arguments::state(*state);
+        let version = arguments::count(*version).into();
         one(statements::RELEASE, [owner(of), version, state, since, reason, authorization_server, resource_server])
     }
 
     fn note_nonces(&self, request: &NonceRequest) -> Script<StoreError> {
         let NonceRequest { owner: of, generation, nonces } = request;
-        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
-        let generation = number(*generation).into();
-        one(statements::NOTE_NONCES, [owner(of), generation, authorization_server.into(), resource_server.into()])
+        let [authorization_server, resource_server] = arguments::nonces(nonces);
+        let generation = arguments::count(*generation).into();
+        one(statements::NOTE_NONCES, [owner(of), generation, authorization_server, resource_server])
     }
 
     fn reseal(&self, request: &ResealRequest) -> Result<Script<StoreError>, StoreError> {
         let ResealRequest { owner: of, version, generation, secrets, at } = request;
         let arguments = [
             owner(of),
-            number(*version).into(),
-            number(*generation).into(),
-            stored_access_token(secrets, Sealing::Service)?,
-            stored_secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
-            stored_secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
+            arguments::count(*version).into(),
+            arguments::count(*generation).into(),
+            arguments::access_token(secrets, Sealing::Service)?,
+            arguments::secret(secrets.refresh_token.as_ref(), Sealing::Service)?,
+            arguments::secret(secrets.dpop_key.as_ref(), Sealing::Service)?,
             (*at).into(),
-            longest_lease(*at),
+            arguments::longest_lease(*at),
         ];
         Ok(one(statements::RESEAL, arguments))
     }
@@ -187,17 +188,4 @@ impl CredentialTables for OwnCredentials {
 
 fn one(sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Script<StoreError> {
     Script::new([Step::count(MADE, Statement::new(sql, arguments))])
-}
-
-fn owner(owner: &OwnerId) -> Value<'static> {
-    owner.as_str().to_owned().into()
-}
-
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The latest end that a lease which is believed at this time can have.
-fn longest_lease(at: crate::time::Timestamp) -> Value<'static> {
-    at.saturating_add(crate::credential::LONGEST_LEASE).into()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::credential::{ClientId, Endpoint, OAuthClient, OAuthSession, SessionError};
+use keyward::credential::{ClientId, CoordinateForm, Endpoint, OAuthClient, OAuthSession, SessionError};
 use keyward::key::{Issued, KeyHead, RefusalReason};
 use keyward::schemas::aggregator::{Aggregator, AggregatorCredentials, AggregatorKey};
 use keyward::service::{CredentialsError, SessionKeys, SessionKeysError};
@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 
 use super::place::{Place, over_every_form};
+use crate::credentials::double::{Client, Double};
 use crate::credentials::exchange::{CLIENT, key};
 use crate::credentials::service::transport::Tcp;
 use crate::credentials::service::{owner, seal_keys};
@@ -30,6 +31,8 @@ over_every_form![
     fault_a9_a_rotation_that_fails_leaves_the_old_key_and_its_session_working,
     fault_a10_a_revocation_takes_the_session_with_it_and_another_key_takes_a_new_one,
     a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor_its_session,
+    a_session_that_stands_there_already_takes_no_key_as_a_new_one,
+    a_session_that_is_ended_with_its_key_is_over_at_its_server,
 ];
 
 /// Keys on sessions, as one process has them.
@@ -243,4 +246,41 @@ async fn a_revocation_of_a_key_that_was_replaced_touches_neither_the_new_one_nor
     assert_eq!(service.refusal(&second.secret).await, None);
     service.both.credentials().forget(&owner(DID));
     assert_eq!(service.session().await.as_deref(), Some("two"));
+}
+
+async fn a_session_that_stands_there_already_takes_no_key_as_a_new_one(place: Place) {
+    let service = Service::over(place).await;
+    let first = service.issue("one").await;
+    let error = service.both.issue(draft(), session(DID, "one")).await.unwrap_err();
+    assert!(
+        matches!(error, SessionKeysError::Credentials(CredentialsError::Session(SessionError::AlreadyStored))),
+        "{error:?}"
+    );
+    assert_eq!(service.refusal(&first.secret).await, None, "nothing was written");
+    assert!(service.both.reissue(draft()).await.is_ok());
+}
+
+async fn a_session_that_is_ended_with_its_key_is_over_at_its_server(place: Place) {
+    let service = Service::over(place).await;
+    let double = Double::start(|| START.as_micros() / 1_000_000);
+    double.register(CLIENT, Client::Public);
+    let sign_in = || {
+        let tokens = double.sign_in(DID, CLIENT, Some(&key().thumbprint(CoordinateForm::Padded)));
+        let mut session = session(DID, &tokens.access_token);
+        session.refresh_token = Some(Secret::new(tokens.refresh_token));
+        session.revocation_endpoint = Some(Endpoint::new(double.revocation_endpoint()).unwrap());
+        session
+    };
+    let first = service.both.issue(draft(), sign_in()).await.unwrap();
+    let second = service.both.issue(draft(), sign_in()).await.unwrap();
+    let error = service.both.revoke_and_end(&first.record.head, None).await.unwrap_err();
+    assert!(matches!(error, SessionKeysError::Keys(KeysError::Store(StoreError::Conflict))), "{error:?}");
+    assert!(double.current(DID).is_some(), "the session of another key goes on");
+
+    let (revoked, session) = service.both.revoke_and_end(&second.record.head, None).await.unwrap();
+    assert!(!revoked.already && session.was_there && session.server_was_told);
+    assert!(double.current(DID).is_none());
+    assert_eq!(service.refusal(&second.secret).await, Some(RefusalReason::Revoked));
+    let (again, session) = service.both.revoke_and_end(&second.record.head, None).await.unwrap();
+    assert!(again.already && !session.was_there && !session.server_was_told);
 }

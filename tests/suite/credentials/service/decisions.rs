@@ -85,20 +85,27 @@ async fn a_pair_of_a_session_that_was_wiped_does_not_take_the_place_of_the_next_
 
 #[tokio::test]
 async fn what_was_read_before_a_wipe_is_not_handed_out_after_it() {
-    let store = FaultyCredentialStore::default();
-    let world = World::over(Arc::new(store.clone()));
-    let owner = world.sign_in(DID).await;
-    let held = store.faults.reading.lock().await;
-    let looks = store.faults.calls.load(Ordering::SeqCst);
-    let (reader, owner_too) = (world.credentials.clone(), owner.clone());
-    let reader = Handle::current().spawn(async move { reader.access_token(&owner_too).await });
-    while store.faults.calls.load(Ordering::SeqCst) == looks {
-        tokio::task::yield_now().await;
+    for in_a_transaction_of_the_hosts in [false, true] {
+        let store = FaultyCredentialStore::default();
+        let world = World::over(Arc::new(store.clone()));
+        let owner = world.sign_in(DID).await;
+        let held = store.faults.reading.lock().await;
+        let looks = store.faults.calls.load(Ordering::SeqCst);
+        let (reader, owner_too) = (world.credentials.clone(), owner.clone());
+        let reader = Handle::current().spawn(async move { reader.access_token(&owner_too).await });
+        while store.faults.calls.load(Ordering::SeqCst) == looks {
+            tokio::task::yield_now().await;
+        }
+        if in_a_transaction_of_the_hosts {
+            assert!(world.store.wipe(&owner).await.unwrap());
+            world.credentials.forget(&owner);
+        } else {
+            assert!(world.credentials.wipe(&owner).await.unwrap());
+        }
+        drop(held);
+        // Who asked before the wipe may still be given it, and nobody else.
+        assert!(reader.await.unwrap().is_ok());
+        let error = world.credentials.access_token(&owner).await.unwrap_err();
+        assert!(matches!(error, CredentialsError::NotFound), "{error}");
     }
-    assert!(world.credentials.wipe(&owner).await.unwrap());
-    drop(held);
-    // Who asked before the wipe may still be given it, and nobody else.
-    assert!(reader.await.unwrap().is_ok());
-    let error = world.credentials.access_token(&owner).await.unwrap_err();
-    assert!(matches!(error, CredentialsError::NotFound), "{error}");
 }

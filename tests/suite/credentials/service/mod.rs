@@ -1,5 +1,6 @@
 //! The service over every store, against the strict server.
 
+mod answers;
 mod calls;
 mod decisions;
 mod exchanges;

@@ -22,6 +22,7 @@ use crate::credential::{ClientId, CredentialHead, CredentialRecord, OAuthSession
 use crate::key::OwnerId;
 use crate::schemas::aggregator::Aggregator;
 use crate::seal::Sealed;
+use crate::sql::credentials::arguments::owner;
 use crate::sql::credentials::{Asked, CredentialTables, Encryption, KeyedLayout, KeyedTables, row};
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
@@ -32,7 +33,7 @@ use crate::store::credentials::{
     SaveRequest, Sealing,
 };
 use crate::store::{RevokeRequest, StoreError};
-use scripts::{owner, text};
+use scripts::text;
 use statements::Statements;
 
 /// The layout of credentials on the host's own table `aggregators`, beside the key of each aggregator.

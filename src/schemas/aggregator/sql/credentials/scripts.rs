@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use crate::credential::{CredentialRecord, LONGEST_LEASE, Nonces};
+use crate::credential::{CredentialRecord, Nonces};
 use crate::key::{OwnerId, Scopes};
 use crate::schemas::aggregator::sql::credentials::{AggregatorCredentials, Form, statements, upstream};
 use crate::sql::credentials::CredentialTables as _;
-use crate::sql::credentials::row::{stored_access_token, stored_secret, stored_state};
+use crate::sql::credentials::arguments::{self, owner};
 use crate::sql::engine::{Script, Statement, Step, Value};
 use crate::store::credentials::{
-    ClaimRequest, MarkRequest, NonceRequest, Over, PutRequest, ReleaseRequest, ResealRequest, SaveRequest,
+    ClaimRequest, MarkRequest, NonceRequest, PutRequest, ReleaseRequest, ResealRequest, SaveRequest,
 };
 use crate::store::{Reference, StoreError};
-use crate::time::Timestamp;
 
 /// For how long the upstream service keeps a session, unless somebody says otherwise: it deletes those that have expired, and
 /// with the session every key that depends on it. A session that is known to end earlier is kept until then.
@@ -24,20 +23,16 @@ const KEPT_AFTER_REFRESH: Duration = Duration::from_hours(168);
 impl AggregatorCredentials {
     pub(super) fn put_script(&self, request: &PutRequest) -> Result<Script<StoreError>, StoreError> {
         let PutRequest { record: CredentialRecord { head, secrets }, over, at } = request;
-        let Nonces { authorization_server, resource_server } = head.nonces.clone();
-        let (mode, generation) = match over {
-            Over::Nothing => (0, None),
-            Over::Generation(generation) => (1, Some(number(*generation))),
-            Over::Anything => (2, None),
-        };
+        let [authorization_server, resource_server] = arguments::nonces(&head.nonces);
+        let [mode, generation] = arguments::over(*over);
         let of = owner(&head.owner);
-        let access_token = stored_access_token(secrets, self.sealing())?;
-        let refresh_token = stored_secret(secrets.refresh_token.as_ref(), self.sealing())?;
-        let dpop_key = stored_secret(secrets.dpop_key.as_ref(), self.sealing())?;
+        let access_token = arguments::access_token(secrets, self.sealing())?;
+        let refresh_token = arguments::secret(secrets.refresh_token.as_ref(), self.sealing())?;
+        let dpop_key = arguments::secret(secrets.dpop_key.as_ref(), self.sealing())?;
         let state = [
             of.clone(),
-            mode.into(),
-            generation.into(),
+            mode,
+            generation,
             head.subject.clone().into(),
             text(&head.client_id),
             head.client_key_id.clone().into(),
@@ -47,7 +42,7 @@ impl AggregatorCredentials {
             head.session_started_at.into(),
             head.session_ends_at.into(),
             (*at).into(),
-            number(request.first_version()).into(),
+            arguments::count(request.first_version()).into(),
         ];
         let written = [
             of.clone(),
@@ -58,8 +53,8 @@ impl AggregatorCredentials {
             head.resource_server.clone().into(),
             text(&head.issuer),
             text(&head.token_endpoint),
-            authorization_server.clone().into(),
-            resource_server.clone().into(),
+            authorization_server.clone(),
+            resource_server.clone(),
         ];
         let sql = self.sql();
         let mut steps = vec![
@@ -82,8 +77,8 @@ impl AggregatorCredentials {
                 text(&head.token_endpoint),
                 head.revocation_endpoint.clone().into(),
                 head.scopes.joined().into(),
-                authorization_server.into(),
-                resource_server.into(),
+                authorization_server,
+                resource_server,
                 kept_until.into(),
             ];
             let suppressed = StoreError::Suppressed { table: "oauth_sessions" };
@@ -97,31 +92,43 @@ impl AggregatorCredentials {
 
     pub(super) fn claim_script(&self, request: &ClaimRequest) -> Script<StoreError> {
         let ClaimRequest { owner: of, at, until, decided } = request;
-        let claim = [owner(of), (*at).into(), (*until).into(), longest_lease(*at), decided.map(number).into()];
+        let claim = [
+            owner(of),
+            (*at).into(),
+            (*until).into(),
+            arguments::longest_lease(*at),
+            decided.map(arguments::count).into(),
+        ];
         Script::new([Step::run(self.adopt(of)), Step::only_if(Statement::new(self.sql().claim, claim))])
     }
 
     pub(super) fn mark_script(&self, request: &MarkRequest) -> Script<StoreError> {
         let MarkRequest { owner: of, version, at, until } = request;
-        let mark = [owner(of), number(*version).into(), (*at).into(), longest_lease(*at), (*until).into()];
+        let mark = [
+            owner(of),
+            arguments::count(*version).into(),
+            (*at).into(),
+            arguments::longest_lease(*at),
+            (*until).into(),
+        ];
         Script::new([Step::only_if(Statement::new(self.sql().mark, mark))])
     }
 
     pub(super) fn save_script(&self, request: &SaveRequest) -> Result<Script<StoreError>, StoreError> {
         let SaveRequest { owner: of, generation, secrets, expires_at, scopes, nonces, at } = request;
-        let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
-        let access_token = stored_access_token(secrets, self.sealing())?;
-        let refresh_token = stored_secret(secrets.refresh_token.as_ref(), self.sealing())?;
+        let [authorization_server, resource_server] = arguments::nonces(nonces);
+        let access_token = arguments::access_token(secrets, self.sealing())?;
+        let refresh_token = arguments::secret(secrets.refresh_token.as_ref(), self.sealing())?;
         let sql = self.sql();
         let scopes = scopes.as_ref().map(Scopes::joined);
-        let state = [owner(of), number(*generation).into(), scopes.into(), (*at).into()];
+        let state = [owner(of), arguments::count(*generation).into(), scopes.into(), (*at).into()];
         let pair = [
             owner(of),
             access_token.clone(),
             refresh_token.clone(),
             (*expires_at).into(),
-            authorization_server.clone().into(),
-            resource_server.clone().into(),
+            authorization_server.clone(),
+            resource_server.clone(),
             (*at).into(),
         ];
         let mut steps = vec![
@@ -133,14 +140,7 @@ impl AggregatorCredentials {
         steps.push(self.settle(of, [access_token.clone(), refresh_token.clone(), Value::Text(None)], false));
         if self.keeps_copy() && secrets.refresh_token.is_some() {
             let kept_until = at.saturating_add(KEPT_AFTER_REFRESH).into();
-            let session = [
-                owner(of),
-                access_token,
-                refresh_token,
-                authorization_server.into(),
-                resource_server.into(),
-                kept_until,
-            ];
+            let session = [owner(of), access_token, refresh_token, authorization_server, resource_server, kept_until];
             // One that is not there was ended by that service, which makes it anew with the next key.
             steps.push(Step::run(Statement::new(upstream::SAVE_SESSION, session)));
         }
@@ -152,7 +152,7 @@ impl AggregatorCredentials {
 
     pub(super) fn nonces_script(&self, request: &NonceRequest) -> Script<StoreError> {
         let NonceRequest { owner: of, generation, nonces } = request;
-        let known = Statement::new(self.sql().has_generation, [owner(of), number(*generation).into()]);
+        let known = Statement::new(self.sql().has_generation, [owner(of), arguments::count(*generation).into()]);
         let mut steps = vec![Step::only_if(known)];
         steps.extend(note(of, nonces));
         Script::new(steps)
@@ -160,12 +160,12 @@ impl AggregatorCredentials {
 
     pub(super) fn reseal_script(&self, request: &ResealRequest) -> Result<Script<StoreError>, StoreError> {
         let ResealRequest { owner: of, version, generation, secrets, at } = request;
-        let access_token = stored_access_token(secrets, self.sealing())?;
-        let refresh_token = stored_secret(secrets.refresh_token.as_ref(), self.sealing())?;
-        let dpop_key = stored_secret(secrets.dpop_key.as_ref(), self.sealing())?;
+        let access_token = arguments::access_token(secrets, self.sealing())?;
+        let refresh_token = arguments::secret(secrets.refresh_token.as_ref(), self.sealing())?;
+        let dpop_key = arguments::secret(secrets.dpop_key.as_ref(), self.sealing())?;
         let sql = self.sql();
-        let (version, generation) = (number(*version).into(), number(*generation).into());
-        let state = [owner(of), version, generation, (*at).into(), longest_lease(*at)];
+        let (version, generation) = (arguments::count(*version).into(), arguments::count(*generation).into());
+        let state = [owner(of), version, generation, (*at).into(), arguments::longest_lease(*at)];
         let written = [owner(of), access_token.clone(), refresh_token.clone(), dpop_key.clone()];
         let mut steps = vec![
             Step::only_if(Statement::new(sql.lock, [owner(of)])),
@@ -219,8 +219,8 @@ impl AggregatorCredentials {
 
 pub(super) fn release(request: &ReleaseRequest) -> Script<StoreError> {
     let ReleaseRequest { owner: of, version, state, nonces } = request;
-    let [state, since, reason] = stored_state(*state);
-    let release = [owner(of), number(*version).into(), state, since, reason];
+    let [state, since, reason] = arguments::state(*state);
+    let release = [owner(of), arguments::count(*version).into(), state, since, reason];
     let mut steps = vec![Step::only_if(Statement::new(statements::RELEASE, release))];
     steps.extend(note(of, nonces));
     Script::new(steps)
@@ -239,27 +239,11 @@ fn drop_copy(of: &OwnerId) -> Step<StoreError> {
 
 /// Nothing, where no server gave one.
 fn note(of: &OwnerId, nonces: &Nonces) -> Option<Step<StoreError>> {
-    let Nonces { authorization_server, resource_server } = Nonces::default().updated(nonces.clone());
-    if authorization_server.is_none() && resource_server.is_none() {
-        return None;
-    }
-    let arguments = [owner(of), authorization_server.into(), resource_server.into()];
-    Some(Step::run(Statement::new(statements::NOTE_NONCES, arguments)))
-}
-
-pub(super) fn owner(owner: &OwnerId) -> Value<'static> {
-    text(owner.as_str())
+    let [authorization_server, resource_server] = arguments::nonces(nonces);
+    let noted = Statement::new(statements::NOTE_NONCES, [owner(of), authorization_server, resource_server]);
+    (*nonces != Nonces::default()).then(|| Step::run(noted))
 }
 
 pub(super) fn text(text: &str) -> Value<'static> {
     text.to_owned().into()
-}
-
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The latest end that a lease which is believed at this time can have.
-fn longest_lease(at: Timestamp) -> Value<'static> {
-    at.saturating_add(LONGEST_LEASE).into()
 }

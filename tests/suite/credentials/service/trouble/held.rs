@@ -12,10 +12,12 @@ mod on_postgres {
     use std::time::Duration;
 
     use keyward::Postgres;
-    use keyward::store::credentials::CredentialStore;
+    use keyward::store::StoreError;
+    use keyward::store::credentials::{CredentialStore, Over};
     use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
     use super::*;
+    use crate::credentials::exchange::key;
     use crate::credentials::service::trouble::{DID, SHORT};
     use crate::support::postgres::Pooler;
 
@@ -78,6 +80,27 @@ mod on_postgres {
         assert_eq!(credentials.settle(LONG).await, 0);
         assert!(is_live(&world, &another(&world), &owner).await, "it is in the store");
         assert_eq!(spent(&world), (1, 0));
+    }
+
+    /// Somebody ends a session just when its owner signs in anew over what was there.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_over_one_that_is_being_wiped_is_a_conflict_and_brings_nothing_back() {
+        let database = Database::postgres().await;
+        let (world, [owner, _]) = expired(&database).await;
+        let generation = world.credentials.get(&owner).await.unwrap().unwrap().generation;
+        let mut wiping = shell(&database).await;
+        run(&mut wiping, &format!("BEGIN; DELETE FROM keyward.credentials WHERE owner = '{DID}'")).await;
+
+        let session = world.session(DID, &key());
+        let put = world.credentials.put(&owner, session, Over::Generation(generation));
+        let commit = async {
+            tokio::time::sleep(SHORT / 4).await;
+            run(&mut wiping, "COMMIT").await;
+        };
+        let (put, ()) = tokio::join!(put, commit);
+        let error = put.unwrap_err();
+        assert!(matches!(error, CredentialsError::Store(StoreError::Conflict)), "{error:?}");
+        assert!(world.store.get(&owner).await.unwrap().is_none(), "what was wiped stays away");
     }
 
     async fn through(pooler: &Pooler) -> Arc<dyn CredentialStore> {
