@@ -78,6 +78,11 @@
 
 #![cfg_attr(docsrs_keyward, feature(doc_cfg))]
 
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+pub mod broker;
+#[cfg(any(feature = "broker", feature = "credentials"))]
+mod client_id;
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
 pub mod credential;

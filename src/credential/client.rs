@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::client_id::{ClientId, is_printable};
 use crate::credential::form::{Form, escape};
 use crate::credential::{DpopKey, jws};
 use crate::secret::Secret;
@@ -18,54 +19,8 @@ use crate::visible::Visible;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How long an assertion is good for, in seconds. A new one is made for every attempt.
 const ASSERTION_LIFETIME: i64 = 60;
-
-/// The identifier of a client (RFC 6749 section 2.2), in atproto the URL of its metadata. Compared letter for letter.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ClientId(String);
-
-impl ClientId {
-    /// The longest identifier that is taken, in bytes.
-    pub const MAX_LEN: usize = 2048;
-
-    /// Checks an identifier: 1 to 2048 printable ASCII characters (RFC 6749 appendix A.1).
-    ///
-    /// # Errors
-    /// [`InvalidClient::Id`].
-    pub fn new(id: impl Into<String>) -> Result<Self, InvalidClient> {
-        let id = id.into();
-        if is_printable(&id, Self::MAX_LEN) { Ok(Self(id)) } else { Err(InvalidClient::Id) }
-    }
-
-    /// The identifier, letter for letter.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for ClientId {
-    type Err = InvalidClient;
-
-    fn from_str(id: &str) -> Result<Self, InvalidClient> {
-        Self::new(id)
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientId({:?})", Visible(&self.0))
-    }
-}
-
-fn is_printable(text: &str, limit: usize) -> bool {
-    (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
+/// The longest `kid` that is taken, in bytes.
+const MAX_KID_LEN: usize = 255;
 
 /// A client's own signing key, for `private_key_jwt`: P-256, with the `kid` under which the server knows its public
 /// half. A session keeps the key that it began with.
@@ -82,7 +37,7 @@ impl ClientKey {
     /// [`InvalidClient::KeyId`].
     pub fn new(key: DpopKey, kid: impl Into<String>) -> Result<Self, InvalidClient> {
         let kid = kid.into();
-        if is_printable(&kid, 255) { Ok(Self { key, kid }) } else { Err(InvalidClient::KeyId) }
+        if is_printable(&kid, MAX_KID_LEN) { Ok(Self { key, kid }) } else { Err(InvalidClient::KeyId) }
     }
 
     /// Which of the client's keys it is.
@@ -218,9 +173,6 @@ fn basic(client: &str, secret: &str) -> Secret {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidClient {
-    /// The identifier.
-    #[error("a client id must be 1 to 2048 printable ASCII characters")]
-    Id,
     /// The identifier of its key.
     #[error("a key id must be 1 to 255 printable ASCII characters")]
     KeyId,

@@ -84,7 +84,9 @@ pub use answer::{
     TokenType, Unacceptable,
 };
 pub use challenge::{ResourceAnswer, ResourceChallenge};
-pub use client::{ClientAuthentication, ClientId, ClientKey, InvalidClient, OAuthClient};
+pub use client::{ClientAuthentication, ClientKey, InvalidClient, OAuthClient};
+
+pub use crate::client_id::{ClientId, InvalidClientId};
 pub use dpop_key::{CoordinateForm, DpopKey, InvalidDpopKey, KeyBinding};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use headers::{AnswerHeaders, RetryAfter};

@@ -101,6 +101,8 @@ pub enum Reference {
     Owner,
     /// The member who issues the key.
     Issuer,
+    /// The OAuth client that a code or a token is for.
+    Client,
     /// The upstream credential that the key is to stand on: there is none, or it has ended.
     Credential,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Reference {
         f.write_str(match self {
             Self::Owner => "owner",
             Self::Issuer => "issuer",
+            Self::Client => "client",
             Self::Credential => "credential that is good",
         })
     }

@@ -10,10 +10,15 @@ mod error;
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod faulty;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+pub mod grants;
 mod memory;
 #[cfg(feature = "testkit")]
 mod race;
 mod requests;
+#[cfg(feature = "seal")]
+mod sealing;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -11,11 +11,12 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use crate::store::sealing::Sealing;
 pub use keyed::{KeyedCredentialStore, Standing};
 pub use memory::MemoryCredentialStore;
 pub use requests::{
     Claim, ClaimRequest, CredentialFilter, CredentialListRequest, MarkRequest, NonceRequest, Over, PutRequest,
-    ReleaseRequest, ResealRequest, SaveRequest, Sealing,
+    ReleaseRequest, ResealRequest, SaveRequest,
 };
 
 use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};

@@ -5,17 +5,6 @@ use crate::key::{OwnerId, Scopes};
 use crate::seal::SealKeyId;
 use crate::time::Timestamp;
 
-/// Who encrypts the secrets of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Sealing {
-    /// The service, before they reach the store: the store holds envelopes and opens none.
-    Service,
-    /// The store itself, by means of its own, such as PostgreSQL's `pgcrypto`: it is given plaintext and gives plaintext
-    /// back.
-    Store,
-}
-
 /// A credential to be stored.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use paths::{paths, tokens, without_tests};
 
 /// What everything else rests on.
-const BASE: &[&str] = &["time", "random", "secret", "unfit", "visible"];
+const BASE: &[&str] = &["client_id", "time", "random", "secret", "unfit", "visible"];
 
 /// Where a module belongs. `sql` and `schemas` themselves are doors: they name their own rooms and nothing else, and
 /// what stands behind them is named by its room.
@@ -21,6 +21,8 @@ enum Layer<'m> {
     Seal,
     /// `credential`: what it says of scopes and owners, it says in the terms of `key`.
     Credential,
+    /// `broker`: clients, grants, codes and tokens of an authorization server.
+    Broker,
     Store,
     Service,
     /// `http`: adapters, which nothing below names.
@@ -46,12 +48,13 @@ impl<'m> Layer<'m> {
             ["key", ..] => Some(Self::Key),
             ["seal", ..] => Some(Self::Seal),
             ["credential", ..] => Some(Self::Credential),
+            ["broker", ..] => Some(Self::Broker),
             // A macro that is exported stands in the crate's root, wherever it is written.
             ["store", ..] | ["conformance_suite" | "credential_conformance_suite"] => Some(Self::Store),
             ["service", ..] => Some(Self::Service),
             ["http", ..] => Some(Self::Http),
             ["sql", "engine", ..] => Some(Self::Engine),
-            ["sql", "keys" | "credentials", ..] => Some(Self::Tables),
+            ["sql", "keys" | "credentials" | "grants", ..] => Some(Self::Tables),
             ["sql", ..] => Some(Self::SqlDoor),
             ["schemas", own, "sql", ..] => Some(Self::SchemaSql(own)),
             ["schemas", own, ..] => Some(Self::Schema(own)),
@@ -61,12 +64,13 @@ impl<'m> Layer<'m> {
     }
 
     fn may_use(self, used: Self) -> bool {
-        use Layer::{Base, Credential, Engine, Http, Key, Schema, SchemaSql, Seal, Service, Store, Tables};
+        use Layer::{Base, Broker, Credential, Engine, Http, Key, Schema, SchemaSql, Seal, Service, Store, Tables};
         match (self, used) {
             (_, Base)
-            | (Key | Credential | Store | Service | Http | Tables | Schema(_) | SchemaSql(_), Key)
-            | (Seal | Credential | Store | Service | Http | Tables | SchemaSql(_), Seal)
+            | (Key | Credential | Broker | Store | Service | Http | Tables | Schema(_) | SchemaSql(_), Key)
+            | (Seal | Credential | Broker | Store | Service | Http | Tables | SchemaSql(_), Seal)
             | (Credential | Store | Service | Http | Tables | SchemaSql(_), Credential)
+            | (Broker | Store | Service | Http | Tables, Broker)
             | (Store | Service | Http | Tables | SchemaSql(_), Store)
             | (Service | Http, Service)
             | (Http, Http)

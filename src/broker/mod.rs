@@ -1,0 +1,31 @@
+//! What an OAuth 2.1 authorization server remembers and decides: clients, grants, codes and tokens. Pure; no I/O.
+//!
+//! A **grant** is what one person has allowed one client. An authorization code, and every access and refresh token that
+//! comes of it, belongs to one grant: it is the family that is revoked when a code or a refresh token is presented again.
+//! All of them are random texts that stand for nothing, of which a store has the digest alone.
+//!
+//! The decisions stand in [`decide_redemption`], [`decide_refresh`] and [`decide_access`], for every store.
+
+mod client;
+mod decision;
+mod error_code;
+mod grant;
+mod pkce;
+mod record;
+mod redirect_uri;
+mod token;
+
+pub use client::{ClientAuthMethod, ClientRecord, ClientRefusal, PresentedClient, authenticate_client};
+pub use decision::{
+    AccessRefusal, CodeRefusal, Principal, Redemption, Refresh, RefreshRefusal, RefreshVerdict, decide_access,
+    decide_redemption, decide_refresh,
+};
+pub use error_code::OAuthErrorCode;
+pub use grant::{Grant, GrantEnd, GrantId, Subject, SubjectId, UpstreamTokens};
+pub use pkce::CodeChallenge;
+pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, Reply};
+pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub use token::TokenDigest;
+pub(crate) use token::{new_id, new_secret};
+
+pub use crate::client_id::{ClientId, InvalidClientId};
