@@ -211,7 +211,8 @@ mod tests {
     fn check(query: &str) -> Result<AuthorizationRequest, AuthorizationRefusal> {
         let scopes = |scopes: &str| Scopes::from_stored(scopes.split(' '));
         let offer = Offer::new(scopes("a b c"), vec![Resource::new("https://api.example/mcp").unwrap()]);
-        let uris = vec![RedirectUri::new("https://app.example/cb").unwrap(), RedirectUri::new("http://[::1]/cb").unwrap()];
+        let uris =
+            vec![RedirectUri::new("https://app.example/cb").unwrap(), RedirectUri::new("http://[::1]/cb").unwrap()];
         let mut client = ClientRecord::new(ClientId::new("c").unwrap(), uris, Timestamp::MIN);
         client.scopes = Some(scopes("a b x"));
         AuthorizationRequest::check(Some(client), &Parameters::parse(query), &offer)
@@ -230,7 +231,10 @@ mod tests {
         assert_eq!((request.scopes.to_string().as_str(), request.state.as_deref()), ("a b", Some("s &")));
         assert_eq!(request.resource.as_deref(), Some("https://api.example/mcp"));
         assert_eq!(check(&format!("{GOOD}&scope=b")).unwrap().scopes.to_string(), "b");
-        assert_eq!(check(&format!("{GOOD}&scope=b+offline_access&unknown=1&resource=")).unwrap().scopes.to_string(), "b");
+        assert_eq!(
+            check(&format!("{GOOD}&scope=b+offline_access&unknown=1&resource=")).unwrap().scopes.to_string(),
+            "b"
+        );
         let answer = request.answered(&Secret::new("the-code".to_owned()), "https://as.example");
         assert_eq!(
             answer.expose_secret(),

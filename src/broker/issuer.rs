@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn an_issuer_stays_as_it_is_written() {
-        for issuer in ["https://as.example", "https://as.example/", "https://AS.example:8443/a/b/", "http://127.0.0.1:1"] {
+        for issuer in
+            ["https://as.example", "https://as.example/", "https://AS.example:8443/a/b/", "http://127.0.0.1:1"]
+        {
             assert_eq!(Issuer::new(issuer).unwrap().as_str(), issuer);
         }
         for other in [

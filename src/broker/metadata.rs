@@ -97,7 +97,9 @@ impl ClientMetadata {
         let scopes = scopes.map_err(|_| RegistrationRefusal::Metadata("scope must be a list of scopes"))?;
         let name = text(&members, CLIENT_NAME)?.map(str::to_owned);
         if name.as_ref().is_some_and(|name| crate::key::check_text(name, LONGEST_NAME).is_err()) {
-            return Err(RegistrationRefusal::Metadata("client_name must have 1 to 255 characters and no control characters"));
+            return Err(RegistrationRefusal::Metadata(
+                "client_name must have 1 to 255 characters and no control characters",
+            ));
         }
         if text(&members, APPLICATION_TYPE)?.is_some_and(|kind| !["web", "native"].contains(&kind)) {
             return Err(RegistrationRefusal::Metadata("application_type must be web or native"));
@@ -140,11 +142,8 @@ pub(crate) fn parse_scopes(scopes: &str) -> Result<Scopes, crate::key::InvalidSc
 }
 
 fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, RegistrationRefusal> {
-    let uris = match members.get(REDIRECT_URIS) {
-        None => Vec::new(),
-        Some(Value::Array(uris)) => uris.iter().map(Value::as_str).collect::<Option<Vec<_>>>().unwrap_or_default(),
-        Some(_) => Vec::new(),
-    };
+    let uris = members.get(REDIRECT_URIS).and_then(Value::as_array);
+    let uris = uris.and_then(|uris| uris.iter().map(Value::as_str).collect::<Option<Vec<_>>>()).unwrap_or_default();
     if uris.is_empty() || uris.len() > MOST_REDIRECT_URIS {
         return Err(RegistrationRefusal::RedirectUris);
     }
@@ -219,7 +218,9 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_the_defaults_of_the_standard() {
-        for absent in [json!({}), json!({"grant_types": null, "scope": null, "client_name": null}), json!({"scope": ""})] {
+        for absent in
+            [json!({}), json!({"grant_types": null, "scope": null, "client_name": null}), json!({"scope": ""})]
+        {
             let metadata = read(absent).unwrap();
             assert_eq!(metadata.auth_method, ClientAuthMethod::ClientSecretBasic);
             assert_eq!((metadata.may_refresh, &metadata.scopes, &metadata.name), (false, &None, &None));

@@ -17,6 +17,7 @@ mod parameters;
 mod pkce;
 mod record;
 mod redirect_uri;
+mod reply;
 mod token;
 
 pub use authorization::{AuthorizationRefusal, AuthorizationRequest, Offer, RedirectedRefusal};
@@ -28,12 +29,12 @@ pub use decision::{
 pub use error_code::OAuthErrorCode;
 pub use grant::{Grant, GrantEnd, GrantId, Subject, SubjectId, UpstreamTokens};
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
-pub(crate) use metadata::parse_scopes;
 pub use metadata::{ClientMetadata, RegistrationRefusal};
 pub use parameters::Parameters;
 pub use pkce::CodeChallenge;
 pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, Reply};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub(crate) use reply::{Pair, open_reply, seal_reply};
 pub use token::TokenDigest;
 pub(crate) use token::{new_id, new_secret};
 
