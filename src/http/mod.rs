@@ -9,14 +9,9 @@
 //! | any [`tower_service::Service`] of [`http::Request`], such as hyper's | [`SignCalls`], a [`tower_layer::Layer`] |
 //! | another | `credentials.sign(&owner, &mut request).await?`, and `credentials.answered_by(…)` after it |
 
-mod call_error;
-mod layer;
-#[cfg(feature = "reqwest")]
-mod reqwest;
-mod sign;
+mod calls;
 
-pub use call_error::CallError;
-pub use layer::{CloneBody, OnBehalfOf, RepeatBody, SignCalls, SignedCalls};
+pub use calls::{CallError, CloneBody, OnBehalfOf, RepeatBody, SignCalls, SignedCalls};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "reqwest")))]
-pub use reqwest::{ReqwestTransport, client_builder};
+pub use calls::{ReqwestTransport, client_builder};

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::http::CallError;
+use crate::http::calls::CallError;
 use crate::key::OwnerId;
 use crate::service::{AfterAnswer, Credentials};
 
