@@ -9,7 +9,7 @@ use crate::broker::{
     AccessTokenRecord, ClientId, CodeRecord, GrantId, OAuthErrorCode, RefreshTokenRecord, Reply, Subject,
     UpstreamTokens,
 };
-use crate::key::Scopes;
+use crate::key::{MissingScope, PermitsScope, ScopePolicy, Scopes};
 use crate::time::Timestamp;
 
 /// What a client presents to redeem a code (RFC 6749 section 4.1.3).
@@ -308,6 +308,12 @@ impl Principal {
     #[must_use]
     pub const fn record(&self) -> &Arc<AccessTokenRecord> {
         &self.0
+    }
+}
+
+impl PermitsScope for Principal {
+    fn permits_scope(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
+        self.0.scopes.permit(scope, policy)
     }
 }
 

@@ -69,7 +69,7 @@ impl Issuer {
 
 /// Whether a URL can name a server or a resource of it: absolute, `https` or to this machine, no fragment, no user.
 pub(crate) fn is_server_url(url: &str) -> bool {
-    let is_plain = url.len() <= 2048 && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_plain = url.len() <= 2048 && url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\{}".contains(&byte));
     let Some(parsed) = Url::parse(url).ok().filter(|_| is_plain && !url.contains('#')) else { return false };
     let leads_here = || match parsed.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -28,7 +28,11 @@
 "
 )]
 
+#[cfg(feature = "broker")]
+mod access;
 mod bearer;
+#[cfg(all(feature = "axum", feature = "broker"))]
+mod broker;
 #[cfg(all(feature = "tower", feature = "credentials"))]
 mod calls;
 mod challenge;
@@ -41,6 +45,9 @@ mod scopes;
 mod verify;
 
 pub use bearer::{Bearer, BearerError};
+#[cfg(all(feature = "axum", feature = "broker"))]
+#[cfg_attr(docsrs_keyward, doc(cfg(all(feature = "axum", feature = "broker"))))]
+pub use broker::{AskPerson, Asked, Broker, BrowserRequest, ConsentPage, Registration, SignIn};
 #[cfg(all(feature = "tower", feature = "credentials"))]
 #[cfg_attr(docsrs_keyward, doc(cfg(all(feature = "tower", feature = "credentials"))))]
 pub use calls::{CallError, CloneBody, OnBehalfOf, RepeatBody, SignCalls, SignedCalls};
