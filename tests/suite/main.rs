@@ -19,6 +19,8 @@ mod faulty_stores;
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod host_transactions;
+#[cfg(all(feature = "axum", feature = "testkit"))]
+mod http;
 #[cfg(feature = "testkit")]
 mod last_used;
 mod layering;

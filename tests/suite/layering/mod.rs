@@ -204,7 +204,7 @@ fn the_checker_keeps_every_room_apart() {
         (&["credential", "answer"], &["time", "key", "seal", "credential"]),
         (&["store", "memory"], &["time", "key", "seal", "credential", "store"]),
         (&["service", "keys", "issue"], &["time", "key", "seal", "credential", "store", "service"]),
-        (&["http", "layer"], &["time", "key", "seal", "credential", "store", "service", "http"]),
+        (&["http", "calls", "layer"], &["time", "key", "seal", "credential", "store", "service", "http"]),
         (&["sql", "engine", "migrate"], &["time", "sql::engine"]),
         (&["sql", "keys", "host"], &["time", "key", "seal", "credential", "store", "sql::engine", "sql::keys"]),
         (&["sql"], &["time"]),
