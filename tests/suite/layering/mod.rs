@@ -50,7 +50,9 @@ impl<'m> Layer<'m> {
             ["credential", ..] => Some(Self::Credential),
             ["broker", ..] => Some(Self::Broker),
             // A macro that is exported stands in the crate's root, wherever it is written.
-            ["store", ..] | ["conformance_suite" | "credential_conformance_suite"] => Some(Self::Store),
+            ["store", ..] | ["conformance_suite" | "credential_conformance_suite" | "grant_conformance_suite"] => {
+                Some(Self::Store)
+            }
             ["service", ..] => Some(Self::Service),
             ["http", ..] => Some(Self::Http),
             ["sql", "engine", ..] => Some(Self::Engine),
