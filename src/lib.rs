@@ -41,6 +41,8 @@
 //! # }).unwrap();
 //! ```
 //!
+//! Over HTTP, `.layer(Protect::new(keys))` protects routes, and handlers take an `Authenticated<S>`: module `http`.
+//!
 //! With a database, the store is another and nothing else: `SqlKeyStore::open(&engine, Standard::new("acme")?)`, where
 //! `engine` is `Sqlite::open("app.db")?`, `Postgres::new(pool)` or `Engine::connect(url)`.
 //!

@@ -16,6 +16,13 @@ pub mod operating {}
 pub mod trouble {}
 
 /// Compiles the code of the README.
-#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "reqwest", feature = "testkit"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "reqwest",
+    feature = "testkit"
+))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

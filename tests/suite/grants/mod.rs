@@ -1,0 +1,3 @@
+//! What stores of grants promise.
+
+mod conformance;
