@@ -16,7 +16,7 @@ mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
 #[cfg(all(feature = "broker", feature = "testkit"))]
-mod grants;
+mod grant_promises;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
