@@ -15,6 +15,8 @@ mod downstream;
 mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
+#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
