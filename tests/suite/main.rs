@@ -17,6 +17,8 @@ mod engines;
 mod faulty_stores;
 #[cfg(all(feature = "broker", feature = "testkit"))]
 mod grant_promises;
+#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
