@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use keyward::credential::ClientId;
 use keyward::key::OwnerId;
+use keyward::seal::SealKeys;
 
+use super::seal_keys;
 use super::tables::LayoutArguments;
 use crate::arguments::duration;
 use crate::failure::Failure;
@@ -44,6 +46,14 @@ pub(crate) struct Means {
 }
 
 impl Means {
+    /// The keys that seal, where the database does not encrypt by itself.
+    pub(super) fn seal_keys(&self) -> Result<Option<SealKeys>, Failure> {
+        if !self.layout.is_sealed() {
+            return Ok(None);
+        }
+        seal_keys::read(self.seal_keys.as_deref()).map(Some)
+    }
+
     /// Whose sessions those are that an aggregator's own service has stored.
     pub(super) fn require_client(&self) -> Result<ClientId, Failure> {
         let said = "--client-id is required with --layout: sessions that the host's service has stored do not say it";

@@ -11,12 +11,12 @@ use keyward::store::credentials::KeyedCredentialStore;
 use keyward::{Engine, Keys};
 use serde_json::json;
 
-use super::arguments::{EndingArguments, Means, StandingArguments};
+use super::arguments::{EndingArguments, StandingArguments};
 use super::clients::Clients;
 use super::incoming::Incoming;
 use super::moving::not_told;
+use super::session;
 use super::tables::LayoutArguments;
-use super::{seal_keys, session};
 use crate::arguments::DatabaseArguments;
 use crate::database::{connect, within};
 use crate::failure::Failure;
@@ -137,16 +137,6 @@ impl Ending {
             Some(record) => self.clients.with(&record.head.client_id, record.head.client_key_id.as_deref()),
             None => Ok(Vec::new()),
         }
-    }
-}
-
-impl Means {
-    /// The keys that seal, where the database does not encrypt by itself.
-    fn seal_keys(&self) -> Result<Option<SealKeys>, Failure> {
-        if !self.layout.is_sealed() {
-            return Ok(None);
-        }
-        seal_keys::read(self.seal_keys.as_deref()).map(Some)
     }
 }
 

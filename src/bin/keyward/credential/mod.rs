@@ -22,9 +22,8 @@ use keyward::{Clock as _, SystemClock};
 pub(crate) use arguments::{CredentialArguments, EndingArguments, StandingArguments};
 pub(crate) use incoming::REFRESHED_HERE;
 pub(crate) use seal_keys::seal_key;
-pub(crate) use tables::LayoutArguments;
 #[cfg(feature = "postgres")]
-pub(crate) use tables::grants;
+pub(crate) use tables::{LayoutArguments, grants};
 
 use crate::arguments::DatabaseArguments;
 use crate::database::within;

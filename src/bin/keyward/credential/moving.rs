@@ -42,14 +42,18 @@ impl Session {
         let session = self.opened(Vec::new())?.export(owner).await?;
         let document = session.to_indigo_json(SystemClock.now()).map_err(CredentialsError::from)?;
         let remarks = vec![format!(
-            "refreshed there, it ends here: `keyward credential wipe --owner '{}'` before that",
-            owner.as_str().replace('\'', r"'\''")
+            "refreshed there, it ends here: `keyward credential wipe --owner '{}'{}` before that",
+            owner.as_str().replace('\'', r"'\''"),
+            self.layout().typed()
         )];
         let lost = Lost { what: "the session stands as it stood".into(), then: "nothing is lost: ask again".into() };
         Ok(Document::new(json!({}), Text::Export { document, remarks, lost }))
     }
 
     pub(super) async fn reseal(&self) -> Result<Document, Failure> {
+        if !self.layout().is_sealed() {
+            return Err(Failure::usage("there is nothing to reseal where the database encrypts"));
+        }
         let progress = Progress::of("resealed");
         let report = self.opened(Vec::new())?.reseal(|at| progress.show(at.done)).await;
         progress.clear();

@@ -8,12 +8,13 @@ use keyward::http::ReqwestTransport;
 use keyward::key::OwnerId;
 use keyward::seal::SealKeys;
 use keyward::service::{Credentials, CredentialsBuilder, CredentialsError};
-use keyward::store::credentials::{CredentialStore, Sealing};
+use keyward::store::credentials::CredentialStore;
 use tokio::runtime::Handle;
 
 use super::arguments::Means;
 use super::clients::Clients;
-use super::{seal_keys, tables};
+use super::tables;
+use super::tables::LayoutArguments;
 use crate::arguments::DatabaseArguments;
 use crate::database::within;
 use crate::failure::Failure;
@@ -49,6 +50,10 @@ impl Session {
         self.timeout
     }
 
+    pub(super) fn layout(&self) -> LayoutArguments {
+        self.means.layout
+    }
+
     pub(super) fn store(&self) -> &Arc<dyn CredentialStore> {
         &self.store
     }
@@ -60,11 +65,7 @@ impl Session {
 
     /// Credentials that can be opened, for these clients.
     pub(super) fn opened(&self, clients: Vec<OAuthClient>) -> Result<Credentials, Failure> {
-        let seal_keys = match self.store.sealing() {
-            Sealing::Store => None,
-            _ => Some(seal_keys::read(self.means.seal_keys.as_deref())?),
-        };
-        self.credentials(seal_keys, clients)
+        self.credentials(self.means.seal_keys()?, clients)
     }
 
     fn credentials(&self, seal_keys: Option<SealKeys>, clients: Vec<OAuthClient>) -> Result<Credentials, Failure> {

@@ -111,11 +111,20 @@ const SESSIONS: Table = Table {
     writes: &[Write::delete(Duty::Issue)],
 };
 
-/// What is read of a copy to write it: by what it is found, and what stays where there is nothing new.
+/// What is read of a copy to write it: by what it is found, and, as PostgreSQL sees it, whatever a conflict replaces.
 #[cfg(feature = "postgres")]
 const SESSION_COLUMNS: &[Column] = &[
     Column::required("did", "text", "TEXT"),
     Column::required("session_id", "text", "TEXT"),
+    Column::required("pds_url", "text", "TEXT"),
+    Column::optional("host_url", "text", "TEXT"),
+    Column::required("access_token", "text", "TEXT"),
+    Column::required("refresh_token", "text", "TEXT"),
+    Column::optional("dpop_private_key_multibase", "text", "TEXT"),
+    Column::required("auth_server_iss", "text", "TEXT"),
+    Column::optional("auth_server_token_endpoint", "text", "TEXT"),
+    Column::optional("auth_server_revocation_endpoint", "text", "TEXT"),
+    Column::optional("scopes", "text[]", "TEXT"),
     Column::optional("dpop_authserver_nonce", "text", "TEXT"),
     Column::optional("dpop_pds_nonce", "text", "TEXT"),
     Column::required("expires_at", "timestamp with time zone", "TIMESTAMP"),
