@@ -66,6 +66,14 @@ impl Document {
         Self::new(json, Text::Lines(lines.into()))
     }
 
+    /// One more line for people.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn push(&mut self, line: &str) {
+        if let Text::Lines(lines) = &mut self.text {
+            lines.push(line.to_owned());
+        }
+    }
+
     pub(crate) fn fields(fields: Fields) -> Self {
         Self::new(object(&fields), Text::Fields(fields))
     }

@@ -7,6 +7,8 @@ mod grants;
 mod import;
 mod issue;
 mod list;
+#[cfg(feature = "reqwest")]
+mod on_session;
 mod purge;
 mod revoke;
 mod tables;
@@ -65,6 +67,11 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
     let document = match command {
         // It prints before it is done, and it may wait for a person.
         Command::Verify(verify) => return closed.open().await?.verify(&verify).await,
+        // These may wait for a session on standard input, and for its server.
+        #[cfg(feature = "reqwest")]
+        Command::Issue(issue) if S::standing(&issue.options).is_some() => closed.issue_on_session(issue, now).await?,
+        #[cfg(feature = "reqwest")]
+        Command::Revoke(revoke) if S::ending(&revoke.options).is_some() => closed.revoke_with_session(revoke).await?,
         // However long it takes, none of its steps does.
         Command::Migrate | Command::Import | Command::Purge { .. } => closed.carry_out(command, is_named, now).await?,
         command => within(closed.database.timeout, closed.carry_out(command, is_named, now)).await?,
@@ -89,9 +96,9 @@ impl<S: CommandSchema> Closed<S> {
             #[cfg(feature = "postgres")]
             Command::Grants(grants) => grants::grants::<S>(&grants, self.database.postgres_schema.as_deref())?,
             Command::Issue(issue) => {
-                let mut draft = S::draft(issue.owner, issue.options)?;
-                draft.expires_at = issue.expires.map(|when| when.ahead(now));
-                self.open().await?.issue(draft).await?
+                let replaces_revoked = S::replaces_revoked(&issue.options);
+                let draft = issue.draft(now)?;
+                self.open().await?.issue(draft, replaces_revoked).await?
             }
             Command::Import => self.open().await?.import().await?,
             Command::List(list) => self.open().await?.list(list).await?,
