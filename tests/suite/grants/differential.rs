@@ -44,7 +44,11 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
         0 => GrantFilter::of_client(id(clients[any(2)])),
         1 => GrantFilter::of_subject(SubjectId::new(any(3).to_string()).unwrap()),
         2 => GrantFilter::default(),
-        _ => GrantFilter { client: Some(id(CLIENT)), ..GrantFilter::of_subject(SubjectId::new("0").unwrap()) },
+        _ => {
+            let mut filter = GrantFilter::of_subject(SubjectId::new("0").unwrap());
+            filter.client = Some(id(CLIENT));
+            filter
+        }
     };
     match any(23) {
         0..=2 => outcome(store.add_code(&new_code(of)).await),

@@ -127,6 +127,12 @@ pub(crate) enum Command<S: CommandSchema> {
     /// Keep, use and refresh the OAuth credentials of owners at other servers, whatever the schema of the keys
     #[cfg(feature = "reqwest")]
     Credential(crate::credential::CredentialArguments),
+    /// Manage the clients and grants of an authorization server
+    #[cfg(feature = "broker")]
+    Broker(crate::broker::BrokerArguments),
+    /// Serve as an OAuth 2.1 authorization server, until SIGTERM
+    #[cfg(feature = "serve")]
+    Serve(Box<crate::serve::ServeArguments>),
     /// Make a key that seals secrets at rest, and print it
     #[cfg(feature = "reqwest")]
     SealKey {

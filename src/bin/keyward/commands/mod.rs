@@ -21,7 +21,7 @@ use std::time::Duration;
 use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock, Timestamp};
 
 pub(crate) use import::ImportLine;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "broker", feature = "reqwest"))]
 pub(crate) use tables::report;
 
 use crate::arguments::{Arguments, Command, DatabaseArguments};
@@ -49,10 +49,14 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
         return Err(Failure::usage("--owner is required"));
     }
     let Arguments { database, schema: named, settings, command, .. } = arguments;
-    #[cfg(feature = "reqwest")]
+    // These are not about keys, and their tables are others.
     let command = match command {
-        // It is not about keys, and its tables are others.
+        #[cfg(feature = "reqwest")]
         Command::Credential(arguments) => return Box::pin(crate::credential::run(database, json, arguments)).await,
+        #[cfg(feature = "broker")]
+        Command::Broker(arguments) => return Box::pin(crate::broker::run(database, json, arguments)).await,
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => return Box::pin(crate::serve::run(database, json, *arguments)).await,
         command => command,
     };
     // What was typed is looked at before a database is.
@@ -122,6 +126,10 @@ impl<S: CommandSchema> Closed<S> {
             Command::SealKey { id } => crate::credential::seal_key(id)?,
             #[cfg(feature = "reqwest")]
             Command::Credential(_) => return Err(Failure::usage("credential is carried out by itself")),
+            #[cfg(feature = "broker")]
+            Command::Broker(_) => return Err(Failure::usage("broker is carried out by itself")),
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => return Err(Failure::usage("serve is carried out by itself")),
             // It has printed its verdict before it is done.
             Command::Verify(_) => return Err(Failure::usage("verify is carried out by itself")),
         })
