@@ -287,3 +287,43 @@ fn a_principal_has_the_scopes_of_its_token_and_not_those_of_the_grant() {
     let token = AccessTokenRecord { scopes: scopes(&["read"]), ..access() };
     assert_eq!(*decide_access(Some(token), None, NOW).unwrap().scopes(), scopes(&["read"]));
 }
+
+#[test]
+fn one_thing_that_is_wrong_with_a_row_is_enough_and_ends_come_at_their_very_second() {
+    let revoked = || Grant { revoked: REVOKED, ..grant() };
+    let ended = || Grant { ends_at: Some(NOW), ..grant() };
+    let defective = || Grant { defect: Some(DEFECT), ..grant() };
+    for (code, promised) in [
+        (CodeRecord { defect: Some(DEFECT), ..code() }, CodeRefusal::Defective),
+        (CodeRecord { grant: defective(), ..code() }, CodeRefusal::Defective),
+        (CodeRecord { spent_at: Some(later()), ..code() }, CodeRefusal::Replayed(id())),
+        (CodeRecord { grant: revoked(), ..code() }, CodeRefusal::Revoked),
+        (CodeRecord { expires_at: NOW, ..code() }, CodeRefusal::Expired),
+        (CodeRecord { grant: ended(), ..code() }, CodeRefusal::Expired),
+    ] {
+        assert_eq!(redeem(&code, |_| ()), Err(promised));
+    }
+    for (token, promised) in [
+        (RefreshTokenRecord { defect: Some(DEFECT), ..refresh() }, RefreshRefusal::Defective),
+        (RefreshTokenRecord { grant: defective(), ..refresh() }, RefreshRefusal::Defective),
+        (RefreshTokenRecord { client_exists: false, ..refresh() }, RefreshRefusal::Revoked),
+        (RefreshTokenRecord { grant: revoked(), ..refresh() }, RefreshRefusal::Revoked),
+        (RefreshTokenRecord { spent_at: Some(later()), ..refresh() }, RefreshRefusal::Replayed(id())),
+        (RefreshTokenRecord { revoked_at: Some(later()), ..refresh() }, RefreshRefusal::Revoked),
+        (RefreshTokenRecord { expires_at: NOW, ..refresh() }, RefreshRefusal::Expired),
+        (RefreshTokenRecord { grant: ended(), ..refresh() }, RefreshRefusal::Expired),
+    ] {
+        assert_eq!(exchange(&token, "app", None, None), Err(promised));
+    }
+    for (token, promised) in [
+        (AccessTokenRecord { defect: Some(DEFECT), ..access() }, AccessRefusal::Defective),
+        (AccessTokenRecord { grant: Some(defective()), ..access() }, AccessRefusal::Defective),
+        (AccessTokenRecord { revoked_at: Some(later()), ..access() }, AccessRefusal::Revoked),
+        (AccessTokenRecord { client_exists: false, ..access() }, AccessRefusal::Revoked),
+        (AccessTokenRecord { grant: Some(revoked()), ..access() }, AccessRefusal::Revoked),
+        (AccessTokenRecord { expires_at: NOW, ..access() }, AccessRefusal::Expired),
+        (AccessTokenRecord { grant: Some(ended()), ..access() }, AccessRefusal::Expired),
+    ] {
+        assert_eq!(decide_access(Some(token), None, NOW).err(), Some(promised));
+    }
+}

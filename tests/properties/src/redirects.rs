@@ -26,12 +26,17 @@ fn any_uri() -> impl Strategy<Value = String> {
     prop_oneof![8 => built, 1 => ".{0,40}"]
 }
 
-/// Two texts, many of which differ in the port alone.
+/// Two texts, many of which differ in one part alone.
 fn any_two_uris() -> impl Strategy<Value = (String, String)> {
-    let alike = (any_parts(), any_port(), any_port()).prop_map(|((before, behind), one, other)| {
-        (format!("{before}{one}{behind}"), format!("{before}{other}{behind}"))
-    });
-    prop_oneof![alike, (any_uri(), any_uri())]
+    let same = || prop::bool::weighted(0.7);
+    let alike = (any_parts(), any_parts(), any_port(), any_port(), same(), same()).prop_map(
+        |(one, other, port, other_port, same_before, same_behind)| {
+            let before = if same_before { &one.0 } else { &other.0 };
+            let behind = if same_behind { &one.1 } else { &other.1 };
+            (format!("{}{port}{}", one.0, one.1), format!("{before}{other_port}{behind}"))
+        },
+    );
+    prop_oneof![4 => alike, 1 => (any_uri(), any_uri())]
 }
 
 proptest! {
