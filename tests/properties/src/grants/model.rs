@@ -100,7 +100,7 @@ impl Model {
                 });
                 Outcome::Issued
             }
-            Step::Redeem { .. } if self.grants.is_empty() => Outcome::Nothing,
+            Step::Redeem { .. } | Step::RevokeGrant { .. } if self.grants.is_empty() => Outcome::Nothing,
             Step::Redeem { code, mistake } => self.redeem(code.index(self.grants.len()), mistake),
             Step::Refresh { .. } | Step::RevokeRefresh { .. } if self.refresh_tokens.is_empty() => Outcome::Nothing,
             Step::Refresh { token, is_narrow, keeps_access, mistake } => {
@@ -117,7 +117,6 @@ impl Model {
                 token.get_mut(&mut self.access_tokens).is_revoked = true;
                 Outcome::Done
             }
-            Step::RevokeGrant { .. } if self.grants.is_empty() => Outcome::Nothing,
             Step::RevokeGrant { grant } => {
                 let meant = grant.index(self.grants.len());
                 self.revoke_grants(|number, _| number == meant)
