@@ -1,5 +1,8 @@
 //! Clients: what is recorded of one, and how it proves that it is this client.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::broker::{ClientId, RedirectUri, TokenDigest};
@@ -186,7 +189,8 @@ pub fn authenticate_client(
         PresentedClient::Basic(_, secret) => (ClientAuthMethod::ClientSecretBasic, Some(TokenDigest::of(secret))),
         PresentedClient::Post(_, secret) => (ClientAuthMethod::ClientSecretPost, Some(TokenDigest::of(secret))),
     };
-    let client = found.ok_or(ClientRefusal::Unknown)?;
+    // A store whose comparison ignores case, say, has found another client than the one that was named.
+    let client = found.filter(|client| client.id.as_str() == presented.id()).ok_or(ClientRefusal::Unknown)?;
     if client.defect.is_some() {
         return Err(ClientRefusal::Defective);
     }
