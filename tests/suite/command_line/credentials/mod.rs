@@ -2,6 +2,7 @@
 
 mod life;
 mod moving;
+mod shown;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -6,6 +6,7 @@ mod changed;
 mod given_up;
 mod held;
 mod rows;
+mod shown;
 mod suppressed;
 
 use std::pin::Pin;
