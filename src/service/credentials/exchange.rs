@@ -13,7 +13,7 @@ use crate::key::OwnerId;
 use crate::service::credentials::access::Demand;
 use crate::service::credentials::opened::Opened;
 use crate::service::credentials::seal::Means;
-use crate::service::credentials::slot::Slot;
+use crate::service::credentials::slot::{Meanwhile, Slot};
 use crate::service::credentials::verdict::Verdict;
 use crate::service::credentials::{CredentialsError, Shared, TransportAnswer, TransportError};
 use crate::store::StoreError;
@@ -86,6 +86,7 @@ impl Exchange {
     pub(super) async fn run(&self) -> Result<Exchanged, CredentialsError> {
         // What is wrong before the lease should not cost one.
         self.shared.require_keys()?;
+        let asks_store = Meanwhile::say(&self.slot.refreshing.asks_store);
         let record = match self.claim().await? {
             Claim::Won(record) => *record,
             Claim::Lost(_) => return Ok(Exchanged::Lost),
@@ -127,9 +128,10 @@ impl Exchange {
                 return Err(error);
             }
         };
+        drop(asks_store);
         match self.send(&record.head, &means, until).await {
             Ok(bought) => self.keep(&record, &means, bought).await.map(Exchanged::Pair),
-            Err(spent) => Err(self.end(&CredentialHead { lease_until: Some(until), ..record.head }, spent).await),
+            Err(spent) => Err(self.end(&record.head, spent).await),
         }
     }
 

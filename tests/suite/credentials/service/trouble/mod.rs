@@ -7,6 +7,7 @@ mod given_up;
 mod held;
 mod rows;
 mod shown;
+mod standing_still;
 mod suppressed;
 
 use std::pin::Pin;
