@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyward::Engine;
 use keyward::credential::{CredentialState, Nonces};
 use keyward::schemas::aggregator::Aggregator;
-use keyward::sql::{CredentialLayout, OwnCredentials, SqlCredentialStore};
+use keyward::sql::{CredentialLayout, Migration, OwnCredentials, SqlCredentialStore};
 use keyward::store::credentials::{
     Claim, ClaimRequest, CredentialFilter, CredentialListRequest, CredentialStore, MarkRequest, NonceRequest,
     ReleaseRequest, ResealRequest, SaveRequest,
@@ -37,9 +37,9 @@ const VARCHARS: &str = "
         END LOOP;
     END $$";
 
-/// The host's tables; the functions of `pgcrypto` are where the source says that they are.
-fn host(form: Form) -> String {
-    form.tables(true).replace(
+/// The host's tables, if there are any; the functions of `pgcrypto` are where the source says that they are.
+fn tables(form: Option<Form>) -> String {
+    form.map(|form| form.tables(true)).unwrap_or_default().replace(
         "CREATE EXTENSION IF NOT EXISTS pgcrypto",
         "CREATE SCHEMA pgcrypto; CREATE EXTENSION pgcrypto SCHEMA pgcrypto",
     )
@@ -80,10 +80,14 @@ async fn assert_a_credential_lives<L: CredentialLayout>(store: SqlCredentialStor
     assert!(!credentials.wipe(&of).await.unwrap());
 }
 
-async fn assert_nothing_of_the_neighbours_is_called<L: CredentialLayout>(layout: L, tables: &str, well_known: &str) {
+async fn assert_nothing_of_the_neighbours_is_called<L: CredentialLayout>(
+    layout: L,
+    form: Option<Form>,
+    well_known: &str,
+) {
     let database = Database::postgres().await;
-    database.run(tables).await;
-    if !tables.is_empty() {
+    database.run(&tables(form)).await;
+    if form.is_some() {
         database.run(&Aggregator::owner(DID, true)).await;
     }
     lay_traps(&database, &texts(layout.statements()), well_known).await;
@@ -103,13 +107,13 @@ async fn assert_nothing_of_the_neighbours_is_called<L: CredentialLayout>(layout:
 
 async fn assert_no_statement_means_anything_of_the_neighbours<L: CredentialLayout>(
     layout: L,
-    tables: &str,
+    form: Option<Form>,
     well_known: &str,
 ) {
     let database = Database::postgres().await;
-    database.run(tables).await;
+    database.run(&tables(form)).await;
     database.run(VARCHARS).await;
-    let made = layout.migrations().iter().map(|migration| migration.postgres()).collect::<Vec<_>>().join(";");
+    let made = layout.migrations().iter().map(Migration::postgres).collect::<Vec<_>>().join(";");
     database.run(&format!("CREATE SCHEMA IF NOT EXISTS keyward; {made}")).await;
     let statements: Statements = texts(layout.statements());
     lay_traps(&database, &statements, well_known).await;
@@ -117,18 +121,18 @@ async fn assert_no_statement_means_anything_of_the_neighbours<L: CredentialLayou
 }
 
 macro_rules! for_each_layout {
-    ($($name:ident $layout:expr, $tables:expr, $well_known:ident;)+) => {$(
+    ($($name:ident $layout:expr, $form:expr, $well_known:ident;)+) => {$(
         mod $name {
             use super::*;
 
             #[tokio::test(flavor = "multi_thread")]
             async fn nothing_of_a_neighbours_is_called() {
-                assert_nothing_of_the_neighbours_is_called($layout, &$tables, $well_known).await;
+                assert_nothing_of_the_neighbours_is_called($layout, $form, $well_known).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]
             async fn no_statement_means_anything_of_a_neighbours() {
-                assert_no_statement_means_anything_of_the_neighbours($layout, &$tables, $well_known).await;
+                assert_no_statement_means_anything_of_the_neighbours($layout, $form, $well_known).await;
             }
 
             #[test]
@@ -139,9 +143,9 @@ macro_rules! for_each_layout {
     )+};
 }
 for_each_layout! {
-    own OwnCredentials::new(), String::new(), OF_CREDENTIALS;
-    aggregator_in_text Form::Text.layout(), host(Form::Text), OF_CREDENTIALS;
-    aggregator_in_bytes Form::Bytes.layout(), host(Form::Bytes), OF_BYTES;
-    aggregator_in_bytes_being_taken_over Form::BytesTakingOver.layout(), host(Form::BytesTakingOver), OF_BYTES;
-    aggregator_beside_upstream Form::BesideUpstream.layout(), host(Form::BesideUpstream), OF_BYTES;
+    own OwnCredentials::new(), None, OF_CREDENTIALS;
+    aggregator_in_text Form::Text.layout(), Some(Form::Text), OF_CREDENTIALS;
+    aggregator_in_bytes Form::Bytes.layout(), Some(Form::Bytes), OF_BYTES;
+    aggregator_in_bytes_being_taken_over Form::BytesTakingOver.layout(), Some(Form::BytesTakingOver), OF_BYTES;
+    aggregator_beside_upstream Form::BesideUpstream.layout(), Some(Form::BesideUpstream), OF_BYTES;
 }

@@ -67,9 +67,8 @@ mod on_postgres {
         let engine = Postgres::new(proxy.pool(3).await).lock_timeout(SHORT).read_timeout(SHORT * 3);
         let credentials = service(&open(engine.into()).await.unwrap(), &world.clock, Tcp);
         proxy.stand_still_at(moment);
-        println!("{moment:?}, away for {away_for:?}");
         is_told_in_time(&world, &credentials, &owner, during).await;
-        assert!(proxy.is_still(), "it came");
+        assert!(proxy.is_still(), "{moment:?} came");
         if away_for > Duration::ZERO {
             // The lease is over by then.
             world.clock.pass(60);
@@ -124,7 +123,7 @@ mod on_sqlite {
             let (world, [owner, _]) = expired(&database).await;
             let store = FaultyCredentialStore::over(Arc::clone(&world.store));
             let path = database.as_sqlite().path().to_owned();
-            let (hold, held) = mpsc::channel();
+            let (hand_over, writers) = mpsc::channel();
             let failing = match during {
                 Change::Claim => &store.faults.claims,
                 Change::Mark => &store.faults.marks,
@@ -133,7 +132,7 @@ mod on_sqlite {
             failing.before.set(move || {
                 let writer = rusqlite::Connection::open(path).unwrap();
                 writer.execute_batch("BEGIN IMMEDIATE").unwrap();
-                hold.send(writer).unwrap();
+                hand_over.send(writer).unwrap();
             });
             let credentials = service(&(Arc::new(store.clone()) as _), &world.clock, Tcp);
             is_told_in_time(&world, &credentials, &owner, during).await;
@@ -142,7 +141,7 @@ mod on_sqlite {
                 world.clock.pass(60);
                 tokio::time::sleep(super::super::SHORT * 12).await;
             }
-            held.recv().unwrap().execute_batch("ROLLBACK").unwrap();
+            writers.recv().unwrap().execute_batch("ROLLBACK").unwrap();
             is_as_it_should_be(&world, &credentials, &owner, during).await;
         }
     }
