@@ -3,7 +3,15 @@
 
 mod adoption;
 mod differential;
+mod dump;
+mod faults;
+mod plans;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod races;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod trouble;
 
 use keyward::Timestamp;
 use keyward::broker::{
