@@ -188,5 +188,5 @@ async fn it_answers_as_the_reference_does(database: Database) {
         done.push(expected);
     }
     let rare = |what: &str| done.iter().filter(|outcome| *outcome == what).count();
-    assert!(rare("true") > 50 && rare("false") > 50, "{} {}", rare("true"), rare("false"));
+    assert!(rare("true") > 30 && rare("false") > 50, "{} {}", rare("true"), rare("false"));
 }

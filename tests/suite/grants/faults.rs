@@ -170,7 +170,7 @@ async fn d6_grants_are_found_by_client_and_by_person(database: Database) {
     assert_eq!(found(GrantFilter::of_client(id(CLIENT))).await, ["a", "b", "c"]);
     // Tables that keyward makes have an index for each cascade.
     let indexes = database.dialect(
-        "SELECT count(*)::text FROM pg_indexes WHERE indexdef LIKE '%(client_id)' OR indexdef LIKE '%(access_token_hash)'",
+        "SELECT count(*)::text FROM pg_indexes WHERE indexname LIKE '%client_id' OR indexdef LIKE '%(access_token_hash)'",
         "SELECT CAST(count(*) AS text) FROM sqlite_schema WHERE sql LIKE '%(client_id)' OR sql LIKE '%(access_token_hash)'",
     );
     assert_eq!(database.text(indexes).await.as_deref(), Some("5"));
