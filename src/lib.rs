@@ -41,6 +41,8 @@
 //! # }).unwrap();
 //! ```
 //!
+//! Over HTTP, `.layer(Protect::new(keys))` protects routes, and handlers take an `Authenticated<S>`: module `http`.
+//!
 //! With a database, the store is another and nothing else: `SqlKeyStore::open(&engine, Standard::new("acme")?)`, where
 //! `engine` is `Sqlite::open("app.db")?`, `Postgres::new(pool)` or `Engine::connect(url)`.
 //!
@@ -61,7 +63,9 @@
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
 //! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
 //! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
-//! | `tower` | signed calls on behalf of an owner, module `http`: a layer over any client of `http` requests |
+//! | `http` | keys in requests, module `http`: the bearer token, the challenge, and answers that refuse |
+//! | `tower` | the same as a layer over any service of `http` requests; with `credentials`, signed calls over any client |
+//! | `axum` | the caller and the required scopes as arguments of axum's handlers |
 //! | `reqwest` | refreshes and signed calls by reqwest, with rustls |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
@@ -87,8 +91,8 @@ mod client_id;
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
 pub mod credential;
 pub mod docs;
-#[cfg(feature = "tower")]
-#[cfg_attr(docsrs_keyward, doc(cfg(feature = "tower")))]
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod key;
 mod random;
@@ -105,6 +109,11 @@ mod time;
 mod unfit;
 mod visible;
 
+/// The framework whose handlers take callers as arguments, in the version that is taken.
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "axum")))]
+#[doc(no_inline)]
+pub use axum;
 pub use random::RandomUnavailable;
 /// The client that refreshes and calls, in the version that is taken.
 #[cfg(feature = "reqwest")]

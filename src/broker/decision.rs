@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use crate::broker::{
-    AccessTokenRecord, ClientId, CodeRecord, GrantId, RefreshTokenRecord, Reply, Subject, UpstreamTokens,
+    AccessTokenRecord, ClientId, CodeRecord, GrantId, OAuthErrorCode, RefreshTokenRecord, Reply, Subject,
+    UpstreamTokens,
 };
-use crate::key::Scopes;
+use crate::key::{MissingScope, PermitsScope, ScopePolicy, Scopes};
 use crate::time::Timestamp;
 
 /// What a client presents to redeem a code (RFC 6749 section 4.1.3).
@@ -53,9 +54,40 @@ pub enum CodeRefusal {
     /// Its grant was revoked.
     #[error("revoked grant")]
     Revoked,
+    /// Another request redeems it, or revokes its grant, at this moment.
+    #[error("another request was first")]
+    LostRace,
     /// Its row cannot be understood.
     #[error("the code's row is defective")]
     Defective,
+}
+
+impl CodeRefusal {
+    /// What the client is told.
+    #[must_use]
+    pub const fn code(&self) -> OAuthErrorCode {
+        match self {
+            Self::OtherResource => OAuthErrorCode::InvalidTarget,
+            _ => OAuthErrorCode::InvalidGrant,
+        }
+    }
+
+    /// For the log.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::OtherClient => "other_client",
+            Self::OtherRedirectUri => "other_redirect_uri",
+            Self::WrongVerifier => "wrong_verifier",
+            Self::OtherResource => "other_resource",
+            Self::Replayed(_) => "replayed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::LostRace => "lost_race",
+            Self::Defective => "defective",
+        }
+    }
 }
 
 /// Whether a code is redeemed.
@@ -143,9 +175,40 @@ pub enum RefreshRefusal {
     /// It or its grant was revoked, or its client is gone.
     #[error("revoked refresh token")]
     Revoked,
+    /// Another request exchanges it, or revokes its grant, at this moment.
+    #[error("another request was first")]
+    LostRace,
     /// Its row cannot be understood.
     #[error("the refresh token's row is defective")]
     Defective,
+}
+
+impl RefreshRefusal {
+    /// What the client is told.
+    #[must_use]
+    pub const fn code(&self) -> OAuthErrorCode {
+        match self {
+            Self::ExcessScope => OAuthErrorCode::InvalidScope,
+            Self::OtherResource => OAuthErrorCode::InvalidTarget,
+            _ => OAuthErrorCode::InvalidGrant,
+        }
+    }
+
+    /// For the log.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::OtherClient => "other_client",
+            Self::ExcessScope => "excess_scope",
+            Self::OtherResource => "other_resource",
+            Self::Replayed(_) => "replayed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::LostRace => "lost_race",
+            Self::Defective => "defective",
+        }
+    }
 }
 
 /// Whether a refresh token is exchanged.
@@ -245,6 +308,12 @@ impl Principal {
     #[must_use]
     pub const fn record(&self) -> &Arc<AccessTokenRecord> {
         &self.0
+    }
+}
+
+impl PermitsScope for Principal {
+    fn permits_scope(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
+        self.0.scopes.permit(scope, policy)
     }
 }
 

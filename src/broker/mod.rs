@@ -6,15 +6,21 @@
 //!
 //! The decisions stand in [`decide_redemption`], [`decide_refresh`] and [`decide_access`], for every store.
 
+mod authorization;
 mod client;
 mod decision;
 mod error_code;
 mod grant;
+mod issuer;
+mod metadata;
+mod parameters;
 mod pkce;
 mod record;
 mod redirect_uri;
+mod reply;
 mod token;
 
+pub use authorization::{AuthorizationRefusal, AuthorizationRequest, Offer, RedirectedRefusal};
 pub use client::{ClientAuthMethod, ClientRecord, ClientRefusal, PresentedClient, authenticate_client};
 pub use decision::{
     AccessRefusal, CodeRefusal, Principal, Redemption, Refresh, RefreshRefusal, RefreshVerdict, decide_access,
@@ -22,9 +28,13 @@ pub use decision::{
 };
 pub use error_code::OAuthErrorCode;
 pub use grant::{Grant, GrantEnd, GrantId, Subject, SubjectId, UpstreamTokens};
+pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
+pub use metadata::{ClientMetadata, RegistrationRefusal};
+pub use parameters::Parameters;
 pub use pkce::CodeChallenge;
 pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, Reply};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub(crate) use reply::{Pair, open_reply, seal_reply};
 pub use token::TokenDigest;
 pub(crate) use token::{new_id, new_secret};
 

@@ -1,227 +1,253 @@
-//! A layer that signs every call of a client.
+//! The layer that lets requests with a good bearer token through, and the principal that it leaves in them.
 
+use std::any::type_name;
 use std::fmt;
-use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::http::CallError;
-use crate::key::OwnerId;
-use crate::service::{AfterAnswer, Credentials};
+use crate::http::verify::bearer;
+use crate::http::{Rejection, RejectionKind, Rejections, VerifyBearer};
 
-/// On whose behalf a request is: an extension of the request, which counts more than the layer's own
-/// [owner](SignCalls::owner). It is a type of its own so that no other [`OwnerId`] among the extensions, such as the caller's,
-/// is taken for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "it is one owner, and no more")]
-pub struct OnBehalfOf(pub OwnerId);
-
-/// Makes a body once more, in case that the request has to be sent again. `None` where it cannot be had twice, such as a
-/// stream: the first answer is then handed through.
-pub trait RepeatBody<B> {
-    /// A body that is as `body` is before anybody has read it.
-    fn repeat(&self, body: &B) -> Option<B>;
+/// Makes the body of a response from a text.
+pub trait MakeBody<B> {
+    /// The body.
+    fn make(&self, text: String) -> B;
 }
 
-/// Repeats bodies that can be cloned.
+/// Makes bodies that say themselves how they are made from a text, as those of axum do.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct CloneBody;
+pub struct TextBody;
 
-impl<B: Clone> RepeatBody<B> for CloneBody {
-    fn repeat(&self, body: &B) -> Option<B> {
-        Some(body.clone())
+impl<B: From<String>> MakeBody<B> for TextBody {
+    fn make(&self, text: String) -> B {
+        B::from(text)
     }
 }
 
-impl<B, F: Fn(&B) -> Option<B>> RepeatBody<B> for F {
-    fn repeat(&self, body: &B) -> Option<B> {
-        self(body)
+impl<B, F: Fn(String) -> B> MakeBody<B> for F {
+    fn make(&self, text: String) -> B {
+        self(text)
     }
 }
 
-/// A [`Layer`] over any client, that is any [`Service`] of [`http::Request`]: each call is signed with an access token that
-/// is good, and sent a second time where the server asks for a nonce or the token was replaced under way.
+/// A [`Layer`] over any service of [`http::Request`], such as routes of axum: requests with a good bearer token pass, and
+/// carry their [principal](VerifyBearer::Principal) as an extension. All others are rejected before anybody reads
+/// their body.
 ///
-/// The token is shown to the credential's own server alone, where the credential names one (`resource_server`): a call to another origin fails with
-/// [`CredentialsError::OtherServer`](crate::service::CredentialsError::OtherServer) and sends nothing. That holds for each
-/// hop of a redirect too, as long as it is followed *outside* of this layer (and so is signed anew) and not by the client
-/// inside.
+/// A [`Rejection`] that a handler answers with gets the form that the layer gives to its own, so that clients see one form
+/// of errors. The header `Authorization` is marked as sensitive, so that nothing inside prints it.
+///
+/// A request is verified once, however many handlers ask for its principal. Put the layer that answers requests of
+/// browsers for other sites (CORS) outside of it: those carry no token.
 ///
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use http::{Request, Response};
-/// use keyward::http::{OnBehalfOf, SignCalls};
-/// # use keyward::credential::{ClientId, Endpoint, OAuthClient, OAuthSession};
-/// use keyward::key::OwnerId;
-/// # use keyward::seal::{SealKey, SealKeys};
-/// # use keyward::store::credentials::{MemoryCredentialStore, Over};
-/// # use keyward::{Clock as _, Secret, SystemClock};
-/// use keyward::service::Credentials;
-/// # use keyward::service::{Transport, TransportAnswer, TransportError};
-/// # struct Nowhere;
-/// # #[async_trait::async_trait]
-/// # impl Transport for Nowhere {
-/// #     async fn send(&self, _: &keyward::credential::TokenRequest) -> Result<TransportAnswer, TransportError> {
-/// #         Err(TransportError::NotSent("nowhere".into()))
-/// #     }
-/// # }
+/// use http::{Request, Response, StatusCode};
+/// use keyward::http::{Protect, principal};
+/// use keyward::key::Authenticated;
+/// use keyward::schemas::standard::{Standard, StandardKey};
+/// use keyward::{Keys, store::MemoryKeyStore};
 /// use tower_layer::Layer as _;
 /// use tower_service::Service as _;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// # let keys = SealKeys::new("a".parse()?, SealKey::from_bytes(&[7; 32])?);
-/// # let credentials: Credentials = Credentials::builder(MemoryCredentialStore::new(), Nowhere, tokio::runtime::Handle::current())
-/// #     .seal_keys(keys).client(OAuthClient::public(ClientId::new("app")?)).build();
-/// # let owner = OwnerId::new("customer-1")?;
-/// # let endpoint = Endpoint::new("https://as.example/token")?;
-/// # let mut session = OAuthSession::new(ClientId::new("app")?, "https://as.example", endpoint, Secret::new("t-1".to_owned()));
-/// # session.resource_server = Some("https://api.example".to_owned());
-/// # session.expires_at = Some(SystemClock.now().saturating_add(std::time::Duration::from_secs(3600)));
-/// # credentials.put(&owner, session, Over::Nothing).await?;
-/// // Your client here, such as hyper's; this one only answers how it was asked.
-/// let client = tower::service_fn(|request: Request<String>| async move {
-///     assert_eq!(request.headers()["authorization"], "Bearer t-1");
-///     Ok::<_, Infallible>(Response::new(request.uri().path().to_owned()))
-/// });
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).build();
+/// let issued = keys.issue(StandardKey::new("customer-1", "nightly import")?).await?;
 ///
-/// let mut client = SignCalls::new(credentials).layer(client);
-/// let request = Request::get("https://api.example/v1/jobs").extension(OnBehalfOf(owner)).body(String::new())?;
-/// assert_eq!(client.call(request).await?.body(), "/v1/jobs");
+/// // A service of your own; axum's handlers take the `Authenticated<Standard>` as an argument.
+/// let service = tower::service_fn(|request: Request<String>| async move {
+///     let answer = principal::<Authenticated<Standard>>(request.extensions());
+///     Ok::<_, Infallible>(match answer {
+///         Ok(caller) => Response::new(caller.owner().to_string()),
+///         Err(rejection) => rejection.into_response(),
+///     })
+/// });
+/// let mut service = Protect::new(keys).layer(service);
+///
+/// let response = service.call(Request::new(String::new())).await?;
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+///
+/// let authorization = format!("Bearer {}", issued.secret.expose_secret());
+/// let request = Request::get("/").header("authorization", authorization).body(String::new())?;
+/// assert_eq!(service.call(request).await?.body(), "customer-1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct SignCalls<R = CloneBody> {
-    credentials: Credentials,
-    owner: Option<OwnerId>,
-    repeat: R,
+#[must_use = "a layer protects what it is put over"]
+pub struct Protect<V, M = TextBody> {
+    verifier: V,
+    rejections: Arc<Rejections>,
+    lets_anonymous_pass: bool,
+    body: M,
 }
 
-impl SignCalls {
-    /// Signs calls with `credentials`. Each request says by the extension [`OnBehalfOf`] whose it is, unless
-    /// [`owner`](Self::owner) says it for all.
-    #[must_use]
-    pub const fn new(credentials: Credentials) -> Self {
-        Self { credentials, owner: None, repeat: CloneBody }
+impl<V: VerifyBearer> Protect<V> {
+    /// Lets requests pass whose bearer token `verifier` accepts, such as [`Keys`](crate::Keys).
+    pub fn new(verifier: V) -> Self {
+        Self { verifier, rejections: Arc::default(), lets_anonymous_pass: false, body: TextBody }
     }
 }
 
-impl<R> SignCalls<R> {
-    /// Signs calls on behalf of `owner`, but for those that name another one.
-    #[must_use]
-    pub fn owner(self, owner: OwnerId) -> Self {
-        Self { owner: Some(owner), ..self }
+impl<V, M> Protect<V, M> {
+    /// Makes rejections look so.
+    pub fn rejections(self, rejections: Rejections) -> Self {
+        Self { rejections: Arc::new(rejections), ..self }
     }
 
-    /// Repeats bodies by `repeat`, for clients whose bodies cannot be cloned. A request whose body it does not repeat is
-    /// sent once: `|_| None` repeats none.
-    #[must_use]
-    pub fn repeat_body<B, F: Fn(&B) -> Option<B>>(self, repeat: F) -> SignCalls<F> {
-        let Self { credentials, owner, .. } = self;
-        SignCalls { credentials, owner, repeat }
+    /// Lets requests without credentials pass too, without a principal. Handlers of axum take an
+    /// `Option<Authenticated<S>>`, and one that takes an `Authenticated<S>` rejects them as ever. Credentials that are not
+    /// accepted are never taken for none.
+    pub fn or_anonymous(self) -> Self {
+        Self { lets_anonymous_pass: true, ..self }
+    }
+
+    /// Makes the bodies of rejections by `body`, for services whose bodies are not made from a text by themselves.
+    pub fn body_with<B, F: Fn(String) -> B>(self, body: F) -> Protect<V, F> {
+        let Self { verifier, rejections, lets_anonymous_pass, .. } = self;
+        Protect { verifier, rejections, lets_anonymous_pass, body }
     }
 }
 
-impl<R> fmt::Debug for SignCalls<R> {
+impl<V, M> fmt::Debug for Protect<V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignCalls").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Protect")
+            .field("rejections", &self.rejections)
+            .field("lets_anonymous_pass", &self.lets_anonymous_pass)
+            .finish_non_exhaustive()
     }
 }
 
-impl<C, R: Clone> Layer<C> for SignCalls<R> {
-    type Service = SignedCalls<C, R>;
+impl<T, V: Clone, M: Clone> Layer<T> for Protect<V, M> {
+    type Service = Protected<T, V, M>;
 
-    fn layer(&self, client: C) -> SignedCalls<C, R> {
-        SignedCalls { client, layer: self.clone() }
+    fn layer(&self, service: T) -> Protected<T, V, M> {
+        Protected { service, layer: self.clone() }
     }
 }
 
-/// A client whose calls are signed; see [`SignCalls`].
+/// A service that only requests with a good bearer token reach; see [`Protect`].
 #[derive(Clone)]
-pub struct SignedCalls<C, R = CloneBody> {
-    client: C,
-    layer: SignCalls<R>,
+pub struct Protected<T, V, M = TextBody> {
+    service: T,
+    layer: Protect<V, M>,
 }
 
-impl<C: fmt::Debug, R> fmt::Debug for SignedCalls<C, R> {
+impl<T: fmt::Debug, V, M> fmt::Debug for Protected<T, V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedCalls").field("client", &self.client).field("layer", &self.layer).finish()
+        f.debug_struct("Protected").field("service", &self.service).field("layer", &self.layer).finish()
     }
 }
 
-type Calling<T, E> = Pin<Box<dyn Future<Output = Result<T, CallError<E>>> + Send>>;
+type Serving<A, E> = Pin<Box<dyn Future<Output = Result<Response<A>, E>> + Send>>;
 
-impl<C, R, B, A> Service<Request<B>> for SignedCalls<C, R>
+impl<T, V, M, B, A> Service<Request<B>> for Protected<T, V, M>
 where
-    C: Service<Request<B>, Response = Response<A>> + Clone + Send + 'static,
-    C::Future: Send,
-    C::Error: Send,
-    R: RepeatBody<B> + Clone + Send + 'static,
+    T: Service<Request<B>, Response = Response<A>> + Clone + Send + 'static,
+    T::Future: Send,
+    V: VerifyBearer,
+    M: MakeBody<A> + Clone + Send + 'static,
     B: Send + 'static,
     A: Send,
 {
     type Response = Response<A>;
-    type Error = CallError<C::Error>;
-    type Future = Calling<Response<A>, C::Error>;
+    type Error = T::Error;
+    type Future = Serving<A, T::Error>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.client.poll_ready(context).map_err(CallError::Client)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
+        self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // The one that is ready is this one, not its clone.
-        let clone = self.client.clone();
-        let client = mem::replace(&mut self.client, clone);
+        let clone = self.service.clone();
+        let mut service = mem::replace(&mut self.service, clone);
         let layer = self.layer.clone();
-        Box::pin(async move { call(client, layer, request).await })
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            if let Err(rejection) = layer.admit(&mut parts.headers, &mut parts.extensions).await {
+                let rejection = layer.rejections.apply(rejection);
+                return Ok(rejection.into_response_with(|text| layer.body.make(text)));
+            }
+            request = Request::from_parts(parts, body);
+            let mut response = service.call(request).await?;
+            if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
+                layer.rejections.apply_to(rejection, &mut response, |text| layer.body.make(text));
+            }
+            Ok(response)
+        })
     }
 }
 
-async fn call<C, R, B, A>(
-    mut client: C,
-    layer: SignCalls<R>,
-    mut request: Request<B>,
-) -> Result<Response<A>, CallError<C::Error>>
-where
-    C: Service<Request<B>, Response = Response<A>> + Send,
-    C::Future: Send,
-    C::Error: Send,
-    R: RepeatBody<B> + Send,
-    B: Send,
-    A: Send,
-{
-    let SignCalls { credentials, owner, repeat } = layer;
-    let named = request.extensions_mut().remove::<OnBehalfOf>().map(|OnBehalfOf(owner)| owner);
-    let owner = named.or(owner).ok_or(CallError::NoOwner)?;
-    let mut again = copy(&request, &repeat);
-    loop {
-        let authorization = credentials.sign(&owner, &mut request).await?;
-        let response = client.call(request).await.map_err(CallError::Client)?;
-        let answered = credentials.answered_by(&owner, &authorization, &response);
-        let after = answered.await;
-        match (after, again.take()) {
-            (AfterAnswer::SendAgain, Some(next)) => request = next,
-            _ => return Ok(response),
+impl<V: VerifyBearer, M> Protect<V, M> {
+    /// Verifies the token, and leaves the principal.
+    fn admit(
+        &self,
+        headers: &mut HeaderMap,
+        extensions: &mut Extensions,
+    ) -> impl Future<Output = Result<(), Rejection>> + Send {
+        for (name, value) in &mut *headers {
+            if name == AUTHORIZATION {
+                value.set_sensitive(true);
+            }
         }
-        poll_fn(|context| client.poll_ready(context)).await.map_err(CallError::Client)?;
+        let (verifier, lets_anonymous_pass) = (&self.verifier, self.lets_anonymous_pass);
+        async move {
+            match bearer(headers) {
+                Ok(bearer) => drop(extensions.insert(verifier.verify_bearer(bearer).await?)),
+                Err(error) if error.is_absence() && lets_anonymous_pass => {
+                    extensions.insert(Anonymous::<V::Principal>(PhantomData));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            Ok(())
+        }
     }
 }
 
-/// The same request once more, before it is signed.
-fn copy<B>(request: &Request<B>, repeat: &impl RepeatBody<B>) -> Option<Request<B>> {
-    let mut copy = Request::new(repeat.repeat(request.body())?);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy.extensions_mut().clone_from(request.extensions());
-    Some(copy)
+/// A layer for this kind of principal let the request pass without one.
+struct Anonymous<P>(PhantomData<fn() -> P>);
+
+impl<P> Clone for Anonymous<P> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Whose request it is: the principal that the layer [`Protect`] left among the extensions of the request.
+///
+/// # Errors
+/// [`Rejection`]: 401 where the layer let the request pass without credentials; 500 where there is no such layer, which
+/// is logged with the line that is missing.
+pub fn principal<P: Clone + Send + Sync + 'static>(extensions: &Extensions) -> Result<P, Rejection> {
+    optional_principal(extensions)?.ok_or_else(|| RejectionKind::NoCredentials.into())
+}
+
+/// As [`principal`], or `None` where the layer let the request pass without credentials.
+///
+/// # Errors
+/// [`Rejection`]: 500 where there is no layer, which is logged with the line that is missing.
+pub fn optional_principal<P: Clone + Send + Sync + 'static>(extensions: &Extensions) -> Result<Option<P>, Rejection> {
+    let found = extensions.get::<P>().cloned();
+    if found.is_none() && extensions.get::<Anonymous<P>>().is_none() {
+        tracing::error!(
+            event = "http.not_protected",
+            principal = type_name::<P>(),
+            "a handler asks whose request it is, and nothing has verified it: add \
+             `.layer(keyward::http::Protect::new(keys))` behind the route, with the keys of this schema"
+        );
+        return Err(RejectionKind::Misconfigured.into());
+    }
+    Ok(found)
 }

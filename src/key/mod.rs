@@ -33,7 +33,7 @@ pub use rate_limit::{InvalidRateLimit, RateLimit};
 pub use receipt::{Receipt, Revoked, RevokedAll};
 pub use record::{Defect, Disabling, KeyHead, KeyRecord, Revocation, Status};
 pub use schema::{IdScheme, Labels, Schema};
-pub use scope::{InvalidScope, MissingScope, Scope, ScopePolicy, Scopes};
+pub use scope::{InvalidScope, MissingScope, PermitsScope, Scope, ScopePolicy, Scopes};
 pub use text::{Actor, Description, DisplayPrefix, InvalidText, KeyId, KeyName, OwnerId, Reason};
 pub(crate) use text::{check_text, text};
 pub use verdict::{Authenticated, Refusal, RefusalReason, decide};

@@ -199,6 +199,20 @@ impl ScopePolicy {
     }
 }
 
+/// Whoever may hold scopes: a key that was accepted, or a token. What requires a scope asks it through this trait, and
+/// knows neither.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no scopes that could be required",
+    note = "keys of the schemas `standard` and `scraper` have; ask others what they permit inside of the handler"
+)]
+pub trait PermitsScope {
+    /// Whether it permits `scope` under `policy`.
+    ///
+    /// # Errors
+    /// [`MissingScope`], which is a matter of permission (403) and says nothing against the key.
+    fn permits_scope(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope>;
+}
+
 /// The key is good but does not hold the required scope (RFC 6750 section 3.1, `insufficient_scope`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key does not hold the required scope")]

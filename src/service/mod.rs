@@ -1,5 +1,7 @@
 //! Use cases over any store, with clock and randomness injected: [`Keys`].
 
+#[cfg(any(feature = "broker", feature = "credentials"))]
+mod background;
 #[cfg(feature = "credentials")]
 mod credentials;
 mod keys;
@@ -8,6 +10,8 @@ mod last_used;
 mod seal_keys;
 #[cfg(feature = "credentials")]
 mod session_keys;
+#[cfg(feature = "broker")]
+mod tokens;
 
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
@@ -24,3 +28,10 @@ pub use seal_keys::{MAX_SEAL_KEYS_LEN, SealKeyProvider, SealKeysError, SealKeysO
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
 pub use session_keys::{SessionKeys, SessionKeysError};
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+pub use tokens::{
+    AccessError, Approval, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME,
+    DEFAULT_REPLY_WINDOW, Introspection, IssuedTokens, ProtectedResource, RegisteredClient, TokenRequest, Tokens,
+    TokensBuilder, TokensError, UpstreamSecrets,
+};

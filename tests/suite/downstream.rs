@@ -59,9 +59,22 @@ fn clients_and_tls_come_with_the_feature_that_needs_them_alone() {
         packages(features).into_iter().filter(is_client).collect()
     };
     assert_eq!(found("credentials"), [""; 0]);
-    assert_eq!(found("tower"), [""; 0]);
+    assert_eq!(found("credentials,tower"), [""; 0]);
+    assert_eq!(found("axum"), [""; 0]);
     assert_eq!(found("reqwest"), ["hyper", "reqwest", "ring", "rustls"]);
     assert_eq!(drivers(&packages("reqwest")), [""; 0]);
+}
+
+/// Who only takes requests needs neither a cipher, nor a runtime, nor a framework that it does not use.
+#[test]
+fn requests_that_come_in_bring_no_more_than_their_feature_says() {
+    let found = |features: &str| -> Vec<String> {
+        let is_more = |name: &String| ["axum", "chacha20poly1305", "tokio", "tower-layer"].contains(&name.as_str());
+        packages(features).into_iter().filter(is_more).collect()
+    };
+    assert_eq!(found("http"), [""; 0]);
+    assert_eq!(found("tower"), ["tower-layer"]);
+    assert_eq!(found("axum"), ["axum", "tower-layer"]);
 }
 
 #[test]

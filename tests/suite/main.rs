@@ -15,12 +15,16 @@ mod downstream;
 mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
+#[cfg(all(feature = "broker", feature = "testkit"))]
+mod grant_promises;
 #[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod host_transactions;
+#[cfg(all(feature = "axum", feature = "testkit"))]
+mod http;
 #[cfg(feature = "testkit")]
 mod last_used;
 mod layering;

@@ -1,6 +1,6 @@
 //! What a key of the schema `scraper` permits: exact scopes, and `admin` for all only where the host says so.
 
-use crate::key::{Authenticated, MissingScope, ScopePolicy};
+use crate::key::{Authenticated, MissingScope, PermitsScope, ScopePolicy};
 use crate::schemas::scraper::{Scraper, ScraperDetails};
 
 impl ScraperDetails {
@@ -20,5 +20,11 @@ impl Authenticated<Scraper> {
     /// [`MissingScope`].
     pub fn permits(&self, required: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
         self.details().permits(required, policy)
+    }
+}
+
+impl PermitsScope for Authenticated<Scraper> {
+    fn permits_scope(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
+        self.permits(scope, policy)
     }
 }

@@ -1,6 +1,6 @@
 //! What a key of the schema `standard` permits: the scopes that it holds.
 
-use crate::key::{Authenticated, MissingScope, ScopePolicy};
+use crate::key::{Authenticated, MissingScope, PermitsScope, ScopePolicy};
 use crate::schemas::standard::{Standard, StandardDetails};
 
 impl StandardDetails {
@@ -36,6 +36,12 @@ impl Authenticated<Standard> {
     /// As [`permits`](Self::permits).
     pub fn permits_under(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
         self.details().permits_under(scope, policy)
+    }
+}
+
+impl PermitsScope for Authenticated<Standard> {
+    fn permits_scope(&self, scope: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
+        self.permits_under(scope, policy)
     }
 }
 

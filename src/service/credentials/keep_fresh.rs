@@ -1,12 +1,12 @@
 //! Refreshing in the background, as a future that the host runs and can stop.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::service::background::is_first;
 use crate::service::credentials::{Credentials, RefreshReport};
 use crate::visible::Causes;
 
@@ -43,17 +43,6 @@ impl Credentials {
             }
         }
     }
-}
-
-/// Waits for one of two futures, and says whether it was the first.
-async fn is_first(mut one: impl Future<Output = ()> + Unpin, mut other: impl Future<Output = ()> + Unpin) -> bool {
-    poll_fn(|context| {
-        if Pin::new(&mut one).poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        Pin::new(&mut other).poll(context).map(|()| false)
-    })
-    .await
 }
 
 fn log(report: &RefreshReport) {

@@ -17,6 +17,8 @@ mod within;
 
 #[cfg(feature = "postgres")]
 pub use grants::DatabaseRole;
+#[cfg(all(feature = "postgres", feature = "credentials"))]
+pub(crate) use grants::Granted;
 pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};

@@ -1,5 +1,8 @@
 //! What a store of grants promises: [`GrantStore`], its requests, and the in-memory reference.
 
+#[cfg(feature = "testkit")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
+pub mod conformance;
 mod memory;
 mod requests;
 
@@ -85,7 +88,7 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// not revoked: both, or neither. `false` when somebody was first.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] when the client is gone.
+    /// [`StoreError::Missing`] when the client is gone; [`StoreError::Conflict`] when the digest of a token is taken.
     async fn redeem(&self, request: &RedeemRequest) -> Result<bool, StoreError>;
 
     /// The refresh token of this digest, spent or not, for as long as its grant is remembered.
@@ -99,7 +102,7 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// somebody was first.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] when the client is gone.
+    /// [`StoreError::Missing`] when the client is gone; [`StoreError::Conflict`] when the digest of a token is taken.
     async fn exchange(&self, request: &ExchangeRequest) -> Result<bool, StoreError>;
 
     /// The access token of this digest.
@@ -114,7 +117,8 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// [`StoreError`] when the store could not answer.
     async fn note_first_use(&self, digest: &TokenDigest, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Revokes one token by itself; the rest of its grant stays. `false` when there is none, or it was revoked or spent.
+    /// Revokes one token by itself; the rest of its grant stays. `false` when there is none, or it was spent or revoked, by
+    /// itself or with its grant.
     ///
     /// # Errors
     /// [`StoreError::Suppressed`] when it is not revoked afterwards.

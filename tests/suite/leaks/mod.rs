@@ -6,6 +6,8 @@ mod detector;
 mod evidence;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod host;
+#[cfg(feature = "axum")]
+mod http;
 #[cfg(all(feature = "serde", any(feature = "sqlite", feature = "postgres")))]
 mod json;
 mod life;

@@ -21,9 +21,14 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
+    /// What was logged since the last call.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+
     /// The names of the events since the last call.
     pub(crate) fn events(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        let text = self.text();
         let name = |line: &str| Some(line.split_once("event=\"")?.1.split_once('"')?.0.to_owned());
         text.lines().filter_map(name).collect()
     }

@@ -3,7 +3,7 @@
 use ::reqwest::{RequestBuilder, Response};
 
 use crate::credential::AnswerHeaders;
-use crate::http::{CallError, sign};
+use crate::http::calls::{CallError, sign};
 use crate::key::OwnerId;
 use crate::service::{AfterAnswer, Credentials};
 

@@ -12,7 +12,7 @@ use http::HeaderName;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::credential::{AnswerHeaders, Endpoint, MAX_ANSWER_LEN, TokenRequest};
-use crate::http::sign::sensitive;
+use crate::http::calls::sign::sensitive;
 use crate::service::{Transport, TransportAnswer, TransportError};
 
 /// How long it may take to find a server and to agree on TLS with it.

@@ -1,0 +1,308 @@
+//! What a client says of itself when it registers (RFC 7591 section 2).
+
+use serde_json::{Map, Value, json};
+
+use crate::broker::{ClientAuthMethod, InvalidRedirectUri, OAuthErrorCode, RedirectUri};
+use crate::key::{Scope, Scopes};
+
+/// The most redirect URIs of one client.
+const MOST_REDIRECT_URIS: usize = 16;
+/// The longest text among the metadata, in characters.
+const LONGEST_TEXT: usize = 1024;
+/// The longest name of a client, in characters.
+const LONGEST_NAME: usize = 255;
+
+const REDIRECT_URIS: &str = "redirect_uris";
+const AUTH_METHOD: &str = "token_endpoint_auth_method";
+const GRANT_TYPES: &str = "grant_types";
+const RESPONSE_TYPES: &str = "response_types";
+const SCOPE: &str = "scope";
+const CLIENT_NAME: &str = "client_name";
+const APPLICATION_TYPE: &str = "application_type";
+/// Members that are kept and shown, and on which nothing depends: URLs, and texts.
+const URLS: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
+const TEXTS: [&str; 2] = ["software_id", "software_version"];
+
+/// A client's metadata as it is registered: what the client has sent, with the defaults of RFC 7591 in place of what it left
+/// out, and without what this server does not know.
+///
+/// ```
+/// use keyward::broker::{ClientAuthMethod, ClientMetadata, OAuthErrorCode};
+///
+/// let metadata = ClientMetadata::from_json(
+///     r#"{"redirect_uris": ["http://127.0.0.1/cb"], "token_endpoint_auth_method": "none", "client_name": "Editor"}"#,
+/// )?;
+/// assert_eq!(metadata.auth_method, ClientAuthMethod::None);
+/// assert_eq!(metadata.name.as_deref(), Some("Editor"));
+///
+/// let refused = ClientMetadata::from_json(r#"{"redirect_uris": ["javascript:alert(1)"]}"#).unwrap_err();
+/// assert_eq!(refused.code(), OAuthErrorCode::InvalidRedirectUri);
+/// # Ok::<(), keyward::broker::RegistrationRefusal>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ClientMetadata {
+    /// Where codes may be sent.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How the client authenticates.
+    pub auth_method: ClientAuthMethod,
+    /// Whether it wants refresh tokens.
+    pub may_refresh: bool,
+    /// What it may ask for; `None` where it did not say.
+    pub scopes: Option<Scopes>,
+    /// What it calls itself.
+    pub name: Option<String>,
+    /// What else it says, and nothing depends on.
+    others: Map<String, Value>,
+}
+
+impl ClientMetadata {
+    /// A public client with refresh tokens that may be sent to these URIs.
+    #[must_use]
+    pub fn public(redirect_uris: Vec<RedirectUri>) -> Self {
+        Self {
+            redirect_uris,
+            auth_method: ClientAuthMethod::None,
+            may_refresh: true,
+            scopes: None,
+            name: None,
+            others: Map::new(),
+        }
+    }
+
+    /// Reads the body of a registration request. `null` counts as absent.
+    ///
+    /// # Errors
+    /// [`RegistrationRefusal`].
+    pub fn from_json(body: &str) -> Result<Self, RegistrationRefusal> {
+        let mut members: Map<String, Value> =
+            serde_json::from_str(body).map_err(|_| RegistrationRefusal::Metadata("the body is no JSON object"))?;
+        members.retain(|_, value| !value.is_null());
+        let redirect_uris = redirect_uris(&members)?;
+        let auth_method = match text(&members, AUTH_METHOD)? {
+            None => ClientAuthMethod::ClientSecretBasic,
+            Some(name) => ClientAuthMethod::from_name(name).ok_or(RegistrationRefusal::Metadata(
+                "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post",
+            ))?,
+        };
+        let grant_types = texts(&members, GRANT_TYPES)?.unwrap_or_else(|| vec!["authorization_code"]);
+        if !grant_types.contains(&"authorization_code") {
+            return Err(RegistrationRefusal::Metadata("grant_types must contain authorization_code"));
+        }
+        let may_refresh = grant_types.contains(&"refresh_token");
+        if texts(&members, RESPONSE_TYPES)?.is_some_and(|types| !types.contains(&"code")) {
+            return Err(RegistrationRefusal::Metadata("response_types must contain code"));
+        }
+        let scopes = text(&members, SCOPE)?.map(parse_scopes).transpose();
+        let scopes = scopes.map_err(|_| RegistrationRefusal::Metadata("scope must be a list of scopes"))?;
+        let name = text(&members, CLIENT_NAME)?.map(str::to_owned);
+        if name.as_ref().is_some_and(|name| crate::key::check_text(name, LONGEST_NAME).is_err()) {
+            return Err(RegistrationRefusal::Metadata(
+                "client_name must have 1 to 255 characters and no control characters",
+            ));
+        }
+        if text(&members, APPLICATION_TYPE)?.is_some_and(|kind| !["web", "native"].contains(&kind)) {
+            return Err(RegistrationRefusal::Metadata("application_type must be web or native"));
+        }
+        for member in URLS {
+            if text(&members, member)?.is_some_and(|url| !is_web_url(url)) {
+                return Err(RegistrationRefusal::Metadata("client_uri, logo_uri, tos_uri and policy_uri must be URLs"));
+            }
+        }
+        let kept = |member: &str| URLS.contains(&member) || TEXTS.contains(&member) || member == APPLICATION_TYPE;
+        for member in TEXTS {
+            text(&members, member)?;
+        }
+        let contacts = texts(&members, "contacts")?.map(|contacts| json!(contacts));
+        members.retain(|member, _| kept(member));
+        members.extend(contacts.map(|contacts| ("contacts".to_owned(), contacts)));
+        Ok(Self { redirect_uris, auth_method, may_refresh, scopes, name, others: members })
+    }
+
+    /// Every member that is registered (RFC 7591 section 3.2.1), without `null` and empty lists.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        let uris: Vec<_> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
+        let grant_types: &[_] =
+            if self.may_refresh { &["authorization_code", "refresh_token"] } else { &["authorization_code"] };
+        let mut members = self.others.clone();
+        members.insert(REDIRECT_URIS.to_owned(), json!(uris));
+        members.insert(AUTH_METHOD.to_owned(), json!(self.auth_method.as_str()));
+        members.insert(GRANT_TYPES.to_owned(), json!(grant_types));
+        members.insert(RESPONSE_TYPES.to_owned(), json!(["code"]));
+        members.extend(self.scopes.as_ref().map(|scopes| (SCOPE.to_owned(), json!(scopes.joined()))));
+        members.extend(self.name.as_ref().map(|name| (CLIENT_NAME.to_owned(), json!(name))));
+        members
+    }
+}
+
+/// Reads a list of scopes with spaces between them (RFC 6749 section 3.3).
+pub(crate) fn parse_scopes(scopes: &str) -> Result<Scopes, crate::key::InvalidScope> {
+    scopes.split(' ').filter(|scope| !scope.is_empty()).map(Scope::new).collect()
+}
+
+fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, RegistrationRefusal> {
+    let uris = members.get(REDIRECT_URIS).and_then(Value::as_array);
+    let uris = uris.and_then(|uris| uris.iter().map(Value::as_str).collect::<Option<Vec<_>>>()).unwrap_or_default();
+    if uris.is_empty() || uris.len() > MOST_REDIRECT_URIS {
+        return Err(RegistrationRefusal::RedirectUris);
+    }
+    uris.into_iter().map(|uri| RedirectUri::new(uri).map_err(RegistrationRefusal::RedirectUri)).collect()
+}
+
+fn text<'m>(members: &'m Map<String, Value>, name: &'static str) -> Result<Option<&'m str>, RegistrationRefusal> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.chars().count() <= LONGEST_TEXT => Ok(Some(text)),
+        Some(_) => Err(RegistrationRefusal::Member(name)),
+    }
+}
+
+fn texts<'m>(members: &'m Map<String, Value>, name: &'static str) -> Result<Option<Vec<&'m str>>, RegistrationRefusal> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::Array(texts)) if texts.is_empty() => Ok(None),
+        Some(Value::Array(texts)) if texts.len() <= MOST_REDIRECT_URIS => {
+            let all = texts.iter().map(|text| text.as_str().filter(|text| text.len() <= LONGEST_TEXT)).collect();
+            Option::map(all, Some).ok_or(RegistrationRefusal::Member(name))
+        }
+        Some(_) => Err(RegistrationRefusal::Member(name)),
+    }
+}
+
+fn is_web_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
+}
+
+/// Why a client is not registered (RFC 7591 section 3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationRefusal {
+    /// There is no redirect URI, or there are too many.
+    #[error("redirect_uris must be a list of 1 to {MOST_REDIRECT_URIS} URIs")]
+    RedirectUris,
+    /// One of them cannot be registered.
+    #[error(transparent)]
+    RedirectUri(InvalidRedirectUri),
+    /// A member is of another type, or too long.
+    #[error("{0} is malformed")]
+    Member(&'static str),
+    /// Something else that this server does not do.
+    #[error("{0}")]
+    Metadata(&'static str),
+}
+
+impl RegistrationRefusal {
+    /// The code that the client is told.
+    #[must_use]
+    pub const fn code(&self) -> OAuthErrorCode {
+        match self {
+            Self::RedirectUris | Self::RedirectUri(_) => OAuthErrorCode::InvalidRedirectUri,
+            Self::Member(_) | Self::Metadata(_) => OAuthErrorCode::InvalidClientMetadata,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(members: Value) -> Result<ClientMetadata, RegistrationRefusal> {
+        let mut body = json!({"redirect_uris": ["https://app.example/cb"]});
+        if let (Some(body), Value::Object(members)) = (body.as_object_mut(), members) {
+            body.extend(members);
+        }
+        ClientMetadata::from_json(&body.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_defaults_of_the_standard() {
+        for absent in
+            [json!({}), json!({"grant_types": null, "scope": null, "client_name": null}), json!({"scope": ""})]
+        {
+            let metadata = read(absent).unwrap();
+            assert_eq!(metadata.auth_method, ClientAuthMethod::ClientSecretBasic);
+            assert_eq!((metadata.may_refresh, &metadata.scopes, &metadata.name), (false, &None, &None));
+            assert_eq!(
+                Value::Object(metadata.to_json()),
+                json!({
+                    "redirect_uris": ["https://app.example/cb"],
+                    "token_endpoint_auth_method": "client_secret_basic",
+                    "grant_types": ["authorization_code"],
+                    "response_types": ["code"],
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_registered_is_answered_and_what_is_not_known_is_not() {
+        let metadata = read(json!({
+            "grant_types": ["refresh_token", "authorization_code", "implicit"],
+            "response_types": ["code", "token"],
+            "token_endpoint_auth_method": "none",
+            "scope": "a b a",
+            "client_name": "Editor",
+            "client_uri": "https://app.example",
+            "application_type": "native",
+            "contacts": ["a@app.example"],
+            "jwks": {"keys": []},
+            "client_id": "chosen by the client",
+        }));
+        assert_eq!(
+            Value::Object(metadata.unwrap().to_json()),
+            json!({
+                "redirect_uris": ["https://app.example/cb"],
+                "token_endpoint_auth_method": "none",
+                "grant_types": ["authorization_code", "refresh_token"],
+                "response_types": ["code"],
+                "scope": "a b",
+                "client_name": "Editor",
+                "client_uri": "https://app.example",
+                "application_type": "native",
+                "contacts": ["a@app.example"],
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_registered_reads_back_as_it_was() {
+        let metadata = read(json!({"scope": "a b", "client_name": "Editor", "grant_types": ["authorization_code"]}));
+        let metadata = metadata.unwrap();
+        let stored = Value::Object(metadata.to_json()).to_string();
+        assert_eq!(ClientMetadata::from_json(&stored), Ok(metadata));
+    }
+
+    #[test]
+    fn whatever_cannot_be_honoured_is_refused_by_its_code() {
+        use OAuthErrorCode::{InvalidClientMetadata, InvalidRedirectUri};
+
+        for (members, expected) in [
+            (json!({"redirect_uris": []}), InvalidRedirectUri),
+            (json!({"redirect_uris": null}), InvalidRedirectUri),
+            (json!({"redirect_uris": "https://app.example/cb"}), InvalidRedirectUri),
+            (json!({"redirect_uris": [7]}), InvalidRedirectUri),
+            (json!({"redirect_uris": ["https://app.example/cb", "data:,x"]}), InvalidRedirectUri),
+            (json!({"redirect_uris": vec!["https://app.example/cb"; 17]}), InvalidRedirectUri),
+            (json!({"token_endpoint_auth_method": "private_key_jwt"}), InvalidClientMetadata),
+            (json!({"token_endpoint_auth_method": 7}), InvalidClientMetadata),
+            (json!({"grant_types": ["implicit"]}), InvalidClientMetadata),
+            (json!({"grant_types": "authorization_code"}), InvalidClientMetadata),
+            (json!({"response_types": ["token"]}), InvalidClientMetadata),
+            (json!({"scope": "a\u{7}"}), InvalidClientMetadata),
+            (json!({"scope": ["a"]}), InvalidClientMetadata),
+            (json!({"client_name": "a\nb"}), InvalidClientMetadata),
+            (json!({"client_name": "a".repeat(256)}), InvalidClientMetadata),
+            (json!({"client_uri": "javascript:alert(1)"}), InvalidClientMetadata),
+            (json!({"software_id": "a".repeat(2000)}), InvalidClientMetadata),
+            (json!({"application_type": "toaster"}), InvalidClientMetadata),
+            (json!({"contacts": "a@app.example"}), InvalidClientMetadata),
+        ] {
+            assert_eq!(read(members.clone()).map_err(|refusal| refusal.code()), Err(expected), "{members}");
+        }
+        for body in ["", "[]", "7", "{", "null"] {
+            assert_eq!(ClientMetadata::from_json(body).map_err(|refusal| refusal.code()), Err(InvalidClientMetadata));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The page on which a person is asked, for hosts without one of their own.
+
+mod html;
+
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::IntoResponse as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+pub(super) use html::refused;
+
+use super::{AskPerson, Asked, BrowserRequest};
+use crate::broker::{AuthorizationRequest, Subject, new_secret};
+use crate::random::SharedGenerator;
+use crate::secret::Secret;
+use crate::service::Approval;
+
+/// Fields of the form.
+const PROOF: &str = "consent";
+const DECISION: &str = "decision";
+const USERNAME: &str = "username";
+const PASSWORD: &str = "password";
+
+/// Who sits at the browser, as the host knows it.
+#[async_trait::async_trait]
+pub trait SignIn: Send + Sync + 'static {
+    /// Who is signed in already, by a session of the host's; nobody, unless overridden.
+    async fn signed_in(&self, request: &BrowserRequest<'_>) -> Option<Subject> {
+        let _ = request;
+        None
+    }
+
+    /// Who signs in on the page, by a name and a password; nobody, unless overridden. Limiting how often somebody may try is
+    /// the host's part.
+    async fn sign_in(&self, username: &str, password: &Secret) -> Option<Subject> {
+        let _ = (username, password);
+        None
+    }
+
+    /// What stands in the field of the name at first; nothing, unless overridden.
+    fn suggested_username(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The page that is built in: it shows which client asks, where the answer goes and for what, and takes a yes or a no, and a
+/// name and a password where nobody is signed in.
+///
+/// Nobody can frame it, it runs no script, and its form is good only in the browser that was shown the page, and for the
+/// same request.
+#[derive(Debug)]
+pub struct ConsentPage<S> {
+    sign_in: S,
+    random: SharedGenerator,
+}
+
+impl<S: SignIn> ConsentPage<S> {
+    /// The page, with `sign_in` to say who sits there.
+    #[must_use]
+    pub fn new(sign_in: S) -> Self {
+        Self { sign_in, random: SharedGenerator::system() }
+    }
+
+    fn show(
+        &self,
+        request: &AuthorizationRequest,
+        from: &BrowserRequest<'_>,
+        signed_in: Option<&Subject>,
+        has_failed: bool,
+    ) -> Asked {
+        let known = from.cookie(cookie_name(from.is_https())).filter(|value| is_cookie(value)).map(str::to_owned);
+        let cookie = match known {
+            Some(known) => Secret::new(known),
+            None => match self.random.with(|random| new_secret(random)) {
+                Ok(new) => new,
+                Err(error) => {
+                    tracing::error!(event = "broker.unavailable", %error);
+                    return Asked::Unavailable;
+                }
+            },
+        };
+        let proof = proof(cookie.expose_secret(), from.query());
+        let suggested = self.sign_in.suggested_username().unwrap_or_default();
+        let body = html::question(request, &proof, &html::View { signed_in, suggested: &suggested, has_failed });
+        let mut headers = html::headers(&format!("'self' {}", html::form_target(request)));
+        let name = cookie_name(from.is_https());
+        let secure = if from.is_https() { "; Secure" } else { "" };
+        // With `Lax`, it comes along when the client sends the browser here, and not when another site sends a form.
+        let cookie = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=600", cookie.expose_secret());
+        if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
+            cookie.set_sensitive(true);
+            headers.insert(SET_COOKIE, cookie);
+        }
+        let status = if has_failed { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        Asked::Shown((status, headers, body).into_response())
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: SignIn> AskPerson for ConsentPage<S> {
+    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> Asked {
+        let signed_in = self.sign_in.signed_in(from).await;
+        let Some(form) = from.form() else {
+            return self.show(request, from, signed_in.as_ref(), false);
+        };
+        let is_own_form = from
+            .cookie(cookie_name(from.is_https()))
+            .zip(form.get(PROOF))
+            .is_some_and(|(cookie, found)| proof(cookie, from.query()).as_bytes().ct_eq(found.as_bytes()).into());
+        if !is_own_form || form.repeated().is_some() {
+            tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "foreign_form");
+            return Asked::Shown(refused(
+                StatusCode::FORBIDDEN,
+                "the form was not sent by the browser to which the page was shown: go back to the application and try again",
+            ));
+        }
+        match form.get(DECISION) {
+            Some("approve") => {}
+            Some("deny") => return Asked::Denied,
+            _ => return Asked::Shown(refused(StatusCode::BAD_REQUEST, "the form has no decision")),
+        }
+        let mut subject = signed_in;
+        if subject.is_none() {
+            let password = Secret::new(form.get(PASSWORD).unwrap_or_default().to_owned());
+            subject = self.sign_in.sign_in(form.get(USERNAME).unwrap_or_default(), &password).await;
+        }
+        let Some(subject) = subject else {
+            tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "not_signed_in");
+            return self.show(request, from, None, true);
+        };
+        Asked::Approved(Box::new(Approval::new(subject)))
+    }
+}
+
+/// The prefix `__Host-` keeps other hosts of the same domain from setting it. Browsers take that by `https` alone.
+const fn cookie_name(is_https: bool) -> &'static str {
+    if is_https { "__Host-keyward-consent" } else { "keyward-consent" }
+}
+
+/// Whether a cookie has the form of one of ours, so that it can be set again.
+fn is_cookie(value: &str) -> bool {
+    value.len() == 43 && URL_SAFE_NO_PAD.decode(value).is_ok()
+}
+
+/// What ties a form to the browser and to the request. Pages of other sites cannot read the cookie from which it follows.
+fn proof(cookie: &str, query: &str) -> String {
+    let mut digest = Sha256::new();
+    for part in ["keyward.consent.1", cookie, query] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_belongs_to_one_browser_and_one_request() {
+        let own = proof("cookie", "client_id=a");
+        assert_eq!(own, proof("cookie", "client_id=a"));
+        for other in [proof("other", "client_id=a"), proof("cookie", "client_id=b"), proof("cookiec", "lient_id=a")] {
+            assert_ne!(own, other);
+        }
+    }
+}

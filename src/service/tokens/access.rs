@@ -1,0 +1,89 @@
+//! Accepting access tokens.
+
+use crate::broker::{AccessRefusal, Principal, Resource, TokenDigest, decide_access};
+use crate::service::Tokens;
+use crate::service::tokens::AccessError;
+use crate::visible::Causes;
+
+/// The longest access token that is looked up, in bytes. Ours have 43.
+const LONGEST_TOKEN: usize = 512;
+
+/// One of the resources that an authorization server protects, where it is served by the same program: accepts the tokens
+/// that are for it.
+#[derive(Clone, Debug)]
+pub struct ProtectedResource {
+    tokens: Tokens,
+    resource: Resource,
+}
+
+impl ProtectedResource {
+    /// The resource.
+    #[must_use]
+    pub const fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Accepts or refuses a presented access token. One for another resource is refused (RFC 8707).
+    ///
+    /// # Errors
+    /// [`AccessError`]. Answer 503 when it [`is_outage`](AccessError::is_outage) and 401 otherwise.
+    pub async fn authenticate(&self, token: &str) -> Result<Principal, AccessError> {
+        self.tokens.accept(token, Some(self.resource.as_str())).await
+    }
+}
+
+impl Tokens {
+    /// Accepts the tokens that are for this resource.
+    #[must_use]
+    pub fn protect(&self, resource: Resource) -> ProtectedResource {
+        ProtectedResource { tokens: self.clone(), resource }
+    }
+
+    /// Accepts or refuses a presented access token, whatever resource it is for.
+    ///
+    /// The store is asked every time, so that a revocation anywhere takes effect on the next call. The first use of a token
+    /// is written down within the first seconds, for as long as the answer that it came in could be had again.
+    ///
+    /// # Errors
+    /// [`AccessError`]. Answer 503 when it [`is_outage`](AccessError::is_outage) and 401 otherwise.
+    pub async fn authenticate(&self, token: &str) -> Result<Principal, AccessError> {
+        self.accept(token, None).await
+    }
+
+    pub(super) async fn accept(&self, token: &str, resource: Option<&str>) -> Result<Principal, AccessError> {
+        if token.is_empty() || token.len() > LONGEST_TOKEN {
+            return Err(refused(AccessRefusal::Unknown, None));
+        }
+        let digest = TokenDigest::of(token);
+        let found = self.shared.store.access_token(&digest).await.map_err(|error| {
+            tracing::error!(event = "access_token.unverified", reason = "store_unavailable", error = %Causes(&error));
+            AccessError::Unavailable(error)
+        })?;
+        let accepted = decide_access(found, resource, self.now()).map_err(|refusal| refused(refusal, Some(&digest)))?;
+        self.note_first_use(&accepted).await;
+        Ok(accepted)
+    }
+
+    async fn note_first_use(&self, caller: &Principal) {
+        let record = caller.record();
+        let is_repeatable = self.now() < record.created_at.saturating_add(self.shared.reply_window);
+        if record.used_at.is_some() || record.grant.is_none() || !is_repeatable {
+            return;
+        }
+        if let Err(error) = self.shared.store.note_first_use(&record.digest, self.second()).await {
+            tracing::warn!(event = "access_token.use_not_noted", error = %Causes(&error));
+        }
+    }
+}
+
+fn refused(refusal: AccessRefusal, digest: Option<&TokenDigest>) -> AccessError {
+    let digest = digest.map(|digest| digest.to_hex().as_str()[..8].to_owned());
+    tracing::warn!(event = "access_token.refused", reason = refusal.code(), digest);
+    AccessError::Refused(refusal)
+}
