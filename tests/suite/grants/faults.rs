@@ -57,7 +57,7 @@ async fn d1_no_sweep_removes_a_refresh_token_that_is_good(database: Database) {
     let mut request = SweepRequest::new(at(41 * 86_400), 100);
     request.clients_unused_since = Some(at(86_400));
     let swept = store.sweep(&request).await.unwrap();
-    assert_eq!((swept.grants, swept.clients), (1, 2));
+    assert_eq!((swept.grants, swept.clients, swept.refresh_tokens), (1, 2, 3));
     for table in ["grants", "grant_codes", "grant_access_tokens", "grant_refresh_tokens"] {
         assert_eq!(count(&database, &database.own_table(table)).await, "0", "{table}");
     }

@@ -2,6 +2,7 @@
 //! to the program that made the tables, and in trouble.
 
 mod adoption;
+mod conformance;
 mod differential;
 mod dump;
 mod faults;
