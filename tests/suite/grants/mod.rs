@@ -2,8 +2,17 @@
 //! to the program that made the tables, and in trouble.
 
 mod adoption;
+mod conformance;
 mod differential;
+mod dump;
+mod faults;
+mod plans;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod races;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod trouble;
 
 use keyward::Timestamp;
 use keyward::broker::{
