@@ -53,7 +53,7 @@ pub struct ClientMetadata {
     /// What it calls itself.
     pub name: Option<String>,
     /// What else it says, and nothing depends on.
-    others: Map<String, Value>,
+    pub others: Map<String, Value>,
 }
 
 impl ClientMetadata {

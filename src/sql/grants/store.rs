@@ -94,7 +94,7 @@ impl GrantStore for SqlGrantStore {
 
     async fn register(&self, client: &ClientRecord) -> Result<(), StoreError> {
         let suppressed = Refusal::Failed(StoreError::Suppressed { table: "clients" });
-        let statement = Statement::new(clients::REGISTER, client::values(client)?);
+        let statement = Statement::new(clients::REGISTER, client::values(client));
         self.change(Script::new([Step::require(statement, suppressed)]).only_while_awaited()).await.map(|_| ())
     }
 

@@ -32,11 +32,6 @@ impl Log {
         let name = |line: &str| Some(line.split_once("event=\"")?.1.split_once('"')?.0.to_owned());
         text.lines().filter_map(name).collect()
     }
-
-    /// All that was logged since the last call of [`events`](Self::events).
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
 }
 
 impl Write for Log {
