@@ -69,6 +69,27 @@ pub struct AccessTokenRecord {
     pub defect: Option<Defect>,
 }
 
+impl AccessTokenRecord {
+    /// An access token of a grant, with all its scopes, that nobody has used.
+    #[must_use]
+    pub fn new(digest: TokenDigest, grant: Grant, created_at: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            digest,
+            client: grant.client.clone(),
+            client_exists: true,
+            subject: grant.subject.clone(),
+            scopes: grant.scopes.clone(),
+            upstream: grant.upstream.clone(),
+            grant: Some(grant),
+            created_at,
+            expires_at,
+            revoked_at: None,
+            used_at: None,
+            defect: None,
+        }
+    }
+}
+
 /// A refresh token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -96,6 +117,26 @@ pub struct RefreshTokenRecord {
     pub successor_is_used: bool,
     /// What of its row cannot be understood. Such a token is not exchanged.
     pub defect: Option<Defect>,
+}
+
+impl RefreshTokenRecord {
+    /// A refresh token of a stored grant that nobody has spent.
+    #[must_use]
+    pub fn new(digest: TokenDigest, grant: Grant, expires_at: Timestamp) -> Self {
+        Self {
+            digest,
+            client: grant.client.clone(),
+            client_exists: true,
+            grant,
+            grant_is_stored: true,
+            expires_at,
+            revoked_at: None,
+            spent_at: None,
+            reply: None,
+            successor_is_used: false,
+            defect: None,
+        }
+    }
 }
 
 /// The answer to an exchange, sealed under a key that only the spent refresh token gives.

@@ -84,7 +84,7 @@ pub async fn odd_letters_are_kept<S: Subject>(subject: &S) {
         grant.scopes = all.clone();
         grant.resource = Some("https://api.example/%22?a='b'&c[]=\"d\"\\".to_owned());
         let mut new = make.code(grant);
-        new.code.redirect_uri = "http://127.0.0.1:52000/cb?a='b'&c=%22d%22,[e]".to_owned();
+        "http://127.0.0.1:52000/cb?a='b'&c=%22d%22,[e]".clone_into(&mut new.code.redirect_uri);
         let code = make.added(new).await;
         make.same_code(&make.code_record(&code.digest).await, &code, "a code is read letter for letter");
         let held = make.redeemed_of(&code).await;

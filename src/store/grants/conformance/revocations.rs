@@ -135,7 +135,7 @@ pub async fn grants_are_revoked_by_filter_so_many_at_once<S: Subject>(subject: &
         }
         for held in &all {
             let meets = filter.meets(&held.grant.client, &held.grant.subject.id);
-            make.are_good(held, !meets, format_args!("whether it stays under {filter:?}")).await;
+            make.are_good(held, !meets, "only what meets the filter is revoked").await;
             let reason = make.grant_record(&held.grant).await.revoked.map(|(_, reason)| reason);
             make.same(&reason, &meets.then_some(GrantEnd::Revoked), "it says why it has ended");
         }

@@ -124,17 +124,12 @@ impl GrantStore for MemoryGrantStore {
         let rows = self.rows();
         let found = rows.refresh.get(digest).and_then(|row| Some((row, &rows.grants.get(&row.grant)?.grant)));
         Ok(found.map(|(row, grant)| RefreshTokenRecord {
-            digest: *digest,
-            client: grant.client.clone(),
             client_exists: rows.clients.contains_key(&grant.client),
-            grant: grant.clone(),
-            grant_is_stored: true,
-            expires_at: row.expires_at,
             revoked_at: row.revoked_at,
             spent_at: row.spent.as_ref().map(|spent| spent.at),
             reply: row.spent.as_ref().and_then(|spent| spent.reply.clone()),
             successor_is_used: row.spent.as_ref().is_some_and(|spent| rows.is_used(spent)),
-            defect: None,
+            ..RefreshTokenRecord::new(*digest, grant.clone(), row.expires_at)
         }))
     }
 
@@ -170,18 +165,11 @@ impl GrantStore for MemoryGrantStore {
         let rows = self.rows();
         let found = rows.access.get(digest).and_then(|row| Some((row, &rows.grants.get(&row.grant)?.grant)));
         Ok(found.map(|(row, grant)| AccessTokenRecord {
-            digest: *digest,
-            client: grant.client.clone(),
             client_exists: rows.clients.contains_key(&grant.client),
-            subject: grant.subject.clone(),
             scopes: row.scopes.clone(),
-            grant: Some(grant.clone()),
-            created_at: row.created_at,
-            expires_at: row.expires_at,
             revoked_at: row.revoked_at,
             used_at: row.used_at,
-            upstream: grant.upstream.clone(),
-            defect: None,
+            ..AccessTokenRecord::new(*digest, grant.clone(), row.created_at, row.expires_at)
         }))
     }
 
