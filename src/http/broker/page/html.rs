@@ -27,7 +27,8 @@ pub(super) fn form_target(request: &AuthorizationRequest) -> String {
     let uri = request.redirect_uri.as_str();
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+    // A policy cannot name an address in brackets: browsers would take none of the list.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-".contains(&byte);
     match scheme {
         "https" | "http" if authority.bytes().all(is_plain) => format!("{scheme}://{authority}"),
         scheme => format!("{scheme}:"),
