@@ -35,6 +35,8 @@ thread_local! {
 /// It serves until it is dropped, and then looks for every secret that it has seen in all that was logged.
 pub(crate) struct App {
     pub(crate) server: Server,
+    /// What the server serves.
+    pub(crate) router: Router,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Arc<ManualClock>,
     secrets: Mutex<BTreeSet<String>>,
@@ -120,7 +122,7 @@ impl App {
             .merge(Router::new().route("/other", any(mcp)).layer(protect("https://as.example/other")))
             .merge(Broker::new(tokens.clone(), ConsentPage::new(People)).registration(registration).router());
         let secrets = [PASSWORD, secret, super::client::VERIFIER].map(str::to_owned).into();
-        Self { server: Server::start(app).await, tokens, clock, secrets: Mutex::new(secrets), log }
+        Self { server: Server::start(app.clone()).await, router: app, tokens, clock, secrets: Mutex::new(secrets), log }
     }
 
     /// The path of an endpoint of the issuer.
