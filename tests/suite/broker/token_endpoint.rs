@@ -140,7 +140,7 @@ async fn credentials_are_form_decoded_and_come_by_one_way_alone() {
     let app = App::start().await;
     let client = app.confidential().await;
     let secret = client.secret.clone().unwrap();
-    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     let plain = basic(&client.id, &secret);
     for value in [plain.clone(), basic(&escaped(&client.id), &escaped(&secret)), plain.trim_end_matches('=').to_owned()]
     {

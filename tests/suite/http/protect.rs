@@ -45,7 +45,7 @@ async fn an_outage_is_503_and_never_401() {
     let key = super::key(&keys, "customer-1", &[]).await;
     let server = Server::start(Router::new().route("/", get(|| async {})).layer(Protect::new(keys))).await;
     for fault in [Fault::Unavailable, Fault::Backend, Fault::Denied] {
-        store.fail_next(Call::Find, fault.clone());
+        store.fail_next(Call::Find, fault);
         let answer = server.get_with("/", &key).await;
         assert_eq!(answer.status, 503, "{fault:?}");
         assert_eq!((answer.header("retry-after"), answer.header("www-authenticate")), ("5", ""), "{fault:?}");

@@ -2,13 +2,14 @@
 //!
 //! `KEYWARD_FUZZ_REQUESTS` is how many there are, 2000 unless set, and `KEYWARD_FUZZ_SEED` the seed of the first.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::broker::app::{App, COOKIE, FORM, encoded};
@@ -136,8 +137,8 @@ fn changed(text: &str, random: &mut StdRng) -> String {
             0 => text.truncate(start),
             1 => text.replace_range(start..end, ""),
             2 => text.insert_str(start, PIECES.choose(random).unwrap()),
-            3 => text.push_str(&format!("&{}", text.rsplit('&').next().unwrap())),
-            _ => text.insert_str(start, &text[start..end].to_owned()),
+            3 => text = format!("{text}&{}", text.rsplit('&').next().unwrap()),
+            _ => text = [&text[..end], &text[start..]].concat(),
         }
         if text.len() > 100_000 {
             text.clear();

@@ -1,10 +1,10 @@
 //! Requests that are no requests of a client, each byte for byte.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::broker::app::{App, FORM, encoded, error, json, told};
 use crate::broker::client::{REDIRECT_URI, pair};
@@ -187,7 +187,7 @@ async fn thousands_of_parameters_or_scopes_cost_no_more_than_their_length() {
     let client = app.client().await;
     let tokens = client.tokens().await;
     let numbers = |count: usize, before: &str, behind: &str| -> String {
-        (0..count).map(|number| format!("{before}{number:x}{behind}")).collect()
+        (0..count).map(|number| format!("{before}{number:x}{behind}")).collect::<Vec<_>>().concat()
     };
     let parameters = numbers(10_000, "", "&");
     let scopes = numbers(10_000, "", "+");
@@ -222,7 +222,7 @@ async fn documents_that_are_made_to_hurt_a_reader_are_refused() {
         let answer = app.post("/register", "application/json", &[], &body).await;
         assert_eq!(error(&answer), told(400, "invalid_client_metadata"), "{}", &body[..body.len().min(80)]);
     }
-    let many = (0..2_000).map(|number| format!(",\"m{number}\":{number}")).collect::<String>();
+    let many = (0..2_000).map(|number| format!(",\"m{number}\":{number}")).collect::<Vec<_>>().concat();
     let answer = app.post("/register", "application/json", &[], &format!("{{{uris}{many}}}")).await;
     assert_eq!((answer.status, json(&answer).as_object().unwrap().len()), (201, 8), "what is unknown is not kept");
     // Of two members of one name, one counts, and it is checked.
