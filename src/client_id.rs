@@ -76,3 +76,16 @@ pub struct InvalidClientId;
 pub(crate) fn is_printable(text: &str, limit: usize) -> bool {
     (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_printable_and_bounded() {
+        assert!(ClientId::new("x".repeat(ClientId::MAX_LEN)).is_ok());
+        for refused in ["", "a\n", "ä", &"x".repeat(ClientId::MAX_LEN + 1)] {
+            assert_eq!(ClientId::new(refused), Err(InvalidClientId));
+        }
+    }
+}

@@ -240,10 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_printable_and_bounded() {
-        for refused in ["", "a\n", "ä", &"x".repeat(ClientId::MAX_LEN + 1)] {
-            assert_eq!(ClientId::new(refused), Err(InvalidClient::Id));
-        }
+    fn the_identifier_of_a_key_is_printable() {
         let key = DpopKey::from_multibase(INDIGO).unwrap();
         assert_eq!(ClientKey::new(key, "").unwrap_err(), InvalidClient::KeyId);
     }

@@ -1,4 +1,5 @@
-//! Chapters about the whole: design, threat model, tables, operation and trouble. There is no code here.
+//! Chapters about the whole: design, threat model, tables, the authorization server, operation and trouble. There is no
+//! code here.
 
 #[doc = include_str!("design.md")]
 pub mod design {}
@@ -8,6 +9,11 @@ pub mod threat_model {}
 
 #[doc = include_str!("schemas.md")]
 pub mod schemas {}
+
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+#[doc = include_str!("broker.md")]
+pub mod broker {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}

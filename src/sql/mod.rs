@@ -6,6 +6,8 @@
 #[cfg(feature = "credentials")]
 pub(crate) mod credentials;
 pub(crate) mod engine;
+#[cfg(feature = "broker")]
+pub(crate) mod grants;
 pub(crate) mod keys;
 
 #[cfg(feature = "credentials")]
@@ -20,6 +22,9 @@ pub use engine::{ConnectError, Engine};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
 pub use engine::{InvalidSchemaName, Postgres};
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+pub use grants::{BrokerTables, SqlGrantStore};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use keys::SqliteWithin;

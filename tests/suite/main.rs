@@ -18,6 +18,8 @@ mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
 #[cfg(all(feature = "broker", feature = "testkit"))]
+mod grant_promises;
+#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;

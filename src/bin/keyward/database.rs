@@ -63,6 +63,17 @@ fn sqlite(url: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('?').unwrap_or((rest, "")))
 }
 
+/// Refuses what only PostgreSQL can do on a SQLite file, before that is opened or made.
+#[cfg(feature = "reqwest")]
+pub(crate) fn require_postgres(arguments: &DatabaseArguments, typed: &str) -> Result<(), Failure> {
+    match arguments.url.as_deref().and_then(sqlite) {
+        Some(_) => {
+            Err(Failure::usage(format!("{typed} is for postgres:// databases: SQLite encrypts nothing by itself")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuses a database in memory, which would be gone when the command ends.
 fn on_disk(url: &str) -> Result<&str, Failure> {
     match sqlite(url) {

@@ -169,11 +169,13 @@ impl Failure {
         made(chain(error))
     }
 
-    /// With the commands about the tables of credentials where it names those about the tables of keys.
-    pub(crate) fn about_credentials(self) -> Self {
+    /// With the commands about the tables of credentials where it names those about the tables of keys. `layout` is typed
+    /// behind them.
+    pub(crate) fn about_credentials(self, layout: &str) -> Self {
         let message = ["check", "migrate"].iter().fold(self.message, |message, command| {
-            message.replace(&format!("keyward {command}"), &format!("keyward credential {command}"))
+            message.replace(&format!("keyward {command}"), &format!("keyward credential {command}{layout}"))
         });
+        let message = message.replace("keyward grants", &format!("keyward grants --credentials{layout}"));
         Self { message, ..self }
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod arguments;
+#[cfg(all(feature = "broker", any(feature = "sqlite", feature = "postgres")))]
+mod broker;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod commands;
 #[cfg(all(feature = "reqwest", any(feature = "sqlite", feature = "postgres")))]
@@ -16,6 +18,8 @@ mod output;
 mod progress;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod schema;
+#[cfg(all(feature = "serve", any(feature = "sqlite", feature = "postgres")))]
+mod serve;
 
 use std::process::ExitCode;
 

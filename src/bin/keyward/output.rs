@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use keyward::key::KeyId;
 use keyward::{Secret, Visible};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -64,6 +63,14 @@ impl Document {
 
     pub(crate) fn lines(json: Value, lines: impl Into<Vec<String>>) -> Self {
         Self::new(json, Text::Lines(lines.into()))
+    }
+
+    /// One more line for people.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn push(&mut self, line: &str) {
+        if let Text::Lines(lines) = &mut self.text {
+            lines.push(line.to_owned());
+        }
     }
 
     pub(crate) fn fields(fields: Fields) -> Self {
@@ -205,18 +212,28 @@ fn plain(value: &Value) -> String {
 
 /// `{"keys": […], "next": …}`, and the same as a table.
 pub(crate) fn page(
+    of: &str,
     rows: Vec<Fields>,
     columns: &'static [&'static str],
-    next: Option<&KeyId>,
+    next: Option<&str>,
     mut remarks: Vec<String>,
 ) -> Document {
-    let keys: Vec<_> = rows.iter().map(object).collect();
-    remarks.extend(next.map(|next| format!("more: --after {next}")));
-    let next = next.map(KeyId::as_str);
-    Document::new(json!({ "keys": keys, "next": next }), Text::Table { rows, columns, remarks })
+    let items: Vec<_> = rows.iter().map(object).collect();
+    remarks.extend(next.map(|next| format!("more: --after {}", Visible(next))));
+    Document::new(json!({ of: items, "next": next }), Text::Table { rows, columns, remarks })
 }
 
-fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
+/// Takes away the item beyond `limit` that was asked for to find out whether there are more, and says behind which one they
+/// begin.
+#[cfg(any(feature = "broker", feature = "reqwest"))]
+pub(crate) fn cut<T>(items: &mut Vec<T>, limit: u32, id: impl FnOnce(&T) -> &str) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_whole = items.len() <= limit;
+    items.truncate(limit);
+    items.last().filter(|_| !is_whole).map(|last| id(last).to_owned())
+}
+
+pub(crate) fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for line in lines {
         writeln!(output, "{}", line.as_ref())?;

@@ -1,6 +1,7 @@
 //! What each error is answered with, and in which form.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 
 use super::*;

@@ -4,9 +4,13 @@ use std::fmt::Debug;
 
 use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};
 use crate::key::OwnerId;
+#[cfg(feature = "postgres")]
+use crate::sql::engine::InvalidSchemaName;
 use crate::sql::engine::check::Table;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Engine, Query, Script, Sql, Statement, Value};
+#[cfg(feature = "postgres")]
+use crate::sql::keys::{DatabaseRole, Granted};
 use crate::sql::keys::{RowReader, SqlSchema, StatementText};
 use crate::store::credentials::{
     ClaimRequest, CredentialListRequest, MarkRequest, NonceRequest, PutRequest, ReleaseRequest, ResealRequest,
@@ -31,6 +35,20 @@ pub trait CredentialLayout: CredentialTables {
         let text =
             |(name, Sql { postgres, sqlite }): (&str, Sql)| StatementText { name: name.to_owned(), postgres, sqlite };
         CredentialTables::statements(self).into_iter().map(text).collect()
+    }
+
+    /// The statements that give the PostgreSQL role that is called `grantee` the rights of `role` to these credentials, as
+    /// [`SqlSchema::grants`] does for keys. A [`Verifier`](DatabaseRole::Verifier) reads them, an
+    /// [`Issuer`](DatabaseRole::Issuer) stores, refreshes and reseals them too, and an
+    /// [`Operator`](DatabaseRole::Operator) wipes them too.
+    ///
+    /// # Errors
+    /// [`InvalidSchemaName`](crate::sql::InvalidSchemaName) when `own_schema` is none.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+    fn grants(&self, role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+        let what = format!("what is kept as {}", Self::NAME);
+        Granted { what, tables: self.tables(), beside: self.beside() }.statements(role, grantee, own_schema)
     }
 }
 
@@ -62,6 +80,11 @@ pub(crate) trait CredentialTables: Debug + Send + Sync + 'static {
 
     /// Everything that has to be there.
     fn tables(&self) -> &'static [&'static Table];
+    /// Tables of the host's that are written where they are there, and are nothing that has to be.
+    #[cfg(feature = "postgres")]
+    fn beside(&self) -> &'static [&'static Table] {
+        &[]
+    }
     fn migrations(&self) -> &'static [Migration];
     /// Every statement by a name of its own.
     fn statements(&self) -> Vec<(&'static str, Sql)>;

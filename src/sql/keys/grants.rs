@@ -1,4 +1,4 @@
-//! The rights of database roles that verify, issue or operate keys, as statements for PostgreSQL.
+//! The rights of database roles that verify, issue or operate, as statements for PostgreSQL.
 
 use std::fmt;
 
@@ -6,17 +6,16 @@ use crate::sql::engine::InvalidSchemaName;
 use crate::sql::engine::check::{Duty, Right, Table, TableName, Write};
 use crate::sql::engine::ledger;
 use crate::sql::engine::schema_name::SchemaName;
-use crate::sql::keys::KeyTables;
 
-/// What a database role is to do with keys. Each may what the one before it may.
+/// What a database role is to do with keys, or with credentials. Each may what the one before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DatabaseRole {
-    /// Verifies, shows and lists keys. It writes nothing, not even the last use.
+    /// Verifies, shows and lists keys. It writes nothing, not even the last use. Reads credentials, and refreshes none.
     Verifier,
-    /// Issues and rotates keys too, and writes their last use.
+    /// Issues and rotates keys too, and writes their last use. Stores and refreshes credentials.
     Issuer,
-    /// Revokes, changes and removes keys too.
+    /// Revokes, changes and removes keys too. Wipes credentials.
     Operator,
 }
 
@@ -40,38 +39,75 @@ impl DatabaseRole {
     }
 }
 
-pub(super) fn grants<S: KeyTables>(
-    role: DatabaseRole,
-    grantee: &str,
-    own_schema: &str,
-) -> Result<String, InvalidSchemaName> {
-    let own_schema = SchemaName::parse(own_schema)?;
-    let grantee = quoted(grantee);
-    let mut script = vec![format!(
-        "-- The rights of the {role} of keys of the schema {}. Run by the owner of the tables, after the migrations.\n\
-         -- The role has to be there, and must have no other rights to these tables.",
-        S::NAME
-    )];
-    let mut grant = |right: &str, object: &str| {
-        script.push(format!("GRANT {right} ON {object} TO {grantee};"));
-    };
-    let mut schemas = Vec::new();
-    for table in S::tables().iter().copied().chain([&ledger::SHAPE]) {
-        let (schema, name) = match table.name {
-            TableName::Own(name) => (Some(own_schema.as_str()), name),
-            TableName::Host(name) => match name.postgres.split_once('.') {
-                Some((schema, name)) => (Some(schema), name),
-                None => (None, name.postgres),
-            },
+/// What a role is given rights to.
+pub(crate) struct Granted<'t> {
+    /// What the tables hold, for people.
+    pub(crate) what: String,
+    pub(crate) tables: &'t [&'t Table],
+    /// Tables of the host's beside these, which need not be there.
+    pub(crate) beside: &'t [&'t Table],
+}
+
+impl Granted<'_> {
+    /// The statements that give `role` to `grantee`.
+    pub(crate) fn statements(
+        &self,
+        role: DatabaseRole,
+        grantee: &str,
+        own_schema: &str,
+    ) -> Result<String, InvalidSchemaName> {
+        let own_schema = SchemaName::parse(own_schema)?;
+        let grantee = quoted(grantee);
+        let mut script = vec![format!(
+            "-- The rights of the {role} of {}. Run by the owner of the tables, after the migrations.\n\
+             -- The role has to be there, and must have no other rights to these tables than keyward prints.",
+            self.what
+        )];
+        let mut grant = |right: &str, object: &str| {
+            script.push(format!("GRANT {right} ON {object} TO {grantee};"));
         };
-        if let Some(schema) = schema.filter(|schema| !schemas.contains(schema)) {
-            grant("USAGE", &format!("SCHEMA {}", quoted(schema)));
-            schemas.push(schema);
+        let mut schemas = Vec::new();
+        for table in self.tables.iter().copied().chain([&ledger::SHAPE]) {
+            let (schema, name) = match table.name {
+                TableName::Own(name) => (Some(own_schema.as_str()), name),
+                TableName::Host(name) => match name.postgres.split_once('.') {
+                    Some((schema, name)) => (Some(schema), name),
+                    None => (None, name.postgres),
+                },
+            };
+            if let Some(schema) = schema.filter(|schema| !schemas.contains(schema)) {
+                grant("USAGE", &format!("SCHEMA {}", quoted(schema)));
+                schemas.push(schema);
+            }
+            let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
+            grant(&rights(table, role), &format!("TABLE {schema}{}", quoted(name)));
         }
-        let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
-        grant(&rights(table, role), &format!("TABLE {schema}{}", quoted(name)));
+        script.extend(self.beside.iter().filter_map(|table| grant_if_there(table, role, &grantee)));
+        Ok(script.join("\n") + "\n")
     }
-    Ok(script.join("\n") + "\n")
+}
+
+/// The rights to a table of the host's that need not be there, and to the sequence that numbers its rows; `None` where the
+/// role writes nothing to it, which is all that it is for.
+fn grant_if_there(table: &Table, role: DatabaseRole, grantee: &str) -> Option<String> {
+    let TableName::Host(name) = table.name else { return None };
+    if !table.writes.iter().any(|write| role.includes(write.duty)) {
+        return None;
+    }
+    let (name, key, rights) = (name.postgres, table.primary_key, rights(table, role));
+    let sequence = format!("pg_catalog.pg_get_serial_sequence({}, {})", literal(name), literal(key));
+    let grant_sequence =
+        format!("EXECUTE 'GRANT USAGE ON SEQUENCE ' || {sequence} || {};", literal(&format!(" TO {grantee}")));
+    let inserts = table.writes.iter().any(|write| write.right == Right::Insert && role.includes(write.duty));
+    let numbered =
+        if inserts { format!(" IF {sequence} IS NOT NULL THEN {grant_sequence} END IF;") } else { String::new() };
+    let table = quoted(name);
+    let body = format!(
+        "BEGIN IF pg_catalog.to_regclass({}) IS NOT NULL THEN GRANT {rights} ON TABLE {table} TO {grantee};{numbered} \
+         END IF; END",
+        literal(name)
+    );
+    Some(format!("DO {};", literal(&body)))
 }
 
 /// The rights to one table, separated by commas. What else is in a table that is the host's affair is not read.
@@ -98,6 +134,11 @@ fn rights(table: &Table, role: DatabaseRole) -> String {
 fn right_to(right: &str, columns: &[&str]) -> String {
     let columns: Vec<_> = columns.iter().copied().map(quoted).collect();
     format!("{right} ({})", columns.join(", "))
+}
+
+/// A text that PostgreSQL takes as it is.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A name that PostgreSQL takes as it is.

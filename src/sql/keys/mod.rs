@@ -17,12 +17,16 @@ mod within;
 
 #[cfg(feature = "postgres")]
 pub use grants::DatabaseRole;
+#[cfg(all(feature = "postgres", feature = "credentials"))]
+pub(crate) use grants::Granted;
 pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
 pub use schema::{SqlSchema, StatementText};
 pub use store::SqlKeyStore;
 #[cfg(feature = "credentials")]
-pub(crate) use store::{interpret_script, interpret_with};
+pub(crate) use store::interpret_script;
+#[cfg(any(feature = "broker", feature = "credentials"))]
+pub(crate) use store::interpret_with;
 pub use within::HostTransaction;
 #[cfg(feature = "postgres")]
 pub use within::PostgresWithin;

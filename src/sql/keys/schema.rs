@@ -10,7 +10,7 @@ use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
 #[cfg(feature = "postgres")]
-use crate::sql::keys::grants::{DatabaseRole, grants};
+use crate::sql::keys::grants::{DatabaseRole, Granted};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
 };
@@ -44,7 +44,8 @@ pub trait SqlSchema: KeyTables {
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
     fn grants(role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
-        grants::<Self>(role, grantee, own_schema)
+        let what = format!("keys of the schema {}", Self::NAME);
+        Granted { what, tables: Self::tables(), beside: &[] }.statements(role, grantee, own_schema)
     }
 }
 

@@ -6,11 +6,13 @@ mod values;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use keyward::key::{KeyId, OwnerId, Reason};
+use keyward::Timestamp;
+use keyward::key::{Draft, KeyId, OwnerId, Reason};
 
 pub(crate) use parse::{explain, parse, whole};
 pub(crate) use values::{When, duration, json, lengths};
 
+use crate::failure::Failure;
 use crate::schema::{CommandSchema, names};
 
 /// Issue, verify, list, change, rotate and revoke API keys.
@@ -106,7 +108,7 @@ pub(crate) enum Command<S: CommandSchema> {
     /// Replace a key by a new one and print that, for the only time
     Rotate(RotateArguments),
     /// Revoke a key for good
-    Revoke(RevokeArguments),
+    Revoke(RevokeArguments<S>),
     /// Revoke all keys of an owner
     RevokeAll {
         /// Whose keys
@@ -125,6 +127,12 @@ pub(crate) enum Command<S: CommandSchema> {
     /// Keep, use and refresh the OAuth credentials of owners at other servers, whatever the schema of the keys
     #[cfg(feature = "reqwest")]
     Credential(crate::credential::CredentialArguments),
+    /// Manage the clients and grants of an authorization server
+    #[cfg(feature = "broker")]
+    Broker(crate::broker::BrokerArguments),
+    /// Serve as an OAuth 2.1 authorization server, until SIGTERM
+    #[cfg(feature = "serve")]
+    Serve(Box<crate::serve::ServeArguments>),
     /// Make a key that seals secrets at rest, and print it
     #[cfg(feature = "reqwest")]
     SealKey {
@@ -158,6 +166,13 @@ pub(crate) struct GrantsArguments {
     /// What it is called in the database; after what it is for, such as `keyward_verifier`, unless set
     #[arg(long, value_name = "NAME")]
     pub(crate) to: Option<String>,
+    /// Its rights to OAuth credentials too: a verifier reads them, an issuer stores and refreshes them, an operator wipes them
+    #[cfg(feature = "reqwest")]
+    #[arg(long)]
+    pub(crate) credentials: bool,
+    #[cfg(feature = "reqwest")]
+    #[command(flatten)]
+    pub(crate) layout: crate::credential::LayoutArguments,
 }
 
 /// What a PostgreSQL role is for.
@@ -194,6 +209,14 @@ pub(crate) struct IssueArguments<S: CommandSchema> {
 
     #[command(flatten)]
     pub(crate) options: S::Issue,
+}
+
+impl<S: CommandSchema> IssueArguments<S> {
+    pub(crate) fn draft(self, now: Timestamp) -> Result<Draft<S>, Failure> {
+        let mut draft = S::draft(self.owner, self.options)?;
+        draft.expires_at = self.expires.map(|when| when.ahead(now));
+        Ok(draft)
+    }
 }
 
 #[derive(Args)]
@@ -256,7 +279,7 @@ pub(crate) struct RotateArguments {
 }
 
 #[derive(Args)]
-pub(crate) struct RevokeArguments {
+pub(crate) struct RevokeArguments<S: CommandSchema> {
     /// The key's identity; with --owner also the start of its identity or display prefix
     #[arg(value_name = "ID-OR-PREFIX")]
     pub(crate) key: Option<String>,
@@ -266,4 +289,7 @@ pub(crate) struct RevokeArguments {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Reason>,
+
+    #[command(flatten)]
+    pub(crate) options: S::Revoke,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::KeysError;
-use keyward::key::{Draft, Issued, KeyRecord};
+use keyward::key::{Draft, Issued, KeyRecord, Status};
 use serde_json::json;
 
 use crate::arguments::RotateArguments;
@@ -16,12 +16,36 @@ use crate::schema::CommandSchema;
 /// For how long a rotated key stays accepted unless the operator says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_hours(24);
 
+/// Why a key that was revoked is not replaced just so.
+const AFTER_REVOCATION: &str = if cfg!(feature = "reqwest") {
+    "the key before was revoked, and whoever had it may have had its OAuth session too: --session issues one on a new \
+     session, and --after-revocation on the one that stands"
+} else {
+    "the key before was revoked, and whoever had it may have had its OAuth session too: --after-revocation issues \
+     another one on that session all the same"
+};
+
 impl<S: CommandSchema> Session<S> {
-    pub(super) async fn issue(&self, draft: Draft<S>) -> Result<Document, Failure> {
-        let issued = if S::ONLY_KEY { self.keys.issue_only(draft).await? } else { self.keys.issue(draft).await? };
+    pub(super) async fn issue(&self, draft: Draft<S>, replaces_revoked: bool) -> Result<Document, Failure> {
+        let issued = match (S::ONLY_KEY, replaces_revoked) {
+            (false, _) => self.keys.issue(draft).await?,
+            (true, true) => self.keys.issue_only(draft).await?,
+            (true, false) => self.issue_over_live(draft).await?,
+        };
         let fields = self.describe(&issued.record);
         let notes = S::notes(&issued.record).iter().map(|note| (*note).to_owned()).collect();
         Ok(hand_out(issued, &fields, notes))
+    }
+
+    /// Issues an owner's only key, in the place of a live one or of none.
+    async fn issue_over_live(&self, draft: Draft<S>) -> Result<Issued<S>, Failure> {
+        let Some(before) = self.keys.only_key(&draft.owner).await? else { return Ok(self.keys.issue(draft).await?) };
+        if matches!(before.head.status, Status::Revoked(_)) {
+            return Err(Failure::refused(AFTER_REVOCATION));
+        }
+        let prepared = self.keys.prepare_replacement(before.head, draft).map_err(KeysError::from)?.while_live();
+        let successor = self.keys.store().rotate(prepared.rotation()).await?;
+        Ok(self.keys.committed(prepared.stored(successor)).successor)
     }
 
     pub(super) async fn rotate(&self, arguments: RotateArguments) -> Result<Document, Failure> {
@@ -41,7 +65,7 @@ impl<S: CommandSchema> Session<S> {
 }
 
 /// The one place where a plaintext leaves the program.
-fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, more: Vec<String>) -> Document {
+pub(super) fn hand_out<S: CommandSchema>(issued: Issued<S>, fields: &Fields, more: Vec<String>) -> Document {
     let Issued { record, secret, .. } = issued;
     let mut remarks = vec![format!("issued {} for {}", record.head.id, record.head.owner)];
     remarks.extend(more);

@@ -28,7 +28,7 @@ impl<S: CommandSchema> Session<S> {
         }
         let rows: Vec<_> = page.keys.iter().map(|key| self.describe(key)).collect();
         let remarks = other_prefixes(&rows).into_iter().collect();
-        Ok(output::page(rows, S::COLUMNS, page.next.as_ref(), remarks))
+        Ok(output::page("keys", rows, S::COLUMNS, page.next.as_ref().map(KeyId::as_str), remarks))
     }
 
     /// Nothing found is no answer for an owner that does not exist: its name may be mistyped.

@@ -7,6 +7,8 @@ mod grants;
 mod import;
 mod issue;
 mod list;
+#[cfg(feature = "reqwest")]
+mod on_session;
 mod purge;
 mod revoke;
 mod tables;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use keyward::{Clock as _, Keys, SqlKeyStore, SystemClock, Timestamp};
 
 pub(crate) use import::ImportLine;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "broker", feature = "reqwest"))]
 pub(crate) use tables::report;
 
 use crate::arguments::{Arguments, Command, DatabaseArguments};
@@ -47,10 +49,14 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
         return Err(Failure::usage("--owner is required"));
     }
     let Arguments { database, schema: named, settings, command, .. } = arguments;
-    #[cfg(feature = "reqwest")]
+    // These are not about keys, and their tables are others.
     let command = match command {
-        // It is not about keys, and its tables are others.
+        #[cfg(feature = "reqwest")]
         Command::Credential(arguments) => return Box::pin(crate::credential::run(database, json, arguments)).await,
+        #[cfg(feature = "broker")]
+        Command::Broker(arguments) => return Box::pin(crate::broker::run(database, json, arguments)).await,
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => return Box::pin(crate::serve::run(database, json, *arguments)).await,
         command => command,
     };
     // What was typed is looked at before a database is.
@@ -65,6 +71,11 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
     let document = match command {
         // It prints before it is done, and it may wait for a person.
         Command::Verify(verify) => return closed.open().await?.verify(&verify).await,
+        // These may wait for a session on standard input, and for its server.
+        #[cfg(feature = "reqwest")]
+        Command::Issue(issue) if S::standing(&issue.options).is_some() => closed.issue_on_session(issue, now).await?,
+        #[cfg(feature = "reqwest")]
+        Command::Revoke(revoke) if S::ending(&revoke.options).is_some() => closed.revoke_with_session(revoke).await?,
         // However long it takes, none of its steps does.
         Command::Migrate | Command::Import | Command::Purge { .. } => closed.carry_out(command, is_named, now).await?,
         command => within(closed.database.timeout, closed.carry_out(command, is_named, now)).await?,
@@ -89,9 +100,9 @@ impl<S: CommandSchema> Closed<S> {
             #[cfg(feature = "postgres")]
             Command::Grants(grants) => grants::grants::<S>(&grants, self.database.postgres_schema.as_deref())?,
             Command::Issue(issue) => {
-                let mut draft = S::draft(issue.owner, issue.options)?;
-                draft.expires_at = issue.expires.map(|when| when.ahead(now));
-                self.open().await?.issue(draft).await?
+                let replaces_revoked = S::replaces_revoked(&issue.options);
+                let draft = issue.draft(now)?;
+                self.open().await?.issue(draft, replaces_revoked).await?
             }
             Command::Import => self.open().await?.import().await?,
             Command::List(list) => self.open().await?.list(list).await?,
@@ -115,6 +126,10 @@ impl<S: CommandSchema> Closed<S> {
             Command::SealKey { id } => crate::credential::seal_key(id)?,
             #[cfg(feature = "reqwest")]
             Command::Credential(_) => return Err(Failure::usage("credential is carried out by itself")),
+            #[cfg(feature = "broker")]
+            Command::Broker(_) => return Err(Failure::usage("broker is carried out by itself")),
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => return Err(Failure::usage("serve is carried out by itself")),
             // It has printed its verdict before it is done.
             Command::Verify(_) => return Err(Failure::usage("verify is carried out by itself")),
         })

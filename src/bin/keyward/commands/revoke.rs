@@ -13,13 +13,13 @@ use crate::schema::CommandSchema;
 
 impl<S: CommandSchema> Session<S> {
     /// Revokes the key that was found, and never one that takes its place meanwhile.
-    pub(super) async fn revoke(&self, arguments: RevokeArguments) -> Result<Document, Failure> {
-        let RevokeArguments { key, owner, reason } = arguments;
+    pub(super) async fn revoke(&self, arguments: RevokeArguments<S>) -> Result<Document, Failure> {
+        let RevokeArguments { key, owner, reason, .. } = arguments;
         let found = self.find(key, owner).await?;
         Ok(report(&self.keys.revoke_seen(&found.head, reason).await?))
     }
 
-    async fn find(&self, key: Option<String>, owner: Option<OwnerId>) -> Result<KeyRecord<S>, Failure> {
+    pub(super) async fn find(&self, key: Option<String>, owner: Option<OwnerId>) -> Result<KeyRecord<S>, Failure> {
         match (key, owner) {
             (None, Some(owner)) if S::ONLY_KEY => {
                 self.keys.only_key(&owner).await?.ok_or_else(|| Failure::not_found("the owner has no key"))
@@ -48,7 +48,7 @@ impl<S: CommandSchema> Session<S> {
     }
 }
 
-fn report(revoked: &Revoked) -> Document {
+pub(super) fn report(revoked: &Revoked) -> Document {
     let Revoked { id, revocation, already, twins, .. } = revoked;
     let line = match (already, revocation.at) {
         (false, _) => format!("revoked {id}"),

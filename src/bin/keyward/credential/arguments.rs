@@ -6,8 +6,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use keyward::credential::ClientId;
 use keyward::key::OwnerId;
+use keyward::seal::SealKeys;
 
+use super::seal_keys;
+use super::tables::LayoutArguments;
 use crate::arguments::duration;
+use crate::failure::Failure;
 
 #[derive(Args)]
 pub(crate) struct CredentialArguments {
@@ -20,7 +24,14 @@ pub(crate) struct CredentialArguments {
 
 /// What it takes to read and to refresh credentials.
 #[derive(Args)]
-pub(super) struct Means {
+pub(crate) struct Means {
+    #[command(flatten)]
+    pub(super) layout: LayoutArguments,
+
+    /// The client that obtained sessions that do not say so, such as those that an aggregator's own service has stored
+    #[arg(long, global = true, value_name = "ID")]
+    pub(super) client_id: Option<ClientId>,
+
     /// A file with the keys that seal secrets, as in `KEYWARD_SEAL_KEYS`: id:base64,… with the current key first
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) seal_keys: Option<PathBuf>,
@@ -34,11 +45,76 @@ pub(super) struct Means {
     pub(super) clients: Option<PathBuf>,
 }
 
+impl Means {
+    /// The keys that seal, where the database does not encrypt by itself.
+    pub(super) fn seal_keys(&self) -> Result<Option<SealKeys>, Failure> {
+        if !self.layout.is_sealed() {
+            return Ok(None);
+        }
+        seal_keys::read(self.seal_keys.as_deref()).map(Some)
+    }
+
+    /// Whose sessions those are that an aggregator's own service has stored.
+    pub(super) fn require_client(&self) -> Result<ClientId, Failure> {
+        let said = "--client-id is required with --layout: sessions that the host's service has stored do not say it";
+        self.client_id.clone().ok_or_else(|| Failure::usage(said))
+    }
+
+    /// Whether anything was said here.
+    fn are_given(&self) -> bool {
+        let Self { layout, client_id, seal_keys, clients } = self;
+        layout.is_given() || client_id.is_some() || seal_keys.is_some() || clients.is_some()
+    }
+}
+
+/// What `issue` is told of the OAuth session that the key is to stand on.
+#[derive(Args)]
+pub(crate) struct StandingArguments {
+    /// Store this OAuth session with the key, both or neither: a file that nobody else can read, or - for standard input
+    ///
+    /// It is what `credential import` takes: JSON as indigo writes it, with `expires_in` and `oauth_client` beside that. From
+    /// then on the session is refreshed here alone: whoever else does so ends it for both.
+    #[arg(long, value_name = "FILE")]
+    pub(super) session: Option<PathBuf>,
+    /// Which of the client's keys the session began with, where it has several
+    #[arg(long, value_name = "KID", requires = "session")]
+    pub(super) client_key_id: Option<String>,
+    #[command(flatten)]
+    pub(super) means: Means,
+}
+
+impl StandingArguments {
+    /// Whether the key is to stand on a session as far as this program is concerned.
+    pub(crate) fn are_given(&self) -> bool {
+        self.session.is_some() || self.means.are_given()
+    }
+}
+
+/// What `revoke` is told of the OAuth session that the key stood on.
+#[derive(Args)]
+pub(crate) struct EndingArguments {
+    /// Wipe the owner's OAuth credential in the same transaction, and leave the session as it is at its server
+    #[arg(long)]
+    pub(super) wipe_credential: bool,
+    /// Wipe the owner's OAuth credential in the same transaction, and then end the session at its server
+    #[arg(long, conflicts_with = "wipe_credential")]
+    pub(super) revoke_credential: bool,
+    #[command(flatten)]
+    pub(super) means: Means,
+}
+
+impl EndingArguments {
+    /// Whether anything was said of the session.
+    pub(crate) fn are_given(&self) -> bool {
+        self.wipe_credential || self.revoke_credential || self.means.are_given()
+    }
+}
+
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
-    /// Make the table that is missing, and check the one that is there
+    /// Make the table that is missing, and check what is there
     Migrate,
-    /// Name every difference between the table that is there and the one that is expected
+    /// Name every difference between what is there and what is expected
     Check,
     /// Store the OAuth session on standard input, as indigo writes it in JSON
     ///
@@ -111,9 +187,6 @@ pub(super) struct ImportArguments {
     /// Whose credential it will be; a DID has to be the session's own
     #[arg(long)]
     pub(super) owner: OwnerId,
-    /// The client that obtained the session, unless `oauth_client` says so
-    #[arg(long, value_name = "ID")]
-    pub(super) client_id: Option<ClientId>,
     /// Which of the client's keys it began with, where it has several
     #[arg(long, value_name = "KID")]
     pub(super) client_key_id: Option<String>,

@@ -1,6 +1,6 @@
 //! What can go wrong with a credential, with which exit status, and what to do then.
 
-use keyward::service::CredentialsError;
+use keyward::service::{CredentialsError, SessionKeysError};
 
 use crate::failure::Failure;
 
@@ -25,6 +25,19 @@ impl From<CredentialsError> for Failure {
             | CredentialsError::Open { .. }
             | CredentialsError::Session(_)
             | CredentialsError::TooLong { .. } => Self::from_chain(&error, Self::refused),
+            _ => Self::unavailable(&error),
+        }
+    }
+}
+
+impl From<SessionKeysError> for Failure {
+    fn from(error: SessionKeysError) -> Self {
+        match error {
+            SessionKeysError::Keys(error) => error.into(),
+            SessionKeysError::Credentials(error) => error.into(),
+            SessionKeysError::NeedsSession => Self::from_chain(&error, Self::refused).after(
+                "--session takes the session that comes of it; after a revocation, --after-revocation goes on with the one that stands",
+            ),
             _ => Self::unavailable(&error),
         }
     }

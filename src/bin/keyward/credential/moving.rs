@@ -1,48 +1,25 @@
 //! `import`, `export`, `reseal`, `wipe` and `revoke`: how a credential comes, moves and goes.
 
-use std::io::{Read as _, stdin};
-
-use keyward::credential::{OAuthSession, SessionError};
+use keyward::credential::OAuthSession;
 use keyward::key::OwnerId;
 use keyward::service::{CredentialsError, RevokedCredential};
 use keyward::store::StoreError;
 use keyward::store::credentials::Over;
 use keyward::{Clock as _, SystemClock};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::arguments::ImportArguments;
 use super::describe::describe;
+use super::incoming::REFRESHED_HERE;
 use super::session::Session;
 use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{Document, Lost, Text, object};
 use crate::progress::Progress;
 
-/// The longest session, in bytes.
-const MAX_SESSION_LEN: u64 = 256 * 1024;
-
 impl Session {
-    pub(super) async fn import(&self, arguments: ImportArguments) -> Result<Document, Failure> {
-        let ImportArguments { owner, client_id, client_key_id, replace } = arguments;
-        let mut json = Zeroizing::new(String::with_capacity(16 * 1024));
-        let read = stdin().lock().take(MAX_SESSION_LEN).read_to_string(&mut json);
-        read.map_err(|_| Failure::usage("the session on standard input cannot be read"))?;
-        let session = OAuthSession::from_indigo_json(&json, client_id.clone(), SystemClock.now());
-        let mut session = session.map_err(|error| match error {
-            SessionError::Missing("oauth_client") => {
-                Failure::usage("--client-id is required: the session does not say it")
-            }
-            error => Failure::refused(error.to_string()),
-        })?;
-        let is_did = owner.as_str().starts_with("did:");
-        if is_did && session.subject.as_deref() != Some(owner.as_str()) {
-            return Err(CredentialsError::from(SessionError::Mismatch).into());
-        }
-        if client_id.is_some_and(|named| named != session.client_id) {
-            return Err(Failure::refused("the session says that another client than --client-id obtained it"));
-        }
-        session.client_key_id = client_key_id;
+    pub(super) async fn import(&self, arguments: ImportArguments, session: OAuthSession) -> Result<Document, Failure> {
+        let ImportArguments { owner, replace, .. } = arguments;
         let clients = self.clients().with(session.client_id.as_str(), session.client_key_id.as_deref())?;
         let over = if replace { Over::Anything } else { Over::Nothing };
         let credentials = self.opened(clients)?;
@@ -57,9 +34,7 @@ impl Session {
         stored.await?;
         let fields = describe(&self.head(&owner).await?, SystemClock.now());
         let mut document = Document::lines(object(&fields), [format!("stored the credential of {owner}")]);
-        document
-            .warnings
-            .push("from now on it is refreshed here alone: whoever else does so ends it for both".to_owned());
+        document.warnings.push(REFRESHED_HERE.to_owned());
         Ok(document)
     }
 
@@ -67,14 +42,18 @@ impl Session {
         let session = self.opened(Vec::new())?.export(owner).await?;
         let document = session.to_indigo_json(SystemClock.now()).map_err(CredentialsError::from)?;
         let remarks = vec![format!(
-            "refreshed there, it ends here: `keyward credential wipe --owner '{}'` before that",
-            owner.as_str().replace('\'', r"'\''")
+            "refreshed there, it ends here: `keyward credential wipe --owner '{}'{}` before that",
+            owner.as_str().replace('\'', r"'\''"),
+            self.layout().typed()
         )];
         let lost = Lost { what: "the session stands as it stood".into(), then: "nothing is lost: ask again".into() };
         Ok(Document::new(json!({}), Text::Export { document, remarks, lost }))
     }
 
     pub(super) async fn reseal(&self) -> Result<Document, Failure> {
+        if !self.layout().is_sealed() {
+            return Err(Failure::usage("there is nothing to reseal where the database encrypts"));
+        }
         let progress = Progress::of("resealed");
         let report = self.opened(Vec::new())?.reseal(|at| progress.show(at.done)).await;
         progress.clear();
@@ -108,10 +87,15 @@ impl Session {
         let json = json!({ "owner": owner.as_str(), "wiped": was_there, "revoked": server_was_told });
         let mut document = Document::lines(json, [format!("removed the credential of {owner}")]);
         if !server_was_told {
-            let said = "its server could not be told: the session goes on there until it ends by itself";
-            document.warnings.push(said.to_owned());
-            document.accepted = false;
+            not_told(&mut document);
         }
         Ok(document)
     }
+}
+
+/// The command has not done all that it is for: the session can still be used.
+pub(super) fn not_told(document: &mut Document) {
+    let said = "its server could not be told: the session goes on there until it ends by itself";
+    document.warnings.push(said.to_owned());
+    document.accepted = false;
 }

@@ -3,13 +3,12 @@
 use keyward::key::OwnerId;
 use keyward::store::credentials::{CredentialFilter, CredentialListRequest};
 use keyward::{Clock as _, SystemClock};
-use serde_json::json;
 
 use super::arguments::ListArguments;
 use super::describe::describe;
 use super::session::Session;
 use crate::failure::Failure;
-use crate::output::{Document, Fields, Text, object};
+use crate::output::{Document, cut, page};
 
 const COLUMNS: &[&str] = &["owner", "state", "expires_at", "session_ends_at", "subject", "client_id"];
 
@@ -31,12 +30,8 @@ impl Session {
         // One more than is shown says whether there are more.
         let request = CredentialListRequest::new(filter, limit + 1).after(after);
         let mut heads = self.closed()?.list(&request).await?;
-        let is_whole = heads.len() <= limit as usize;
-        heads.truncate(limit as usize);
-        let next = heads.last().filter(|_| !is_whole).map(|head| head.owner.as_str().to_owned());
-        let rows: Vec<Fields> = heads.iter().map(|head| describe(head, now)).collect();
-        let remarks = next.iter().map(|next| format!("more: --after {next}")).collect();
-        let json = json!({ "credentials": rows.iter().map(object).collect::<Vec<_>>(), "next": next });
-        Ok(Document::new(json, Text::Table { rows, columns: COLUMNS, remarks }))
+        let next = cut(&mut heads, limit, |head| head.owner.as_str());
+        let rows = heads.iter().map(|head| describe(head, now)).collect();
+        Ok(page("credentials", rows, COLUMNS, next.as_deref(), Vec::new()))
     }
 }

@@ -17,9 +17,6 @@ use crate::output::{Document, Lost, Text};
 
 const VARIABLE: &str = "KEYWARD_SEAL_KEYS";
 
-/// The largest file of clients, in bytes.
-const MAX_FILE_LEN: u64 = 64 * 1024;
-
 /// The ring of a file, or else of the environment.
 pub(super) fn read(file: Option<&Path>) -> Result<SealKeys, Failure> {
     let (keys, from) = match file {
@@ -34,8 +31,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<SealKeys, Failure> {
     })
 }
 
-/// A small text file that nobody else can read.
-pub(super) fn read_secret_file(path: &Path, option: &str) -> Result<Zeroizing<String>, Failure> {
+/// A text file that nobody else can read, up to so many bytes.
+pub(super) fn read_secret_file(path: &Path, option: &str, at_most: u64) -> Result<Zeroizing<String>, Failure> {
     let failed = |error: std::io::Error| Failure::usage(format!("{option}: {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     #[cfg(unix)]
@@ -49,7 +46,7 @@ pub(super) fn read_secret_file(path: &Path, option: &str) -> Result<Zeroizing<St
         }
     }
     let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(MAX_FILE_LEN).read_to_string(&mut text).map_err(failed)?;
+    file.take(at_most).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use keyward::credential::{CredentialHead, OAuthClient};
+use keyward::credential::{ClientId, CredentialHead, OAuthClient};
 use keyward::http::ReqwestTransport;
 use keyward::key::OwnerId;
 use keyward::seal::SealKeys;
@@ -13,7 +13,8 @@ use tokio::runtime::Handle;
 
 use super::arguments::Means;
 use super::clients::Clients;
-use super::{seal_keys, tables};
+use super::tables;
+use super::tables::LayoutArguments;
 use crate::arguments::DatabaseArguments;
 use crate::database::within;
 use crate::failure::Failure;
@@ -33,15 +34,24 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn open(database: &DatabaseArguments, means: Means) -> Result<Self, Failure> {
+    /// Credentials that name no client are those of `client`.
+    pub(super) async fn open(
+        database: &DatabaseArguments,
+        means: Means,
+        client: Option<ClientId>,
+    ) -> Result<Self, Failure> {
         // What was typed is looked at before a database is.
         let clients = Clients::read(means.clients.as_deref())?;
-        let (store, timeout) = (tables::open(database).await?, database.timeout);
+        let (store, timeout) = (tables::open(database, means.layout, client).await?, database.timeout);
         Ok(Self { store, means, clients, timeout, opened: OnceLock::new() })
     }
 
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    pub(super) fn layout(&self) -> LayoutArguments {
+        self.means.layout
     }
 
     pub(super) fn store(&self) -> &Arc<dyn CredentialStore> {
@@ -55,15 +65,12 @@ impl Session {
 
     /// Credentials that can be opened, for these clients.
     pub(super) fn opened(&self, clients: Vec<OAuthClient>) -> Result<Credentials, Failure> {
-        self.credentials(Some(seal_keys::read(self.means.seal_keys.as_deref())?), clients)
+        self.credentials(self.means.seal_keys()?, clients)
     }
 
     fn credentials(&self, seal_keys: Option<SealKeys>, clients: Vec<OAuthClient>) -> Result<Credentials, Failure> {
-        let transport = ReqwestTransport::new().map_err(|error| Failure::unavailable(&error))?;
-        let builder = Credentials::builder_over(Arc::clone(&self.store), Arc::new(transport), Handle::current());
-        let builder = clients.into_iter().fold(builder.exchange_timeout(self.timeout), CredentialsBuilder::client);
-        let builder = seal_keys.into_iter().fold(builder, CredentialsBuilder::seal_keys);
-        Ok(self.opened.get_or_init(|| builder.build()).clone())
+        let credentials = over(Arc::clone(&self.store), seal_keys, clients, self.timeout)?;
+        Ok(self.opened.get_or_init(|| credentials).clone())
     }
 
     /// The clients of the files, and the public one that obtained the credential if none of them did.
@@ -98,4 +105,17 @@ impl Session {
             remark("it is given up; `keyward credential show` says how the credential is");
         }
     }
+}
+
+/// The credentials in a store, for these clients.
+pub(super) fn over(
+    store: Arc<dyn CredentialStore>,
+    seal_keys: Option<SealKeys>,
+    clients: Vec<OAuthClient>,
+    timeout: Duration,
+) -> Result<Credentials, Failure> {
+    let transport = ReqwestTransport::new().map_err(|error| Failure::unavailable(&error))?;
+    let builder = Credentials::builder_over(store, Arc::new(transport), Handle::current());
+    let builder = clients.into_iter().fold(builder.exchange_timeout(timeout), CredentialsBuilder::client);
+    Ok(seal_keys.into_iter().fold(builder, CredentialsBuilder::seal_keys).build())
 }

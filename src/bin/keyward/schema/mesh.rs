@@ -58,6 +58,7 @@ impl CommandSchema for Mesh {
     type Settings = NoOptions;
     type Issue = MeshIssue;
     type Verify = MeshVerify;
+    type Revoke = NoOptions;
     type Filter = NoOptions;
     type Update = NoOptions;
     type Change = NoChange;

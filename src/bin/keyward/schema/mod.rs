@@ -9,22 +9,32 @@ mod standard;
 
 use std::pin::Pin;
 use std::process::ExitCode;
+#[cfg(feature = "reqwest")]
+use std::sync::Arc;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _};
+#[cfg(feature = "reqwest")]
+use keyward::Engine;
 use keyward::Timestamp;
 use keyward::key::{
     Actor, ChangeError, Draft, FieldChange, KeyFormat, KeyRecord, MissingScope, OwnerId, ScopePolicy, Scopes, Update,
 };
 use keyward::schemas::aggregator::Aggregator;
+#[cfg(feature = "reqwest")]
+use keyward::schemas::aggregator::AggregatorCredentials;
 use keyward::schemas::mesh::Mesh;
 use keyward::schemas::scraper::Scraper;
 use keyward::schemas::standard::Standard;
 use keyward::sql::SqlSchema;
 use keyward::store::KeyFilter;
+#[cfg(feature = "reqwest")]
+use keyward::store::credentials::KeyedCredentialStore;
 
 use crate::arguments::{Arguments, explain};
 use crate::commands::{self, ImportLine};
+#[cfg(feature = "reqwest")]
+use crate::credential::{EndingArguments, StandingArguments};
 use crate::failure::Failure;
 use crate::output::Fields;
 
@@ -96,6 +106,8 @@ pub(crate) trait CommandSchema: SqlSchema {
     type Issue: Args + Send + Sync;
     /// Options of `verify`: what the key has to permit.
     type Verify: Args + Send + Sync;
+    /// Options of `revoke`.
+    type Revoke: Args + Send + Sync;
     /// Options of `list` beside the owner.
     type Filter: Args + Send + Sync;
     /// Options of `update`.
@@ -123,6 +135,33 @@ pub(crate) trait CommandSchema: SqlSchema {
 
     /// What `issue` was asked for; the expiry is not its business.
     fn draft(owner: OwnerId, options: Self::Issue) -> Result<Draft<Self>, Failure>;
+
+    /// Whether `issue` puts a new key in the place of one that was revoked, where an owner has one key.
+    fn replaces_revoked(_options: &Self::Issue) -> bool {
+        true
+    }
+
+    /// What `issue` was told of the OAuth session that the key is to stand on, if anything.
+    #[cfg(feature = "reqwest")]
+    fn standing(_options: &Self::Issue) -> Option<&StandingArguments> {
+        None
+    }
+
+    /// What `revoke` was told of the OAuth session that the key stood on, if anything.
+    #[cfg(feature = "reqwest")]
+    fn ending(_options: &Self::Revoke) -> Option<&EndingArguments> {
+        None
+    }
+
+    /// The keys and the OAuth sessions that they stand on, in one database.
+    #[cfg(feature = "reqwest")]
+    async fn keyed(
+        self,
+        _engine: &Engine,
+        _layout: AggregatorCredentials,
+    ) -> Result<Arc<dyn KeyedCredentialStore<Schema = Self>>, Failure> {
+        Err(not_for::<Self>("a session"))
+    }
 
     /// What people have to know of a key that was just issued.
     fn notes(_key: &KeyRecord<Self>) -> &'static [&'static str] {

@@ -49,6 +49,7 @@ impl CommandSchema for Scraper {
     type Settings = NoOptions;
     type Issue = ScraperIssue;
     type Verify = ScraperVerify;
+    type Revoke = NoOptions;
     type Filter = NoOptions;
     type Update = NoOptions;
     type Change = NoChange;

@@ -3,7 +3,7 @@
 use keyward::{Clock as _, SystemClock};
 use serde_json::json;
 
-use super::{DID, OWNER, fails, info, over_aggregators, over_every_table, timestamp};
+use super::{AFTER_REVOCATION, DID, OWNER, fails, info, over_aggregators, over_every_table, timestamp};
 
 #[test]
 fn the_whole_life_of_an_aggregators_key() {
@@ -52,7 +52,7 @@ fn the_whole_life_of_an_aggregators_key() {
         assert_eq!((&again["already_revoked"], &again["revoked_at"]), (&json!(true), &revoked["revoked_at"]));
 
         // A new one starts without the revocation, and is rotated like any live key.
-        let third = terminal.issue(&OWNER);
+        let third = terminal.issue(&AFTER_REVOCATION);
         assert_eq!(info(terminal)["is_revoked"], false);
         let fourth = terminal.rotate(DID, &[]);
         assert_eq!((&fourth.document["predecessor"], &fourth.document["id"]), (&json!(DID), &json!(DID)));
@@ -94,8 +94,10 @@ fn a_revoked_key_is_not_rotated_but_replaced() {
     over_aggregators(|terminal| {
         terminal.issue(&OWNER);
         terminal.document(&["revoke-all", "--owner", DID]);
+        let said = "the key before was revoked, and whoever had it may have had its OAuth session too";
+        terminal.run(&["issue", "--owner", DID], "").has_failed(1, said);
         fails(terminal, &["rotate", DID], 1, "only a live key can be rotated: the key is revoked");
-        let new = terminal.issue(&OWNER);
+        let new = terminal.issue(&AFTER_REVOCATION);
         terminal.verify(&new.secret, &[]).is_accepted();
     });
 }
@@ -117,7 +119,7 @@ fn a_key_that_the_service_made_itself_is_accepted_and_revoked() {
         assert_eq!(info(terminal)["defect"], "aggregators.api_key_prefix");
         terminal.sql(&set(&format!("api_key_prefix = 'ckapi_000102', api_key_hash = '{}'", hash.to_uppercase())));
         terminal.verify(key, &[]).is_refused("unknown");
-        let new = terminal.issue(&OWNER);
+        let new = terminal.issue(&AFTER_REVOCATION);
         terminal.verify(&new.secret, &[]).is_accepted();
     });
 }

@@ -14,6 +14,8 @@ const AGGREGATOR: &str = "aggregator";
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOBODY: &str = "did:web:nobody.example";
 const OWNER: [&str; 2] = ["--owner", DID];
+/// A new key in the place of one that was revoked.
+const AFTER_REVOCATION: [&str; 3] = ["--owner", DID, "--after-revocation"];
 
 /// Runs `script` over a table that has the aggregator [`DID`], made by keyward and by the host's own migrations.
 fn over_every_table(script: impl Fn(&mut Terminal)) {

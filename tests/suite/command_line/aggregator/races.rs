@@ -1,6 +1,6 @@
 //! Races of whole processes.
 
-use super::{DID, OWNER, info, over_aggregators};
+use super::{AFTER_REVOCATION, DID, info, over_aggregators};
 use crate::command_line::terminal::{Output, Terminal};
 
 const RACERS: usize = 8;
@@ -41,7 +41,7 @@ fn eight_processes_that_create_a_key_at_once_leave_one_and_its_maker_knows() {
 fn eight_processes_that_revoke_a_key_at_once_report_one_revocation_and_its_time() {
     over_aggregators(|terminal| {
         for arguments in [&["--json", "revoke", "--owner", DID][..], &["--json", "revoke", DID]] {
-            let key = terminal.issue(&OWNER);
+            let key = terminal.issue(&AFTER_REVOCATION);
             let outputs = race(terminal, arguments);
             let documents: Vec<_> = outputs.iter().map(Output::json).collect();
             assert!(outputs.iter().all(|output| output.status == 0), "{documents:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DID, NOBODY, OWNER, fails, info, over_aggregators, over_every_table};
+use super::{AFTER_REVOCATION, DID, NOBODY, OWNER, fails, info, over_aggregators, over_every_table};
 
 #[test]
 fn an_unknown_did_is_not_found_and_nothing_is_written() {
@@ -91,7 +91,7 @@ fn a_revocation_names_its_key_by_its_start_too_and_keeps_its_reason() {
         assert_eq!(info(terminal)["revocation_reason"], "leaked");
         let again = terminal.document(&["revoke", DID, "--reason", "another"]);
         assert_eq!((&again["revocation_reason"], &again["revoked_at"]), (&json!("leaked"), &revoked["revoked_at"]));
-        terminal.issue(&OWNER);
+        terminal.issue(&AFTER_REVOCATION);
         assert_eq!(info(terminal).get("revocation_reason"), None);
     });
 }

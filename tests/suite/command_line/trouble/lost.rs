@@ -114,7 +114,7 @@ fn the_only_key_of_an_aggregator_is_named_by_its_owner_when_nobody_sees_it() {
         |_| String::new(),
         |terminal| {
             terminal.sql(&Aggregator::owner(DID, terminal.is_postgres()));
-            is_named_and_can_be_revoked(terminal, &["issue", "--owner", DID]);
+            is_named_and_can_be_revoked(terminal, &["issue", "--owner", DID, "--after-revocation"]);
         },
     );
 }

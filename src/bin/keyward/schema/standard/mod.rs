@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::commands::ImportLine;
 use crate::failure::Failure;
 use crate::output::Fields;
-use crate::schema::{CommandSchema, NotPermitted, permits_scopes};
+use crate::schema::{CommandSchema, NoOptions, NotPermitted, permits_scopes};
 use options::{StandardChange, StandardFilter, StandardIssue, StandardSettings, StandardVerify};
 
 /// Stands in where keys are neither made nor verified, so that nothing depends on their prefix.
@@ -30,6 +30,7 @@ impl CommandSchema for Standard {
     type Settings = StandardSettings;
     type Issue = StandardIssue;
     type Verify = StandardVerify;
+    type Revoke = NoOptions;
     type Filter = StandardFilter;
     type Update = StandardChange;
     type Change = StandardUpdate;

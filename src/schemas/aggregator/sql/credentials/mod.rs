@@ -155,6 +155,14 @@ impl CredentialTables for AggregatorCredentials {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    fn beside(&self) -> &'static [&'static Table] {
+        match self.form {
+            Form::Database => &tables::WRITTEN_SESSIONS,
+            Form::Text { .. } | Form::Bytes { .. } => &tables::DELETED_SESSIONS,
+        }
+    }
+
     fn migrations(&self) -> &'static [Migration] {
         match self.form {
             Form::Text { .. } => tables::MIGRATIONS_ON_TEXT,

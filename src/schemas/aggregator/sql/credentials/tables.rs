@@ -85,6 +85,67 @@ static ENCRYPTION_KEYS: Table = Table {
     writes: &[],
 };
 
+/// The copies in clear that the host's service wants, where they are written.
+#[cfg(feature = "postgres")]
+pub(super) static WRITTEN_SESSIONS: [&Table; 1] = [&Table {
+    columns: SESSION_COLUMNS,
+    writes: &[Write::insert(Duty::Issue), Write::update(Duty::Issue, SESSION_CHANGED), Write::delete(Duty::Issue)],
+    ..SESSIONS
+}];
+
+/// The same, where they are only deleted.
+#[cfg(feature = "postgres")]
+pub(super) static DELETED_SESSIONS: [&Table; 1] = [&SESSIONS];
+
+#[cfg(feature = "postgres")]
+const SESSIONS: Table = Table {
+    name: TableName::Host(Sql { postgres: "oauth_sessions", sqlite: "oauth_sessions" }),
+    create: None,
+    optional: true,
+    shared: true,
+    columns: &[Column::required("did", "text", "TEXT"), Column::required("session_id", "text", "TEXT")],
+    primary_key: "id",
+    unique: &[],
+    indexes: &[],
+    foreign_keys: &[],
+    writes: &[Write::delete(Duty::Issue)],
+};
+
+/// What is read of a copy to write it: by what it is found, and, as PostgreSQL sees it, whatever a conflict replaces.
+#[cfg(feature = "postgres")]
+const SESSION_COLUMNS: &[Column] = &[
+    Column::required("did", "text", "TEXT"),
+    Column::required("session_id", "text", "TEXT"),
+    Column::required("pds_url", "text", "TEXT"),
+    Column::optional("host_url", "text", "TEXT"),
+    Column::required("access_token", "text", "TEXT"),
+    Column::required("refresh_token", "text", "TEXT"),
+    Column::optional("dpop_private_key_multibase", "text", "TEXT"),
+    Column::required("auth_server_iss", "text", "TEXT"),
+    Column::optional("auth_server_token_endpoint", "text", "TEXT"),
+    Column::optional("auth_server_revocation_endpoint", "text", "TEXT"),
+    Column::optional("scopes", "text[]", "TEXT"),
+    Column::optional("dpop_authserver_nonce", "text", "TEXT"),
+    Column::optional("dpop_pds_nonce", "text", "TEXT"),
+    Column::required("expires_at", "timestamp with time zone", "TIMESTAMP"),
+];
+
+#[cfg(feature = "postgres")]
+const SESSION_CHANGED: &[&str] = &[
+    "pds_url",
+    "host_url",
+    "access_token",
+    "refresh_token",
+    "dpop_private_key_multibase",
+    "auth_server_iss",
+    "auth_server_token_endpoint",
+    "auth_server_revocation_endpoint",
+    "scopes",
+    "dpop_authserver_nonce",
+    "dpop_pds_nonce",
+    "expires_at",
+];
+
 static STATES: Table = Table {
     name: TableName::Own("credential_states"),
     create: None,

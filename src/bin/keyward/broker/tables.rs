@@ -1,0 +1,23 @@
+//! `migrate` and `check`.
+
+use keyward::Timestamp;
+use serde_json::json;
+
+use super::store;
+use crate::arguments::DatabaseArguments;
+use crate::commands::report;
+use crate::failure::Failure;
+use crate::output::Document;
+
+pub(super) async fn migrate(database: &DatabaseArguments, now: Timestamp) -> Result<Document, Failure> {
+    let store = store(database, true).await?;
+    let applied = store.migrate(now).await?;
+    let lines = applied.iter().map(|migration| format!("applied {migration}")).collect();
+    let mut document = report(&store.check().await?, lines);
+    document.json["applied"] = json!(applied.iter().map(ToString::to_string).collect::<Vec<_>>());
+    Ok(document)
+}
+
+pub(super) async fn check(database: &DatabaseArguments) -> Result<Document, Failure> {
+    Ok(report(&store(database, false).await?.check().await?, Vec::new()))
+}

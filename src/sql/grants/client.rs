@@ -1,0 +1,223 @@
+//! Clients in the host's table: what of a client is read from the JSON of its metadata, and how that is written.
+
+use serde_json::{Map, Value as Json};
+
+use crate::broker::{ClientAuthMethod, ClientId, ClientRecord, RedirectUri, TokenDigest};
+use crate::key::Scopes;
+use crate::sql::engine::{Cell, Row, Value};
+use crate::sql::grants::arguments::{instant, optional_time, seconds, text, time};
+use crate::sql::keys::{RowReader, columns};
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+columns! {
+    /// What every read of clients returns.
+    pub(super) enum ClientColumn {
+        ClientId = "client_id",
+        ClientSecret = "client_secret",
+        RedirectUris = "redirect_uris",
+        MetadataJson = "metadata_json",
+        CreatedAt = "created_at",
+        LastUsed = "last_used",
+    }
+}
+
+/// Stands in front of the digest of a secret. What does not have it is a secret in clear, which is never compared.
+const SECRET_MARK: &str = "sha256:";
+
+/// What the metadata of a client say of it (RFC 7591 section 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    auth_method: ClientAuthMethod,
+    may_refresh: bool,
+    scopes: Option<Scopes>,
+    name: Option<String>,
+    secret_expires_at: Option<Timestamp>,
+}
+
+impl Said {
+    fn by(client: &ClientRecord) -> Self {
+        Self {
+            auth_method: client.auth_method,
+            may_refresh: client.may_refresh,
+            scopes: client.scopes.clone(),
+            name: client.name.clone(),
+            secret_expires_at: client.secret_expires_at,
+        }
+    }
+
+    /// Of a client without metadata, as the other program registers them: all may refresh.
+    const fn without_metadata(has_secret: bool) -> Self {
+        let auth_method = default_method(has_secret);
+        Self { auth_method, may_refresh: true, scopes: None, name: None, secret_expires_at: None }
+    }
+
+    /// `None` for what is no object, or has a member of another kind than it should be.
+    fn read(json: &str, has_secret: bool) -> Option<Self> {
+        let members: Map<String, Json> = serde_json::from_str(json).ok()?;
+        let text = |name: &str| match members.get(name) {
+            None | Some(Json::Null) => Some(None),
+            Some(Json::String(text)) => Some(Some(text.as_str())),
+            Some(_) => None,
+        };
+        let auth_method = match text("token_endpoint_auth_method")? {
+            None => default_method(has_secret),
+            Some(name) => ClientAuthMethod::from_name(name)?,
+        };
+        let may_refresh = match members.get("grant_types") {
+            None | Some(Json::Null) => false,
+            Some(Json::Array(types)) => types.iter().any(|name| name.as_str() == Some("refresh_token")),
+            Some(_) => return None,
+        };
+        let secret_expires_at = match members.get("client_secret_expires_at") {
+            None | Some(Json::Null) => None,
+            Some(number) => Some(number.as_i64()?).filter(|seconds| *seconds != 0).map(instant),
+        };
+        let scopes = text("scope")?.map(|scopes| Scopes::from_stored(scopes.split(' ')));
+        Some(Self {
+            auth_method,
+            may_refresh,
+            scopes,
+            name: text("client_name")?.map(str::to_owned),
+            secret_expires_at,
+        })
+    }
+
+    /// The members in which this is said, each with its value, or without one where it is not to be there.
+    fn members(&self) -> [(&'static str, Option<Json>); 5] {
+        let mut types = vec![Json::from("authorization_code")];
+        types.extend(self.may_refresh.then(|| Json::from("refresh_token")));
+        [
+            ("token_endpoint_auth_method", Some(self.auth_method.as_str().into())),
+            ("grant_types", Some(types.into())),
+            ("scope", self.scopes.as_ref().map(|scopes| scopes.joined().into())),
+            ("client_name", self.name.as_deref().map(Json::from)),
+            ("client_secret_expires_at", self.secret_expires_at.map(|at| seconds(at).into())),
+        ]
+    }
+}
+
+/// A client with a secret has to show it, unless it says otherwise; one without has none to show.
+const fn default_method(has_secret: bool) -> ClientAuthMethod {
+    if has_secret { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None }
+}
+
+/// The metadata as they are stored: those of the record, where they say what the record says; otherwise with the members
+/// that do.
+fn metadata(client: &ClientRecord) -> Result<Option<String>, StoreError> {
+    let (said, has_secret) = (Said::by(client), client.secret.is_some());
+    let Some(json) = &client.metadata else {
+        let is_said = said == Said::without_metadata(has_secret);
+        return Ok((!is_said).then(|| with_members(Map::new(), &said)));
+    };
+    if Said::read(json, has_secret).as_ref() == Some(&said) {
+        return Ok(Some(json.clone()));
+    }
+    let members = serde_json::from_str(json);
+    let members = members.map_err(|_| StoreError::Unsupported("the metadata of a client must be a JSON object"))?;
+    Ok(Some(with_members(members, &said)))
+}
+
+fn with_members(mut members: Map<String, Json>, said: &Said) -> String {
+    for (name, value) in said.members() {
+        match value {
+            Some(value) => drop(members.insert(name.to_owned(), value)),
+            None => drop(members.remove(name)),
+        }
+    }
+    Json::Object(members).to_string()
+}
+
+/// The columns of a client.
+pub(super) fn values(client: &ClientRecord) -> Result<[Value<'static>; 6], StoreError> {
+    let uris: Vec<_> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
+    let secret = client.secret.as_ref().map(|digest| format!("{SECRET_MARK}{}", digest.to_hex().as_str()));
+    Ok([
+        text(client.id.as_str()),
+        secret.into(),
+        serde_json::json!(uris).to_string().into(),
+        metadata(client)?.into(),
+        time(client.created_at),
+        optional_time(client.last_used_at),
+    ])
+}
+
+/// Reads a client.
+pub(super) fn client(row: &Row<'_>) -> ClientRecord {
+    let mut row = RowReader::new("clients", row);
+    let id = ClientId::from_stored(row.text(ClientColumn::ClientId));
+    let created_at = seconds_in(&mut row, ClientColumn::CreatedAt).unwrap_or(Timestamp::MIN);
+    let mut client = ClientRecord::new(id, redirect_uris(&mut row), created_at);
+    client.last_used_at = seconds_in(&mut row, ClientColumn::LastUsed);
+    let has_secret = !row.is_null(ClientColumn::ClientSecret);
+    client.secret = secret(&mut row);
+    client.metadata = row.optional_text(ClientColumn::MetadataJson);
+    let said = match &client.metadata {
+        None => Some(Said::without_metadata(has_secret)),
+        Some(json) => Said::read(json, has_secret).or_else(|| row.mark_defect(ClientColumn::MetadataJson)),
+    };
+    if let Some(Said { auth_method, may_refresh, scopes, name, secret_expires_at }) = said {
+        client.auth_method = auth_method;
+        client.may_refresh = may_refresh;
+        client.scopes = scopes;
+        client.name = name;
+        client.secret_expires_at = secret_expires_at;
+    }
+    client.defect = row.defect();
+    client
+}
+
+fn seconds_in(row: &mut RowReader<'_>, column: ClientColumn) -> Option<Timestamp> {
+    match row.cell(column) {
+        Cell::Null => None,
+        Cell::Integer(seconds) => Some(instant(seconds)),
+        _ => row.mark_defect(column),
+    }
+}
+
+/// One that could not be registered here admits nothing, and spoils none beside it.
+fn redirect_uris(row: &mut RowReader<'_>) -> Vec<RedirectUri> {
+    let uris = row.text(ClientColumn::RedirectUris);
+    match serde_json::from_str::<Vec<String>>(&uris) {
+        Ok(uris) => uris.into_iter().filter_map(|uri| RedirectUri::new(uri).ok()).collect(),
+        Err(_) => row.mark_defect(ClientColumn::RedirectUris).unwrap_or_default(),
+    }
+}
+
+fn secret(row: &mut RowReader<'_>) -> Option<TokenDigest> {
+    let secret = row.optional_text(ClientColumn::ClientSecret)?;
+    let digest = secret.strip_prefix(SECRET_MARK).and_then(TokenDigest::from_hex);
+    digest.or_else(|| row.mark_defect(ClientColumn::ClientSecret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> ClientRecord {
+        ClientRecord::new(ClientId::from_stored("client"), Vec::new(), instant(1))
+    }
+
+    #[test]
+    fn what_is_stored_says_what_the_record_says() {
+        let mut odd = record();
+        odd.metadata = Some(r#"{"client_name":"Other","scope":7,"logo_uri":"x"}"#.to_owned());
+        odd.name = Some("Mine".to_owned());
+        let stored = metadata(&odd).unwrap().unwrap();
+        assert_eq!(Said::read(&stored, false), Some(Said::by(&odd)));
+        assert!(stored.contains("logo_uri"), "{stored}");
+        assert_eq!(metadata(&record()).unwrap(), None);
+        odd.metadata = Some("[]".to_owned());
+        assert!(metadata(&odd).is_err());
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_rfc_7591() {
+        let said = Said::read("{}", true).unwrap();
+        assert_eq!((said.auth_method, said.may_refresh), (ClientAuthMethod::ClientSecretBasic, false));
+        assert_eq!(Said::read("{}", false).unwrap().auth_method, ClientAuthMethod::None);
+        for odd in ["", "[]", r#"{"grant_types":"refresh_token"}"#, r#"{"token_endpoint_auth_method":"none "}"#] {
+            assert_eq!(Said::read(odd, false), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The tables of the program that is beside us or was before us.
