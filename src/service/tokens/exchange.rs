@@ -127,13 +127,18 @@ impl Tokens {
                 self.redeem(&client, code, Redemption { client: &client.id, redirect_uri, verifier, resource }).await
             }
             TokenRequest::Refresh { refresh_token, scope, resource } => {
-                if !client.may_refresh {
-                    tracing::warn!(event = "refresh_token.refused", client = %client.id, reason = "unauthorized_client");
-                    return Err(TokensError::UnauthorizedClient);
-                }
                 let scopes = scope.map(|scope| self.asked_again(scope)).transpose()?;
                 let scopes = scopes.as_ref().filter(|scopes| !scopes.is_empty());
-                self.refresh(&client, refresh_token, Refresh { client: &client.id, scopes, resource }).await
+                let presented = Refresh { client: &client.id, scopes, resource };
+                match self.refresh(&client, refresh_token, presented).await {
+                    // One that another program has issued to a client which did not ask for any is good nevertheless.
+                    Err(TokensError::Refresh(RefreshRefusal::Unknown | RefreshRefusal::OtherClient))
+                        if !client.may_refresh =>
+                    {
+                        Err(TokensError::UnauthorizedClient)
+                    }
+                    exchanged => exchanged,
+                }
             }
         };
         if issued.is_ok() {

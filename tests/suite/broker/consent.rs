@@ -43,7 +43,12 @@ async fn a_person_sees_who_asks_for_what_and_where_the_answer_goes() {
     let uris = json!({"token_endpoint_auth_method": "none", "redirect_uris": ["com.example.app:/cb"]});
     let app_client = app.client_of(uris).await;
     let page = app_client.page(&app_client.query(&[("redirect_uri", "com.example.app:/cb")])).await.answer;
-    assert!(page.body.contains(&app_client.id) && page.body.contains("<strong>com.example.app</strong>"));
+    assert!(page.body.contains(&app_client.id), "{}", page.body);
+    assert!(page.body.contains("the app <strong>com.example.app</strong> on this device"), "{}", page.body);
+    let uris = json!({"token_endpoint_auth_method": "none", "redirect_uris": ["http://127.0.0.1:1/cb"]});
+    let program = app.client_of(uris).await;
+    let page = program.page(&program.query(&[("redirect_uri", "http://127.0.0.1:2/cb")])).await.answer;
+    assert!(page.body.contains("a program on <strong>this computer</strong> (127.0.0.1)"), "{}", page.body);
 }
 
 /// 29: however often somebody has said yes, and whoever is signed in.
@@ -249,4 +254,18 @@ async fn nothing_on_the_page_is_markup_of_somebody_elses() {
     let client = app.client_of(json!({"token_endpoint_auth_method": "none", "redirect_uris": [odd]})).await;
     let page = client.page(&client.query(&[("redirect_uri", odd)])).await.answer;
     assert!(!page.body.contains("<script"), "{}", page.body);
+}
+
+/// Between the page and the answer, a client may have gone: nobody is sent anywhere.
+#[tokio::test]
+async fn a_form_for_a_client_that_is_gone_leads_nowhere() {
+    let app = App::start().await;
+    let client = app.client().await;
+    let page = client.page(&client.query(&[])).await;
+    app.tokens.remove_client(&keyward::broker::ClientId::new(&*client.id).unwrap()).await.unwrap();
+    for decision in ["approve", "deny"] {
+        let answer = page.submit(&app, &[("decision", decision)]).await;
+        assert_eq!((answer.status, answer.header("location")), (400, ""));
+        is_shut(&answer);
+    }
 }
