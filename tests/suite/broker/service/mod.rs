@@ -1,5 +1,6 @@
 //! The service by itself, over the store in memory with faults where a test wants them.
 
+mod approvals;
 mod clients;
 mod dropped;
 mod faults;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyward::Timestamp;
 use keyward::broker::OAuthErrorCode;
 
 use super::{Given, World, code_of, is_invalid_grant};
@@ -44,7 +45,11 @@ async fn an_answer_that_was_lost_can_be_had_again_byte_for_byte() {
 async fn after_the_window_a_spent_token_ends_the_family() {
     let world = World::new();
     let (client, first, second) = refreshed(&world).await;
-    world.clock.set(crate::support::START.saturating_add(Duration::from_secs(10)));
+    // Ten seconds behind the whole second in which the exchange was.
+    let end = Timestamp::from_micros(1_893_456_010_000_000);
+    world.clock.set(end.saturating_sub(Duration::from_micros(1)));
+    assert_eq!(world.refresh(&client, &first.refresh).await.unwrap().refresh, second.refresh);
+    world.clock.set(end);
     is_replay(&world, &client, &first, &second).await;
 }
 
