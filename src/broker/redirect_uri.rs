@@ -69,6 +69,18 @@ impl RedirectUri {
         host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or_default().to_owned()
     }
 
+    /// Whether it leads to the machine of whoever follows it.
+    #[must_use]
+    pub fn leads_to_own_machine(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| is_loopback(&host)))
+    }
+
+    /// Whether it belongs to an app, by a scheme of its own.
+    #[must_use]
+    pub fn leads_to_app(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| !matches!(url.scheme(), "https" | "http"))
+    }
+
     /// This URI with parameters of an answer behind its own (RFC 6749 section 4.1.2).
     #[must_use]
     pub fn with_parameters(&self, parameters: &[(&str, &str)]) -> String {
@@ -274,5 +286,12 @@ mod tests {
         assert_eq!(host("https://app.example:8443/cb"), "app.example");
         assert_eq!(host("http://[::1]:1/cb"), "[::1]");
         assert_eq!(host("com.example.app:/cb"), "com.example.app");
+        let kinds = |uri: &str| {
+            let uri = RedirectUri::new(uri).unwrap();
+            (uri.leads_to_own_machine(), uri.leads_to_app())
+        };
+        assert_eq!(kinds("https://localhost/cb"), (false, false));
+        assert_eq!(kinds("http://localhost/cb"), (true, false));
+        assert_eq!(kinds("com.example.app://127.0.0.1/cb"), (false, true));
     }
 }

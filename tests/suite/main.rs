@@ -4,6 +4,8 @@
 
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod aggregator;
+#[cfg(all(feature = "axum", feature = "broker", feature = "testkit"))]
+mod broker;
 #[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod command_line;
 #[cfg(feature = "testkit")]
