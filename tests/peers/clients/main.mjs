@@ -1,0 +1,73 @@
+// Every client against every store, and every way to write an issuer. Prints what was tried, and ends with an error at the
+// first thing that is not as it has to be.
+import assert from 'node:assert/strict'
+import net from 'node:net'
+import * as mcp from './mcp_sdk.mjs'
+import * as oauth from './oauth4webapi.mjs'
+import * as rmcp from './rmcp.mjs'
+import { inWorld } from './world.mjs'
+
+// What the SDK has to say of the failures that are made on purpose.
+console.warn = () => {}
+
+const STORES = ['memory', 'sqlite', 'postgres']
+const ISSUERS = { plain: (origin) => origin, slash: (origin) => `${origin}/`, path: (origin) => `${origin}/tenant`, 'path and slash': (origin) => `${origin}/a/b/` }
+
+const say = (...words) => console.log(words.join('  '))
+
+// No secret stands in a log, however much is logged.
+function isClean({ log }, secrets) {
+  assert.ok(log.includes('refresh_token.exchanged'), log)
+  for (const secret of secrets) assert.ok(!log.includes(secret), `a secret is in the log: ${log}`)
+}
+
+// A connection that says nothing, and one that stops in the middle, do not keep the server from ending.
+async function endsCleanly(world) {
+  const stalled = ['', 'POST /token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\ngrant'].map((text) => {
+    const connection = net.connect(world.proxy.upstream, '127.0.0.1').on('error', () => {})
+    connection.write(text)
+    return connection
+  })
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const { code, milliseconds } = await world.end('SIGTERM')
+  stalled.forEach((connection) => connection.destroy())
+  assert.equal(code, 0, world.log)
+  assert.ok(milliseconds < 1000, `it took ${milliseconds} ms`)
+}
+
+// Stores differ in what a kill leaves.
+async function survives(store, world, users) {
+  await world.end('SIGKILL')
+  await world.startServer()
+  for (const user of users) await (store === 'memory' ? mcp.registersAgain(user) : mcp.goesOn(user))
+}
+
+for (const store of STORES) {
+  for (const level of ['info', 'trace']) {
+    await inWorld(store, { level }, async (world) => {
+      const [users, secrets] = [[], []]
+      for (const version of mcp.versions) {
+        for (const method of Object.keys(oauth.methods)) users.push(await mcp.life(version, world, { method }))
+        users.push(await mcp.life(version, world, { redirectUrl: 'http://127.0.0.1:52000/callback' }))
+      }
+      secrets.push(...users.flatMap(mcp.secretsOf))
+      for (const method of Object.keys(oauth.methods)) secrets.push(...(await oauth.life(world, method)))
+      await oauth.replay(world)
+      secrets.push(...(await rmcp.life(world)))
+      await survives(store, world, users)
+      secrets.push(...users.flatMap(mcp.secretsOf))
+      await endsCleanly(world)
+      isClean(world, secrets)
+      say(store.padEnd(8), level.padEnd(5), `every client; killed and restarted; ended; none of ${secrets.length} secrets in the log`)
+    })
+  }
+}
+for (const [name, issuer] of Object.entries(ISSUERS)) {
+  await inWorld('memory', { issuer }, async (world) => {
+    for (const version of mcp.versions) await mcp.life(version, world)
+    await oauth.life(world, 'none')
+    await rmcp.life(world)
+    say('issuer  ', name)
+  })
+}
+say('everything was as it has to be')

@@ -1,0 +1,130 @@
+// The server under test as a process of its own, with a store, and a proxy in front of it that can lose an answer.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import crypto from 'node:crypto'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
+
+const BINARY = process.env.KEYWARD_MCP_BROKER
+const POSTGRES = process.env.KEYWARD_TEST_POSTGRES_URL
+
+// What the option --db of the server says, and how to be rid of it.
+const stores = {
+  async memory() {
+    return { remove: async () => {} }
+  },
+  async sqlite() {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keyward-peers-'))
+    return { url: `sqlite:${path.join(directory, 'broker.db')}`, remove: async () => fs.rmSync(directory, { recursive: true }) }
+  },
+  async postgres() {
+    const name = `keyward_${crypto.randomBytes(8).toString('hex')}`
+    const administer = async (statement) => {
+      const client = new pg.Client(POSTGRES)
+      await client.connect()
+      await client.query(statement).finally(() => client.end())
+    }
+    await administer(`CREATE DATABASE ${name} TEMPLATE template0`)
+    const url = new URL(POSTGRES)
+    url.pathname = `/${name}`
+    return { url: url.href, remove: () => administer(`DROP DATABASE ${name} WITH (FORCE)`) }
+  },
+}
+
+// Passes bytes to the server, wherever that listens at the moment. While `loses` is set, the answer to the next request of
+// the token endpoint is cut off once the server has sent it.
+class Proxy {
+  loses = false
+  lost = 0
+  upstream = undefined
+
+  constructor() {
+    this.server = net.createServer((client) => {
+      const server = net.connect(this.upstream, '127.0.0.1')
+      let isLost = false
+      client.on('data', (bytes) => {
+        if (this.loses && /^POST \S*\/token /.test(bytes.toString('latin1'))) [isLost, this.loses] = [true, false]
+        server.write(bytes)
+      })
+      server.on('data', (bytes) => {
+        if (!isLost) return client.write(bytes)
+        assert.match(bytes.toString('latin1'), /^HTTP\/1.1 200 /)
+        this.lost += 1
+        client.destroy()
+      })
+      for (const [one, other] of [[client, server], [server, client]]) {
+        one.on('close', () => other.destroy()).on('error', () => {})
+      }
+    })
+  }
+
+  async listen() {
+    this.server.listen(0, '127.0.0.1')
+    await once(this.server, 'listening')
+    return this.server.address().port
+  }
+}
+
+export class World {
+  log = ''
+
+  // `issuer` makes the identifier of the issuer from the origin that clients see.
+  static async start(store, { issuer = (origin) => origin, level = 'info' } = {}) {
+    const world = new World()
+    world.store = await stores[store]()
+    world.proxy = new Proxy()
+    world.origin = `http://127.0.0.1:${await world.proxy.listen()}`
+    world.issuer = issuer(world.origin)
+    world.resource = `${world.issuer.replace(/\/$/, '')}/mcp`
+    world.level = level
+    await world.startServer()
+    return world
+  }
+
+  async startServer() {
+    const options = ['--listen', '127.0.0.1:0', '--issuer', this.issuer, ...(this.store.url ? ['--db', this.store.url] : [])]
+    const environment = { PATH: process.env.PATH, RUST_LOG: this.level }
+    this.server = spawn(BINARY, options, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.server.stderr.setEncoding('utf8').on('data', (text) => (this.log += text))
+    this.ended = once(this.server, 'close')
+    const lines = createInterface({ input: this.server.stdout })
+    const [line] = await Promise.race([once(lines, 'line'), this.ended.then(() => assert.fail(this.log))])
+    this.proxy.upstream = Number(line.match(/:(\d+)$/)[1])
+  }
+
+  // Ends the server by a signal, and says how, and after how many milliseconds.
+  async end(signal) {
+    const start = performance.now()
+    this.server.kill(signal)
+    const [code, by] = await this.ended
+    return { code, by, milliseconds: performance.now() - start }
+  }
+
+  loseTheNextAnswer() {
+    this.proxy.loses = true
+  }
+
+  async remove() {
+    if (this.server.exitCode === null && this.server.signalCode === null) await this.end('SIGKILL')
+    this.proxy.server.close()
+    await this.store.remove()
+  }
+}
+
+// In a world of its own, which is gone at the end.
+export async function inWorld(store, options, run) {
+  const world = await World.start(store, options)
+  try {
+    return await run(world)
+  } catch (error) {
+    console.error(world.log)
+    throw error
+  } finally {
+    await world.remove()
+  }
+}
