@@ -4,6 +4,9 @@ import assert from 'node:assert/strict'
 const unescape = (text) => text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
 const attribute = (tag, name) => unescape(tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1] ?? '')
 
+// What must not stand in a log.
+export const secrets = []
+
 // Opens the page, answers it, and returns where the browser is sent: to the client.
 export async function answer(url, { username = 'alice', decision = 'approve' } = {}) {
   const page = await fetch(url, { redirect: 'manual' })
@@ -22,5 +25,8 @@ export async function answer(url, { username = 'alice', decision = 'approve' } =
     method: 'POST', redirect: 'manual', headers: { cookie }, body: fields,
   })
   assert.equal(sent.status, 303, await sent.text())
-  return new URL(sent.headers.get('location'))
+  const back = new URL(sent.headers.get('location'))
+  secrets.push(cookie.split('=')[1], fields.get('consent'))
+  for (const name of ['code', 'state']) if (back.searchParams.has(name)) secrets.push(back.searchParams.get(name))
+  return back
 }

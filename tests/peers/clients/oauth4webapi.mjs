@@ -14,19 +14,12 @@ export const methods = {
 async function discover(world) {
   const resource = new URL(world.resource)
   const found = await oauth.processResourceDiscoveryResponse(resource, await oauth.resourceDiscoveryRequest(resource, insecure))
-  assert.deepEqual(found.authorization_servers, [world.issuer])
+  assert.deepEqual([found.resource, ...found.authorization_servers], [world.resource, world.issuer])
   const issuer = new URL(found.authorization_servers[0])
   const response = await oauth.discoveryRequest(issuer, { ...insecure, algorithm: 'oauth2' })
-  const server = await response.json()
+  const server = await oauth.processDiscoveryResponse(issuer, response)
   assert.equal(server.issuer, world.issuer)
   return server
-}
-
-// The same, with the check of the issuer as the library has it. Its type URL writes `http://host` with a slash at the end.
-async function discoverStrictly(world) {
-  const issuer = new URL(world.issuer)
-  const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { ...insecure, algorithm: 'oauth2' }))
-  assert.equal(server.issuer, world.issuer)
 }
 
 async function register(server, world, method) {
@@ -61,6 +54,8 @@ async function authorize(server, client, world) {
   return { parameters, redirectUri, verifier }
 }
 
+const isCode = (code) => (error) => error instanceof oauth.ResponseBodyError && error.error === code
+
 async function call(world, token) {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami' } })
   const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream' })
@@ -79,14 +74,12 @@ const isRefused = (world, token) =>
 
 export async function life(world, method) {
   const server = await discover(world)
-  await discoverStrictly(world)
   const client = await register(server, world, method)
   const authenticate = methods[method](client.client_secret)
   const refresh = async (token, additionalParameters = {}) =>
     oauth.processRefreshTokenResponse(server, client, await oauth.refreshTokenGrantRequest(server, client, authenticate, token, { ...insecure, additionalParameters }))
   const introspect = async (token) =>
     oauth.processIntrospectionResponse(server, client, await oauth.introspectionRequest(server, client, authenticate, token, insecure))
-  const isCode = (code) => (error) => error instanceof oauth.ResponseBodyError && error.error === code
 
   const { parameters, redirectUri, verifier } = await authorize(server, client, world)
   const redeem = async (verifier) => {
@@ -126,28 +119,56 @@ export async function life(world, method) {
   await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authenticate, 'unknown', insecure))
   await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authenticate, second.access_token, insecure))
   await isRefused(world, second.access_token)
-  const third = await refresh(second.refresh_token).catch((error) => error)
+  const third = await refresh(second.refresh_token)
+  await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authenticate, third.refresh_token, insecure))
+  await isRefused(world, third.access_token)
+  await assert.rejects(() => refresh(third.refresh_token), isCode('invalid_grant'))
   const tokens = [first, second, third].flatMap(({ access_token, refresh_token }) => [access_token, refresh_token])
-  if (third.refresh_token) {
-    await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authenticate, third.refresh_token, insecure))
-    await isRefused(world, third.access_token)
-    await assert.rejects(() => refresh(third.refresh_token), isCode('invalid_grant'))
-  }
-  return [client.client_secret, verifier, parameters.get('code'), parameters.get('state'), ...tokens].filter(Boolean)
+  return [client.client_secret, verifier, ...tokens].filter(Boolean)
 }
 
-// A spent refresh token that comes back once its successor was used ends everything.
-export async function replay(world) {
+// A public client with a grant, and how it refreshes.
+async function granted(world) {
   const server = await discover(world)
   const client = await register(server, world, 'none')
   const { parameters, redirectUri, verifier } = await authorize(server, client, world)
-  const grant = (request) => oauth.processRefreshTokenResponse(server, client, request)
-  const response = await oauth.authorizationCodeGrantRequest(server, client, oauth.None(), parameters, redirectUri, verifier, insecure)
-  const first = await oauth.processAuthorizationCodeResponse(server, client, response)
-  const refresh = async (token) => grant(await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, insecure))
+  const redeem = async () => {
+    const request = oauth.authorizationCodeGrantRequest(server, client, oauth.None(), parameters, redirectUri, verifier, insecure)
+    return oauth.processAuthorizationCodeResponse(server, client, await request)
+  }
+  const refresh = async (token) => {
+    const request = oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, insecure)
+    return oauth.processRefreshTokenResponse(server, client, await request)
+  }
+  return { redeem, refresh }
+}
+
+// What comes back once it was spent ends everything: a refresh token whose successor was used, and a code.
+export async function replay(world) {
+  const { redeem, refresh } = await granted(world)
+  const first = await redeem()
   const second = await refresh(first.refresh_token)
   assert.equal(await call(world, second.access_token), 'alice')
-  await assert.rejects(() => refresh(first.refresh_token), oauth.ResponseBodyError)
+  await assert.rejects(() => refresh(first.refresh_token), isCode('invalid_grant'))
   await isRefused(world, second.access_token)
-  await assert.rejects(() => refresh(second.refresh_token), oauth.ResponseBodyError)
+  await assert.rejects(() => refresh(second.refresh_token), isCode('invalid_grant'))
+
+  const other = await granted(world)
+  const tokens = await other.redeem()
+  await assert.rejects(other.redeem, isCode('invalid_grant'))
+  await isRefused(world, tokens.access_token)
+  await assert.rejects(() => other.refresh(tokens.refresh_token), isCode('invalid_grant'))
+}
+
+// The answer to a refresh is lost and the server is killed: the one that takes its place has the same pair.
+export async function survives(world) {
+  const { redeem, refresh } = await granted(world)
+  const first = await redeem()
+  world.loseTheNextAnswer()
+  await assert.rejects(() => refresh(first.refresh_token), TypeError)
+  await world.restart()
+  const second = await refresh(first.refresh_token)
+  assert.equal((await refresh(first.refresh_token)).access_token, second.access_token)
+  assert.equal(await call(world, second.access_token), 'alice')
+  await isRefused(world, first.access_token)
 }

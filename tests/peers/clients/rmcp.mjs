@@ -13,7 +13,7 @@ export async function life(world) {
     open: async (url) => (await answer(url)).href,
     lose: async () => world.loseTheNextAnswer(),
     revoke: async (client_id, token) => {
-      const revoked = await fetch(`${world.issuer.replace(/\/$/, '')}/revoke`, { method: 'POST', body: new URLSearchParams({ client_id, token }) })
+      const revoked = await fetch(world.endpoint('/revoke'), { method: 'POST', body: new URLSearchParams({ client_id, token }) })
       assert.equal(revoked.status, 200)
     },
     secret: async (secret) => void secrets.push(secret),

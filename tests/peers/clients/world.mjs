@@ -13,14 +13,19 @@ import pg from 'pg'
 const BINARY = process.env.KEYWARD_MCP_BROKER
 const POSTGRES = process.env.KEYWARD_TEST_POSTGRES_URL
 
-// What the option --db of the server says, and how to be rid of it.
+// What the option --db of the server says, what is written there, and how to be rid of it.
 const stores = {
   async memory() {
-    return { remove: async () => {} }
+    return { read: () => '', remove: async () => {} }
   },
   async sqlite() {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keyward-peers-'))
-    return { url: `sqlite:${path.join(directory, 'broker.db')}`, remove: async () => fs.rmSync(directory, { recursive: true }) }
+    const files = () => fs.readdirSync(directory).map((name) => path.join(directory, name))
+    return {
+      url: `sqlite:${path.join(directory, 'broker.db')}`,
+      read: () => files().map((file) => fs.readFileSync(file, 'latin1')).join(''),
+      remove: async () => fs.rmSync(directory, { recursive: true }),
+    }
   },
   async postgres() {
     const name = `keyward_${crypto.randomBytes(8).toString('hex')}`
@@ -32,7 +37,7 @@ const stores = {
     await administer(`CREATE DATABASE ${name} TEMPLATE template0`)
     const url = new URL(POSTGRES)
     url.pathname = `/${name}`
-    return { url: url.href, remove: () => administer(`DROP DATABASE ${name} WITH (FORCE)`) }
+    return { url: url.href, read: () => '', remove: () => administer(`DROP DATABASE ${name} WITH (FORCE)`) }
   },
 }
 
@@ -70,30 +75,44 @@ class Proxy {
   }
 }
 
-export class World {
+class World {
   log = ''
 
-  // `issuer` makes the identifier of the issuer from the origin that clients see.
-  static async start(store, { issuer = (origin) => origin, level = 'info' } = {}) {
-    const world = new World()
-    world.store = await stores[store]()
-    world.proxy = new Proxy()
-    world.origin = `http://127.0.0.1:${await world.proxy.listen()}`
-    world.issuer = issuer(world.origin)
-    world.resource = `${world.issuer.replace(/\/$/, '')}/mcp`
-    world.level = level
-    await world.startServer()
-    return world
+  constructor(options) {
+    this.options = options
+  }
+
+  // `issuer` makes the identifier of the issuer from the origin that clients see. Without it, the server is asked directly,
+  // and makes its own.
+  async open(store) {
+    const { issuer } = this.options
+    this.store = await stores[store]()
+    this.proxy = new Proxy()
+    const port = await this.proxy.listen()
+    if (issuer) this.issuer = issuer(`http://127.0.0.1:${port}`)
+    await this.startServer()
+  }
+
+  get resource() {
+    return this.endpoint('/mcp')
+  }
+
+  endpoint(path) {
+    return this.issuer.replace(/\/$/, '') + path
   }
 
   async startServer() {
-    const options = ['--listen', '127.0.0.1:0', '--issuer', this.issuer, ...(this.store.url ? ['--db', this.store.url] : [])]
-    const environment = { PATH: process.env.PATH, RUST_LOG: this.level }
+    const { issuer, level = 'info' } = this.options
+    const options = ['--listen', '127.0.0.1:0']
+    if (issuer) options.push('--issuer', this.issuer)
+    if (this.store.url) options.push('--db', this.store.url)
+    const environment = { PATH: process.env.PATH, RUST_LOG: level, NO_COLOR: '1' }
     this.server = spawn(BINARY, options, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
     this.server.stderr.setEncoding('utf8').on('data', (text) => (this.log += text))
     this.ended = once(this.server, 'close')
     const lines = createInterface({ input: this.server.stdout })
-    const [line] = await Promise.race([once(lines, 'line'), this.ended.then(() => assert.fail(this.log))])
+    const [line] = await Promise.race([once(lines, 'line'), this.ended.then(() => assert.fail('the server has ended'))])
+    if (!issuer) this.issuer = line.match(/http:\S+$/)[0]
     this.proxy.upstream = Number(line.match(/:(\d+)$/)[1])
   }
 
@@ -105,24 +124,30 @@ export class World {
     return { code, by, milliseconds: performance.now() - start }
   }
 
+  async restart() {
+    await this.end('SIGKILL')
+    await this.startServer()
+  }
+
   loseTheNextAnswer() {
     this.proxy.loses = true
   }
 
   async remove() {
-    if (this.server.exitCode === null && this.server.signalCode === null) await this.end('SIGKILL')
-    this.proxy.server.close()
-    await this.store.remove()
+    if (this.server?.exitCode === null && this.server.signalCode === null) await this.end('SIGKILL')
+    this.proxy?.server.close()
+    await this.store?.remove()
   }
 }
 
 // In a world of its own, which is gone at the end.
 export async function inWorld(store, options, run) {
-  const world = await World.start(store, options)
+  const world = new World(options)
   try {
-    return await run(world)
+    await world.open(store)
+    await run(world)
   } catch (error) {
-    console.error(world.log)
+    console.error(world.log.split('\n').filter((line) => !line.includes('sqlx::')).slice(-50).join('\n'))
     throw error
   } finally {
     await world.remove()
