@@ -11,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,15 +74,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(Protect::resource(tokens.protect(resource))?)
         .merge(Broker::new(tokens.clone(), ConsentPage::new(AnyName)).router());
 
-    tokio::spawn(async move {
-        let (minute, month) = (Duration::from_mins(1), Duration::from_hours(30 * 24));
-        tokens.keep_swept(minute, Some(month), std::future::pending()).await;
-    });
-
-    // Requests that are under way are answered; a connection that says nothing is not waited for.
     println!("listening on {origin}");
+    let (minute, month) = (Duration::from_mins(1), Duration::from_hours(30 * 24));
     tokio::select! {
         served = serve(listener, app).with_graceful_shutdown(asked_to_stop()) => served?,
+        () = tokens.keep_swept(minute, Some(month), pending()) => {}
+        // A connection that says nothing is not waited for.
         () = async { asked_to_stop().await; sleep(Duration::from_millis(500)).await } => {}
     }
     Ok(())
@@ -133,7 +131,8 @@ fn options<const N: usize>(names: [&str; N]) -> Result<[Option<String>; N], Box<
     let mut values = [const { None }; N];
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let place = names.iter().position(|name| *name == word).ok_or_else(|| format!("{word} is none of {names:?}"))?;
+        let place =
+            names.iter().position(|name| *name == word).ok_or_else(|| format!("{word} is none of {names:?}"))?;
         values[place] = Some(words.next().ok_or_else(|| format!("{word} takes a value"))?);
     }
     Ok(values)
