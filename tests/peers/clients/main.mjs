@@ -61,6 +61,7 @@ for (const store of STORES) {
       secrets.push(...users.flatMap(mcp.secretsOf))
       for (const method of Object.keys(oauth.methods)) secrets.push(...(await oauth.life(world, method)))
       await oauth.replay(world)
+      await oauth.isCutOff(world)
       secrets.push(...(await rmcp.life(world)))
       await survives(store, world, users)
       secrets.push(...users.flatMap(mcp.secretsOf), ...browser.secrets.splice(0))

@@ -172,3 +172,15 @@ export async function survives(world) {
   assert.equal(await call(world, second.access_token), 'alice')
   await isRefused(world, first.access_token)
 }
+
+// The connection ends while a refresh is under way, at any moment: the next attempt is good, whatever became of the first.
+export async function isCutOff(world) {
+  const { redeem, refresh } = await granted(world)
+  let tokens = await redeem()
+  for (let milliseconds = 0; milliseconds < 12; milliseconds += 0.5) {
+    world.cutOffTheNextRequest(milliseconds)
+    const { refresh_token } = tokens
+    tokens = await refresh(refresh_token).catch(() => refresh(refresh_token))
+    assert.equal(await call(world, tokens.access_token), 'alice')
+  }
+}

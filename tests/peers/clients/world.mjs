@@ -41,23 +41,25 @@ const stores = {
   },
 }
 
-// Passes bytes to the server, wherever that listens at the moment. While `loses` is set, the answer to the next request of
-// the token endpoint is cut off once the server has sent it.
+// Passes bytes to the server, wherever that listens at the moment. What is in `faults` befalls the next requests of the token
+// endpoint: with `lose`, the answer is cut off once the server has sent it; with a number, the connection is, on both sides,
+// so many milliseconds after the request.
 class Proxy {
-  loses = false
+  faults = []
   lost = 0
   upstream = undefined
 
   constructor() {
     this.server = net.createServer((client) => {
       const server = net.connect(this.upstream, '127.0.0.1')
-      let isLost = false
+      let fault
       client.on('data', (bytes) => {
-        if (this.loses && /^POST \S*\/token /.test(bytes.toString('latin1'))) [isLost, this.loses] = [true, false]
+        if (/^POST \S*\/token /.test(bytes.toString('latin1'))) fault = this.faults.shift()
         server.write(bytes)
+        if (typeof fault === 'number') setTimeout(() => server.destroy(), fault)
       })
       server.on('data', (bytes) => {
-        if (!isLost) return client.write(bytes)
+        if (fault !== 'lose') return client.write(bytes)
         assert.match(bytes.toString('latin1'), /^HTTP\/1.1 200 /)
         this.lost += 1
         client.destroy()
@@ -130,7 +132,11 @@ class World {
   }
 
   loseTheNextAnswer() {
-    this.proxy.loses = true
+    this.proxy.faults.push('lose')
+  }
+
+  cutOffTheNextRequest(milliseconds) {
+    this.proxy.faults.push(milliseconds)
   }
 
   async remove() {
