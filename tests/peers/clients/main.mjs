@@ -62,6 +62,7 @@ for (const store of STORES) {
       for (const method of Object.keys(oauth.methods)) secrets.push(...(await oauth.life(world, method)))
       await oauth.replay(world)
       await oauth.isCutOff(world)
+      await oauth.isAskedAtOnce(world)
       secrets.push(...(await rmcp.life(world)))
       await survives(store, world, users)
       secrets.push(...users.flatMap(mcp.secretsOf), ...browser.secrets.splice(0))

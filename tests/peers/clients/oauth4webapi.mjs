@@ -184,3 +184,12 @@ export async function isCutOff(world) {
     assert.equal(await call(world, tokens.access_token), 'alice')
   }
 }
+
+// Several windows of one client refresh at once: all of them have the same pair.
+export async function isAskedAtOnce(world) {
+  const { redeem, refresh } = await granted(world)
+  const { refresh_token } = await redeem()
+  const pairs = await Promise.all(Array.from({ length: 8 }, () => refresh(refresh_token)))
+  assert.equal(new Set(pairs.map((pair) => pair.access_token + pair.refresh_token)).size, 1)
+  assert.equal(await call(world, pairs[0].access_token), 'alice')
+}

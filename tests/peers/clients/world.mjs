@@ -43,7 +43,7 @@ const stores = {
 
 // Passes bytes to the server, wherever that listens at the moment. What is in `faults` befalls the next requests of the token
 // endpoint: with `lose`, the answer is cut off once the server has sent it; with a number, the connection is, on both sides,
-// so many milliseconds after the request.
+// so many milliseconds after the request, unless it has been answered by then.
 class Proxy {
   faults = []
   lost = 0
@@ -52,13 +52,14 @@ class Proxy {
   constructor() {
     this.server = net.createServer((client) => {
       const server = net.connect(this.upstream, '127.0.0.1')
-      let fault
+      let fault, cut
       client.on('data', (bytes) => {
         if (/^POST \S*\/token /.test(bytes.toString('latin1'))) fault = this.faults.shift()
         server.write(bytes)
-        if (typeof fault === 'number') setTimeout(() => server.destroy(), fault)
+        if (typeof fault === 'number') [cut, fault] = [setTimeout(() => server.destroy(), fault), undefined]
       })
       server.on('data', (bytes) => {
+        clearTimeout(cut)
         if (fault !== 'lose') return client.write(bytes)
         assert.match(bytes.toString('latin1'), /^HTTP\/1.1 200 /)
         this.lost += 1
