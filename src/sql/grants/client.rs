@@ -25,6 +25,9 @@ columns! {
 /// Stands in front of the digest of a secret. What does not have it is a secret in clear, which is never compared.
 const SECRET_MARK: &str = "sha256:";
 
+/// The member that keeps the metadata as they were given, where they do not say by themselves what the record says.
+const AS_GIVEN: &str = "keyward_metadata_as_given";
+
 /// What the metadata of a client say of it (RFC 7591 section 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
@@ -103,29 +106,42 @@ const fn default_method(has_secret: bool) -> ClientAuthMethod {
 }
 
 /// The metadata as they are stored: those of the record, where they say what the record says; otherwise with the members
-/// that do.
+/// that do, and with those of the record in one member more.
 fn metadata(client: &ClientRecord) -> Result<Option<String>, StoreError> {
     let (said, has_secret) = (Said::by(client), client.secret.is_some());
     let Some(json) = &client.metadata else {
         let is_said = said == Said::without_metadata(has_secret);
-        return Ok((!is_said).then(|| with_members(Map::new(), &said)));
+        return Ok((!is_said).then(|| with_members(Map::new(), &said, Json::Null)));
     };
-    if Said::read(json, has_secret).as_ref() == Some(&said) {
+    let members = serde_json::from_str::<Map<String, Json>>(json);
+    let members = members.map_err(|_| StoreError::Unsupported("the metadata of a client must be a JSON object"))?;
+    if !members.contains_key(AS_GIVEN) && Said::read(json, has_secret).as_ref() == Some(&said) {
         return Ok(Some(json.clone()));
     }
-    let members = serde_json::from_str(json);
-    let members = members.map_err(|_| StoreError::Unsupported("the metadata of a client must be a JSON object"))?;
-    Ok(Some(with_members(members, &said)))
+    Ok(Some(with_members(members, &said, json.as_str().into())))
 }
 
-fn with_members(mut members: Map<String, Json>, said: &Said) -> String {
+fn with_members(mut members: Map<String, Json>, said: &Said, as_given: Json) -> String {
     for (name, value) in said.members() {
         match value {
             Some(value) => drop(members.insert(name.to_owned(), value)),
             None => drop(members.remove(name)),
         }
     }
+    members.insert(AS_GIVEN.to_owned(), as_given);
     Json::Object(members).to_string()
+}
+
+/// The metadata as they were given to be stored.
+fn as_given(stored: String) -> Option<String> {
+    // Few have the member, and the others need not be read for it.
+    let members =
+        if stored.contains(AS_GIVEN) { serde_json::from_str::<Map<String, Json>>(&stored).ok() } else { None };
+    match members.and_then(|mut members| members.remove(AS_GIVEN)) {
+        Some(Json::String(given)) => Some(given),
+        Some(Json::Null) => None,
+        _ => Some(stored),
+    }
 }
 
 /// The columns of a client.
@@ -151,11 +167,12 @@ pub(super) fn client(row: &Row<'_>) -> ClientRecord {
     client.last_used_at = seconds_in(&mut row, ClientColumn::LastUsed);
     let has_secret = !row.is_null(ClientColumn::ClientSecret);
     client.secret = secret(&mut row);
-    client.metadata = row.optional_text(ClientColumn::MetadataJson);
-    let said = match &client.metadata {
+    let metadata = row.optional_text(ClientColumn::MetadataJson);
+    let said = match &metadata {
         None => Some(Said::without_metadata(has_secret)),
         Some(json) => Said::read(json, has_secret).or_else(|| row.mark_defect(ClientColumn::MetadataJson)),
     };
+    client.metadata = metadata.and_then(as_given);
     if let Some(Said { auth_method, may_refresh, scopes, name, secret_expires_at }) = said {
         client.auth_method = auth_method;
         client.may_refresh = may_refresh;
@@ -206,6 +223,11 @@ mod tests {
         let stored = metadata(&odd).unwrap().unwrap();
         assert_eq!(Said::read(&stored, false), Some(Said::by(&odd)));
         assert!(stored.contains("logo_uri"), "{stored}");
+        assert_eq!(as_given(stored), odd.metadata);
+        // Nor can a client put words into the mouth of the one that has it stored.
+        let mut forged = record();
+        forged.metadata = Some(format!("{{\"{AS_GIVEN}\":\"{{}}\",\"grant_types\":[\"refresh_token\"]}}"));
+        assert_eq!(as_given(metadata(&forged).unwrap().unwrap()), forged.metadata);
         assert_eq!(metadata(&record()).unwrap(), None);
         odd.metadata = Some("[]".to_owned());
         assert!(metadata(&odd).is_err());

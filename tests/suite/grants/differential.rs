@@ -120,8 +120,7 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
 /// What is known and decided of everything that there may be.
 async fn state(store: &dyn GrantStore, now: i64) -> Vec<String> {
     let mut state = Vec::new();
-    for mut known in store.clients(&ClientListRequest::new(10)).await.unwrap() {
-        known.metadata = None;
+    for known in store.clients(&ClientListRequest::new(10)).await.unwrap() {
         state.push(format!("{known:?}"));
     }
     for number in 0..GRANTS {

@@ -269,9 +269,9 @@ async fn t13_no_statement_means_anything_of_a_neighbours() {
     let name = database.text("SELECT current_database()::text").await.unwrap();
     database.run(TRAPS).await;
     database.run(&format!("ALTER DATABASE {name} SET search_path = neighbour, public")).await;
+    let cast = Regex::new(r"\$(\d+)::(\w+)").unwrap();
     let mut found = Vec::new();
     for statement in BrokerTables::new().statements() {
-        let cast = Regex::new(r"\$(\d+)::(\w+)").unwrap();
         let casts = cast.captures_iter(statement.postgres);
         let casts: std::collections::BTreeMap<u32, &str> = casts
             .map(|cast| (cast[1].parse().unwrap(), if &cast[2] == "bigint" { "bigint" } else { "text" }))
