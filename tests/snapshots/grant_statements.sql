@@ -721,34 +721,64 @@ ORDER BY g.id;
 
 -- broker: live (PostgreSQL)
 SELECT g.id AS id FROM keyward.grants g
-WHERE g.id >= coalesce($1::text, '') AND ($1::text IS NULL OR g.id > $1::text) AND g.revoked_at IS NULL
+WHERE g.id >= coalesce($1::text, '') AND ($1::text IS NULL OR g.id > $1::text)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT $2::bigint;
 
 -- broker: live (SQLite)
 SELECT g.id AS id FROM keyward_grants g
-WHERE g.id >= coalesce(?1, '') AND (?1 IS NULL OR g.id > ?1) AND g.revoked_at IS NULL
+WHERE g.id >= coalesce(?1, '') AND (?1 IS NULL OR g.id > ?1)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT ?2;
 
 -- broker: live_of_client (PostgreSQL)
 SELECT g.id AS id FROM keyward.grants g
 WHERE g.client_id = $1::text AND ($2::text IS NULL OR g.subject = $2::text)
-  AND ($3::text IS NULL OR g.id > $3::text) AND g.revoked_at IS NULL
+  AND ($3::text IS NULL OR g.id > $3::text)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT $4::bigint;
 
 -- broker: live_of_client (SQLite)
 SELECT g.id AS id FROM keyward_grants g
 WHERE g.client_id = ?1 AND (?2 IS NULL OR g.subject = ?2)
-  AND (?3 IS NULL OR g.id > ?3) AND g.revoked_at IS NULL
+  AND (?3 IS NULL OR g.id > ?3)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT ?4;
 
 -- broker: live_of_subject (PostgreSQL)
 SELECT g.id AS id FROM keyward.grants g
-WHERE g.subject = $1::text AND ($2::text IS NULL OR g.id > $2::text) AND g.revoked_at IS NULL
+WHERE g.subject = $1::text AND ($2::text IS NULL OR g.id > $2::text)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT $3::bigint;
 
 -- broker: live_of_subject (SQLite)
 SELECT g.id AS id FROM keyward_grants g
-WHERE g.subject = ?1 AND (?2 IS NULL OR g.id > ?2) AND g.revoked_at IS NULL
+WHERE g.subject = ?1 AND (?2 IS NULL OR g.id > ?2)
+  AND (g.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+       OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                  WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
 ORDER BY g.id LIMIT ?3;
 
 -- broker: revoke_foreign_refresh (PostgreSQL)
@@ -902,68 +932,69 @@ WHERE g.remembered_until <= ?1
 ORDER BY g.remembered_until LIMIT ?2;
 
 -- broker: forget_codes (PostgreSQL)
-DELETE FROM auth_codes
-WHERE code::text = ANY (ARRAY(
-    SELECT h.code::text FROM keyward.grants g
+DELETE FROM keyward.grant_codes
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grants g
     JOIN keyward.grant_codes s ON s.grant_id = g.id
-    JOIN auth_codes h ON h.code::text = s.digest
     WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
       AND g.remembered_until <= $2::bigint
-    FOR UPDATE OF h SKIP LOCKED))
+      AND NOT EXISTS (SELECT 1 FROM auth_codes h WHERE h.code::text = s.digest)
+    LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
 RETURNING 1;
 
 -- broker: forget_codes (SQLite)
-DELETE FROM auth_codes
-WHERE code IN (
-    SELECT h.code FROM keyward_grants g
+DELETE FROM keyward_grant_codes
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grants g
     JOIN keyward_grant_codes s ON s.grant_id = g.id
-    JOIN auth_codes h ON h.code = s.digest
     WHERE g.id IN (SELECT value FROM json_each(?1))
-      AND g.remembered_until <= ?2)
+      AND g.remembered_until <= ?2
+      AND NOT EXISTS (SELECT 1 FROM auth_codes h WHERE h.code = s.digest)
+    LIMIT ?3)
 RETURNING 1;
 
 -- broker: forget_refresh (PostgreSQL)
-DELETE FROM refresh_tokens
-WHERE token_hash::text = ANY (ARRAY(
-    SELECT h.token_hash::text FROM keyward.grants g
+DELETE FROM keyward.grant_refresh_tokens
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grants g
     JOIN keyward.grant_refresh_tokens s ON s.grant_id = g.id
-    JOIN refresh_tokens h ON h.token_hash::text = s.digest
     WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
       AND g.remembered_until <= $2::bigint
-    FOR UPDATE OF h SKIP LOCKED))
+      AND NOT EXISTS (SELECT 1 FROM refresh_tokens h WHERE h.token_hash::text = s.digest)
+    LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
 RETURNING 1;
 
 -- broker: forget_refresh (SQLite)
-DELETE FROM refresh_tokens
-WHERE token_hash IN (
-    SELECT h.token_hash FROM keyward_grants g
+DELETE FROM keyward_grant_refresh_tokens
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grants g
     JOIN keyward_grant_refresh_tokens s ON s.grant_id = g.id
-    JOIN refresh_tokens h ON h.token_hash = s.digest
     WHERE g.id IN (SELECT value FROM json_each(?1))
-      AND g.remembered_until <= ?2)
+      AND g.remembered_until <= ?2
+      AND NOT EXISTS (SELECT 1 FROM refresh_tokens h WHERE h.token_hash = s.digest)
+    LIMIT ?3)
 RETURNING 1;
 
 -- broker: forget_access (PostgreSQL)
-DELETE FROM access_tokens
-WHERE token_hash::text = ANY (ARRAY(
-    SELECT h.token_hash::text FROM keyward.grants g
+DELETE FROM keyward.grant_access_tokens
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grants g
     JOIN keyward.grant_access_tokens s ON s.grant_id = g.id
-    JOIN access_tokens h ON h.token_hash::text = s.digest
     WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
       AND g.remembered_until <= $2::bigint
-      AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.access_token_hash::text = s.digest)
-    FOR UPDATE OF h SKIP LOCKED))
+      AND NOT EXISTS (SELECT 1 FROM access_tokens h WHERE h.token_hash::text = s.digest)
+    LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
 RETURNING 1;
 
 -- broker: forget_access (SQLite)
-DELETE FROM access_tokens
-WHERE token_hash IN (
-    SELECT h.token_hash FROM keyward_grants g
+DELETE FROM keyward_grant_access_tokens
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grants g
     JOIN keyward_grant_access_tokens s ON s.grant_id = g.id
-    JOIN access_tokens h ON h.token_hash = s.digest
     WHERE g.id IN (SELECT value FROM json_each(?1))
       AND g.remembered_until <= ?2
-      AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.access_token_hash = s.digest))
+      AND NOT EXISTS (SELECT 1 FROM access_tokens h WHERE h.token_hash = s.digest)
+    LIMIT ?3)
 RETURNING 1;
 
 -- broker: forget_grants (PostgreSQL)
@@ -971,14 +1002,20 @@ DELETE FROM keyward.grants
 WHERE id = ANY (ARRAY(SELECT g.id FROM keyward.grants g
              WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
                AND g.remembered_until <= $2::bigint
-             FOR UPDATE SKIP LOCKED))
+               AND NOT EXISTS (SELECT 1 FROM keyward.grant_codes s WHERE s.grant_id = g.id)
+               AND NOT EXISTS (SELECT 1 FROM keyward.grant_access_tokens s WHERE s.grant_id = g.id)
+               AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.grant_id = g.id)
+             FOR UPDATE OF g SKIP LOCKED))
 RETURNING 1;
 
 -- broker: forget_grants (SQLite)
 DELETE FROM keyward_grants
 WHERE id IN (SELECT g.id FROM keyward_grants g
              WHERE g.id IN (SELECT value FROM json_each(?1))
-               AND g.remembered_until <= ?2)
+               AND g.remembered_until <= ?2
+               AND NOT EXISTS (SELECT 1 FROM keyward_grant_codes s WHERE s.grant_id = g.id)
+               AND NOT EXISTS (SELECT 1 FROM keyward_grant_access_tokens s WHERE s.grant_id = g.id)
+               AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.grant_id = g.id))
 RETURNING 1;
 
 -- broker: sweep_codes (PostgreSQL)
@@ -1025,7 +1062,7 @@ WHERE token_hash::text = ANY (ARRAY(
     SELECT r.token_hash::text FROM refresh_tokens r
     WHERE r.access_token_hash::text IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
       AND (r.revoked_at IS NOT NULL OR r.expires_at <= $2::bigint)
-    FOR UPDATE SKIP LOCKED))
+    LIMIT $3::bigint FOR UPDATE SKIP LOCKED))
 RETURNING 1;
 
 -- broker: sweep_refresh_of_access (SQLite)
@@ -1033,7 +1070,8 @@ DELETE FROM refresh_tokens
 WHERE rowid IN (
     SELECT r.rowid FROM refresh_tokens r
     WHERE r.access_token_hash IN (SELECT value FROM json_each(?1))
-      AND (r.revoked_at IS NOT NULL OR r.expires_at <= ?2 OR typeof(r.expires_at) <> 'integer'))
+      AND (r.revoked_at IS NOT NULL OR r.expires_at <= ?2 OR typeof(r.expires_at) <> 'integer')
+    LIMIT ?3)
 RETURNING 1;
 
 -- broker: sweep_access (PostgreSQL)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward::Postgres;
 use keyward::broker::{GrantEnd, decide_access};
-use keyward::sql::{BrokerTables, SqlGrantStore};
+use keyward::sql::{BrokerTables, DatabaseRole, SqlGrantStore};
 use keyward::store::grants::{GrantFilter, GrantStore as _, RevokeGrantRequest, RevokeGrantsRequest, SweepRequest};
 use keyward::store::{StoreError, Unfit};
 use regex::Regex;
@@ -176,6 +176,36 @@ async fn t12_a_right_to_read_that_is_lacking_is_found_when_the_store_is_opened()
     reader.drop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn t12_each_role_can_do_what_it_is_for_and_no_more() {
+    let database = Database::postgres().await;
+    let owner = migrated(&database).await;
+    let roles = [DatabaseRole::Verifier, DatabaseRole::Issuer, DatabaseRole::Operator];
+    for (round, role) in roles.into_iter().enumerate() {
+        let grantee = Role::new(&database, &role.to_string()).await;
+        database.run(&BrokerTables::new().grants(role, &grantee.name, "keyward").unwrap()).await;
+        let store = SqlGrantStore::open(grantee.postgres().await, BrokerTables::new()).await.unwrap();
+        let (before, name) = (format!("before-{round}"), format!("g-{round}"));
+        issued(&owner, &before, "42").await;
+        assert!(store.access_token(&digest(&format!("access-{before}"))).await.unwrap().is_some());
+        assert!(store.check().await.is_ok());
+        let added = store.add_code(&new_code(grant(&format!("code-{round}"), CLIENT, "42"))).await;
+        let removed = store.sweep(&SweepRequest::new(at(1), 10)).await;
+        assert_eq!((added.is_ok(), removed.is_ok()), (role > DatabaseRole::Verifier, role > DatabaseRole::Issuer));
+        if role > DatabaseRole::Verifier {
+            let of = issued(&store, &name, "42").await;
+            assert!(store.exchange(&exchange(&of, &name, &format!("{name}-2"), 2)).await.unwrap());
+            store.note_first_use(&digest(&format!("access-{name}-2")), at(3)).await.unwrap();
+            store.note_client_use(&id(CLIENT), at(3)).await.unwrap();
+            store.register(&super::client(&name)).await.unwrap();
+            assert!(store.revoke_grant(&revocation(&name)).await.unwrap());
+        }
+        let is_removed = store.remove_client(&id(&name), at(3)).await;
+        assert_eq!(is_removed.is_ok_and(|removed| removed), role > DatabaseRole::Issuer);
+        grantee.drop().await;
+    }
+}
+
 /// What looks like a call and is SQL's own.
 const SYNTAX: &str = "all and any array as case coalesce conflict exists from greatest in into join key not on or set values \
                       where grants clients auth_codes access_tokens refresh_tokens grant_codes grant_access_tokens \
@@ -239,9 +269,9 @@ async fn t13_no_statement_means_anything_of_a_neighbours() {
     let name = database.text("SELECT current_database()::text").await.unwrap();
     database.run(TRAPS).await;
     database.run(&format!("ALTER DATABASE {name} SET search_path = neighbour, public")).await;
+    let cast = Regex::new(r"\$(\d+)::(\w+)").unwrap();
     let mut found = Vec::new();
     for statement in BrokerTables::new().statements() {
-        let cast = Regex::new(r"\$(\d+)::(\w+)").unwrap();
         let casts = cast.captures_iter(statement.postgres);
         let casts: std::collections::BTreeMap<u32, &str> = casts
             .map(|cast| (cast[1].parse().unwrap(), if &cast[2] == "bigint" { "bigint" } else { "text" }))
