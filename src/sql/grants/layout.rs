@@ -1,9 +1,13 @@
 //! Which tables hold the clients, grants, codes and tokens of an authorization server, and how.
 
+#[cfg(feature = "postgres")]
+use crate::sql::engine::InvalidSchemaName;
 use crate::sql::engine::Sql;
 use crate::sql::engine::migrate::Migration;
 use crate::sql::grants::{statements, tables};
 use crate::sql::keys::StatementText;
+#[cfg(feature = "postgres")]
+use crate::sql::keys::{DatabaseRole, Granted};
 use crate::store::grants::Sealing;
 
 /// The tables of forgejo-mcp-broker, `clients`, `auth_codes`, `access_tokens` and `refresh_tokens`, as they are, and beside
@@ -44,6 +48,21 @@ impl BrokerTables {
         let text =
             |(name, Sql { postgres, sqlite }): (&str, Sql)| StatementText { name: name.to_owned(), postgres, sqlite };
         statements::all().into_iter().map(text).collect()
+    }
+
+    /// The statements that give the PostgreSQL role that is called `grantee` the rights of `role` to these tables, as
+    /// [`SqlSchema::grants`](crate::sql::SqlSchema::grants) does for keys. A [`Verifier`](DatabaseRole::Verifier) accepts
+    /// and introspects access tokens, but cannot write down that one was used; an [`Issuer`](DatabaseRole::Issuer)
+    /// registers clients, issues, exchanges and revokes too; an [`Operator`](DatabaseRole::Operator) sweeps, and removes
+    /// clients, too.
+    ///
+    /// # Errors
+    /// [`InvalidSchemaName`] when `own_schema` is none.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+    pub fn grants(&self, role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
+        let what = "the clients, grants, codes and tokens of an authorization server".to_owned();
+        Granted { what, tables: &tables::ALL, beside: &[] }.statements(role, grantee, own_schema)
     }
 
     pub(super) const fn sealing(self) -> Sealing {
