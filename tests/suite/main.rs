@@ -46,6 +46,8 @@ mod standard;
 mod statements;
 #[cfg(feature = "testkit")]
 mod support;
+#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod sweeping;
 #[cfg(feature = "testkit")]
 mod tasks;
 #[cfg(feature = "testkit")]

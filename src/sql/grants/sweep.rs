@@ -22,7 +22,12 @@ impl SqlGrantStore {
         let SweepRequest { at, limit: most, clients_unused_since } = *request;
         let (at, most) = (time(at), limit(most));
         let due = [at.clone(), most.clone()];
-        let grants = self.read(&sweep::FORGETTABLE, &due, id).await?;
+        let mut grants = self.read(&sweep::FORGETTABLE, &due, id).await?;
+        let spent = self.forget_spent(&grants, request).await?;
+        if spent.is_some_left {
+            // Somebody else holds them: another time.
+            grants.clear();
+        }
         let access = self.read(&sweep::SWEEPABLE_ACCESS, &due, id).await?;
         let count = |name, sql, arguments: [_; 2]| Step::<Refusal>::count(name, Statement::new(sql, arguments));
         let mut steps = Vec::new();
@@ -52,7 +57,7 @@ impl SqlGrantStore {
             Ok(counts) => Ok(Swept {
                 codes: counts.of(CODES),
                 access_tokens: counts.of(ACCESS),
-                refresh_tokens: counts.of(REFRESH),
+                refresh_tokens: counts.of(REFRESH) + spent.removed,
                 grants: counts.of(GRANTS),
                 clients: counts.of(CLIENTS),
             }),
@@ -61,6 +66,45 @@ impl SqlGrantStore {
             Err(ScriptError::Refused(_)) => Ok(Swept::default()),
         }
     }
+
+    /// Removes the spent refresh tokens of grants that are to be forgotten, in transactions of their own, until a few are left
+    /// that can go with the grants: a grant that was refreshed for a year has had tens of thousands.
+    async fn forget_spent(&self, grants: &[String], request: &SweepRequest) -> Result<Spent, StoreError> {
+        let mut removed = 0;
+        if grants.is_empty() {
+            return Ok(Spent { removed, is_some_left: false });
+        }
+        let of = [list(grants.iter().map(String::as_str)), limit(request.limit)];
+        loop {
+            let digests = self.read(&sweep::SPENT_OF_GRANTS, &of, id).await?;
+            if u64::try_from(digests.len()).is_ok_and(|found| found < u64::from(request.limit)) {
+                return Ok(Spent { removed, is_some_left: false });
+            }
+            let of_digests = [list(digests.iter().map(String::as_str)), time(request.at)];
+            let script = Script::<Refusal>::new([
+                Step::count(GRANTS, Statement::new(sweep::FORGET_SPENT, of_digests.clone())),
+                Step::count(REFRESH, Statement::new(sweep::FORGET_SPENT_REFRESH, of_digests)),
+            ]);
+            let counts = match self.engine.run(script).await {
+                Ok(counts) => counts,
+                Err(ScriptError::Engine(error)) => return Err(interpret(error)),
+                // No step of it has an error of its own.
+                Err(ScriptError::Refused(_)) => return Ok(Spent { removed, is_some_left: true }),
+            };
+            removed += counts.of(REFRESH);
+            if counts.of(GRANTS) == 0 {
+                return Ok(Spent { removed, is_some_left: true });
+            }
+        }
+    }
+}
+
+/// What became of the spent refresh tokens of grants that are to be forgotten.
+struct Spent {
+    /// How many of the host's rows were removed.
+    removed: u64,
+    /// Whether there are more of them than go with the grants.
+    is_some_left: bool,
 }
 
 fn id(row: &Row<'_>) -> String {

@@ -54,7 +54,7 @@ pub(super) struct RegisterArguments {
     #[arg(long = "redirect-uri", required = true, value_name = "URI")]
     pub(super) redirect_uris: Vec<RedirectUri>,
     /// What the client is called on the page that asks
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) name: Option<String>,
     /// What it may ask for; repeatable. Everything, unless set
     #[arg(long = "scope", value_name = "SCOPE")]

@@ -91,6 +91,64 @@ pub(in crate::sql::grants) const FORGET_ACCESS: Sql = Sql {
         RETURNING 1",
 };
 
+/// `$1` the grants as JSON, `$2` how many: refresh tokens of theirs that were spent. A grant may have had any number.
+pub(in crate::sql::grants) static SPENT_OF_GRANTS: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT s.digest AS id FROM keyward.grant_refresh_tokens s
+            WHERE s.grant_id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb)) AND s.spent_at IS NOT NULL
+            LIMIT $2::bigint",
+        sqlite: "
+            SELECT s.digest AS id FROM keyward_grant_refresh_tokens s
+            WHERE s.grant_id IN (SELECT value FROM json_each(?1)) AND s.spent_at IS NOT NULL
+            LIMIT ?2",
+    },
+    &["id"],
+);
+
+/// `$1` digests of refresh tokens as JSON, `$2` the present time: what is remembered of them, where their grants are
+/// forgotten.
+pub(in crate::sql::grants) const FORGET_SPENT: Sql = Sql {
+    postgres: "
+        DELETE FROM keyward.grant_refresh_tokens
+        WHERE digest = ANY (ARRAY(
+            SELECT s.digest FROM keyward.grant_refresh_tokens s
+            JOIN keyward.grants g ON g.id = s.grant_id
+            WHERE s.digest IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
+              AND g.remembered_until <= $2::bigint
+            FOR UPDATE OF s SKIP LOCKED))
+        RETURNING 1",
+    sqlite: "
+        DELETE FROM keyward_grant_refresh_tokens
+        WHERE digest IN (
+            SELECT s.digest FROM keyward_grant_refresh_tokens s
+            JOIN keyward_grants g ON g.id = s.grant_id
+            WHERE s.digest IN (SELECT value FROM json_each(?1))
+              AND g.remembered_until <= ?2)
+        RETURNING 1",
+};
+
+/// `$1` the same digests, `$2` the present time: the host's rows of those of which nothing is remembered any more.
+pub(in crate::sql::grants) const FORGET_SPENT_REFRESH: Sql = Sql {
+    postgres: "
+        DELETE FROM refresh_tokens
+        WHERE token_hash::text = ANY (ARRAY(
+            SELECT h.token_hash::text FROM refresh_tokens h
+            WHERE h.token_hash::text IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
+              AND (h.revoked_at IS NOT NULL OR h.expires_at <= $2::bigint)
+              AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = h.token_hash::text)
+            FOR UPDATE OF h SKIP LOCKED))
+        RETURNING 1",
+    sqlite: "
+        DELETE FROM refresh_tokens
+        WHERE token_hash IN (
+            SELECT h.token_hash FROM refresh_tokens h
+            WHERE h.token_hash IN (SELECT value FROM json_each(?1))
+              AND (h.revoked_at IS NOT NULL OR h.expires_at <= ?2 OR typeof(h.expires_at) <> 'integer')
+              AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = h.token_hash))
+        RETURNING 1",
+};
+
 /// `$1` the grants as JSON, `$2` the present time. What is remembered of their codes and tokens goes with them.
 pub(in crate::sql::grants) const FORGET_GRANTS: Sql = Sql {
     postgres: "
@@ -246,6 +304,9 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("forget_codes", FORGET_CODES),
         ("forget_refresh", FORGET_REFRESH),
         ("forget_access", FORGET_ACCESS),
+        ("spent_of_grants", SPENT_OF_GRANTS.sql()),
+        ("forget_spent", FORGET_SPENT),
+        ("forget_spent_refresh", FORGET_SPENT_REFRESH),
         ("forget_grants", FORGET_GRANTS),
         ("sweep_codes", SWEEP_CODES),
         ("sweep_refresh", SWEEP_REFRESH),

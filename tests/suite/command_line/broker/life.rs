@@ -59,9 +59,9 @@ fn a_client_may_ask_for_the_scopes_alone_that_it_was_registered_with() {
     over_each_engine(|desk| {
         let register = ["register", "--redirect-uri", REDIRECT, "--scope", "read", "--scope", "other"];
         let client = desk.document(&register);
-        assert_eq!(client["scopes"], json!(["other", "read"]));
+        assert_eq!(client["scopes"], json!(["read", "other"]));
         let id = client["client_id"].as_str().unwrap();
-        assert_eq!(desk.document(&["clients"])["clients"][0]["scopes"], json!(["other", "read"]));
+        assert_eq!(desk.document(&["clients"])["clients"][0]["scopes"], json!(["read", "other"]));
         let granted = desk.grant(id, "ada");
         desk.with_tokens(async |tokens| {
             let caller = tokens.authenticate(&granted.access_token).await.unwrap();

@@ -52,7 +52,7 @@ fn grants_are_listed_by_client_and_person_with_what_became_of_them() {
             (&states(desk, "bob")["state"], &states(desk, "bob")["reason"]),
             (&json!("revoked"), &json!("code_replayed"))
         );
-        desk.sql(&format!("UPDATE {grants} SET scopes = 'a\u{1}b' WHERE id = '{ada}'"));
+        desk.sql(&format!("UPDATE {grants} SET upstream_access_token = 'in clear' WHERE id = '{ada}'"));
         assert!(states(desk, "ada")["defect"].is_string());
         let shown = desk.terminal.run(&["broker", "grants"], "").stdout;
         assert!(shown.starts_with("GRANT ") && shown.contains(" defective ") && shown.contains(" revoked "), "{shown}");
