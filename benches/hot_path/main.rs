@@ -1,6 +1,6 @@
 //! What the life of a key costs: every step against the least that it could cost, and a table of the ratios.
 //!
-//! Run it with `cargo bench -p keyward-benches --features credentials,sqlite,postgres`. Words behind `--` choose
+//! Run it with `cargo bench -p keyward-benches --features broker,credentials,sqlite,postgres`. Words behind `--` choose
 //! benchmarks by name.
 
 #[cfg(feature = "credentials")]
@@ -16,6 +16,9 @@ mod sqlite;
 mod suite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod tables;
+
+#[cfg(all(feature = "broker", any(feature = "sqlite", feature = "postgres")))]
+mod tokens;
 
 use std::error::Error;
 
@@ -43,8 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     handed_out::hand_out(&mut suite)?;
     #[cfg(feature = "sqlite")]
     sqlite::verify(&mut suite)?;
+    #[cfg(all(feature = "broker", feature = "sqlite"))]
+    tokens::sqlite::accept(&mut suite)?;
     #[cfg(feature = "postgres")]
     postgres::verify(&mut suite)?;
+    #[cfg(all(feature = "broker", feature = "postgres"))]
+    tokens::postgres::accept(&mut suite)?;
     suite.print_ratios();
     Ok(())
 }

@@ -120,13 +120,13 @@ impl<S: Benched> Bench<'_, S> {
 }
 
 /// The server that the environment names, or else a throw-away one that ends with this value.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     script: Option<Child>,
 }
 
 impl Server {
-    fn reach() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn reach() -> Result<Self, Box<dyn Error>> {
         if let Ok(url) = std::env::var("KEYWARD_TEST_POSTGRES_URL") {
             return Ok(Self { url, script: None });
         }

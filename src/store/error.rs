@@ -48,7 +48,7 @@ pub enum StoreError {
     },
     /// The database kept the key as it was, as a trigger of the host's can: it is still accepted by whoever reads the
     /// table.
-    #[error("a trigger or a rule of the database kept the key in {table} as it was")]
+    #[error("a trigger or a rule of the database kept a row of {table} as it was")]
     Suppressed {
         /// The table.
         table: &'static str,

@@ -18,8 +18,6 @@ mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
 #[cfg(all(feature = "broker", feature = "testkit"))]
-mod grant_promises;
-#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;
@@ -48,6 +46,8 @@ mod standard;
 mod statements;
 #[cfg(feature = "testkit")]
 mod support;
+#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
+mod sweeping;
 #[cfg(feature = "testkit")]
 mod tasks;
 #[cfg(feature = "testkit")]

@@ -172,16 +172,33 @@ impl Failure {
     /// With the commands about the tables of credentials where it names those about the tables of keys. `layout` is typed
     /// behind them.
     pub(crate) fn about_credentials(self, layout: &str) -> Self {
-        let message = ["check", "migrate"].iter().fold(self.message, |message, command| {
-            message.replace(&format!("keyward {command}"), &format!("keyward credential {command}{layout}"))
-        });
-        let message = message.replace("keyward grants", &format!("keyward grants --credentials{layout}"));
-        Self { message, ..self }
+        self.about("credential", "--credentials", layout)
     }
 
     /// An error and everything behind it, in one line.
     pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         chain(error)
+    }
+}
+
+#[cfg(any(feature = "broker", feature = "reqwest"))]
+impl Failure {
+    /// With the commands of `group` where it names those about the tables of keys, and with `option` of `grants`. `typed`
+    /// stands behind them.
+    fn about(self, group: &str, option: &str, typed: &str) -> Self {
+        let message = ["check", "migrate"].iter().fold(self.message, |message, command| {
+            message.replace(&format!("keyward {command}"), &format!("keyward {group} {command}{typed}"))
+        });
+        let message = message.replace("keyward grants", &format!("keyward grants {option}{typed}"));
+        Self { message, ..self }
+    }
+}
+
+#[cfg(feature = "broker")]
+impl Failure {
+    /// With the commands about the tables of an authorization server where it names those about the tables of keys.
+    pub(crate) fn about_broker(self) -> Self {
+        self.about("broker", "--broker", "")
     }
 }
 
@@ -215,7 +232,7 @@ mod tests {
         let (backend, table) = ("PostgreSQL", "api_keys");
         let locked = StoreError::Unavailable { backend, source: "canceling (SQLSTATE 55P03)".into() };
         for (error, said) in [
-            (StoreError::Suppressed { table }, "kept the key in api_keys as it was; whoever"),
+            (StoreError::Suppressed { table }, "kept a row of api_keys as it was; whoever"),
             (StoreError::Denied { backend, source: "no (SQLSTATE 42501)".into() }, "42501); `keyward check` names"),
             (locked, "55P03); somebody else holds a lock on it"),
             (StoreError::Unavailable { backend: "SQLite", source: "database is locked".into() }, "locked; somebody"),

@@ -14,6 +14,8 @@ use crate::visible::Causes;
 
 /// How many rows of each kind are removed in one transaction.
 const SWEPT_AT_ONCE: u32 = 1_000;
+/// After failures, the pause grows to so many times the interval.
+const LONGEST_PAUSE: u32 = 8;
 /// Looking more often than this would be looking all the time.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -38,8 +40,8 @@ impl Tokens {
         }
     }
 
-    /// Every `every`, [sweeps](Self::sweep), until `shutdown` is ready. It begins at once, survives whatever goes wrong, and
-    /// says it in the log.
+    /// Every `every`, [sweeps](Self::sweep), until `shutdown` is ready. It begins at once and survives whatever goes wrong:
+    /// it says so once in the log, and again when it is over, and waits longer meanwhile.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -56,23 +58,37 @@ impl Tokens {
     ) {
         let mut shutdown = pin!(shutdown);
         let every = every.max(SHORTEST_INTERVAL);
+        let mut failures = 0;
         loop {
-            let sweep = async {
-                match self.sweep(clients_unused_for).await {
-                    Ok(swept) if swept.most() > 0 => tracing::info!(
-                        event = "tokens.swept",
-                        codes = swept.codes,
-                        access_tokens = swept.access_tokens,
-                        refresh_tokens = swept.refresh_tokens,
-                        grants = swept.grants,
-                        clients = swept.clients
-                    ),
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(event = "tokens.not_swept", error = %Causes(&error)),
-                }
-            };
-            if is_first(&mut shutdown, pin!(sweep)).await || timeout(every, &mut shutdown).await.is_ok() {
+            let sweep = async { failures = self.sweep_and_log(clients_unused_for, failures).await };
+            if is_first(&mut shutdown, pin!(sweep)).await {
                 return;
+            }
+            let pause = every.saturating_mul(2_u32.saturating_pow(failures).min(LONGEST_PAUSE));
+            if timeout(pause, &mut shutdown).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Logs the first failure of several, and the end of them; returns how many there were in a row.
+    async fn sweep_and_log(&self, clients_unused_for: Option<Duration>, failures: u32) -> u32 {
+        match self.sweep(clients_unused_for).await {
+            Ok(swept) => {
+                if failures > 0 {
+                    tracing::info!(event = "tokens.sweep_resumed", failures);
+                }
+                if swept.most() > 0 {
+                    let Swept { codes, access_tokens, refresh_tokens, grants, clients } = swept;
+                    tracing::info!(event = "tokens.swept", codes, access_tokens, refresh_tokens, grants, clients);
+                }
+                0
+            }
+            Err(error) => {
+                if failures == 0 {
+                    tracing::warn!(event = "tokens.not_swept", error = %Causes(&error), "said once until it is over");
+                }
+                failures.saturating_add(1)
             }
         }
     }

@@ -51,12 +51,13 @@ impl BrokerTables {
     }
 
     /// The statements that give the PostgreSQL role that is called `grantee` the rights of `role` to these tables, as
-    /// [`SqlSchema::grants`](crate::sql::SqlSchema::grants) does for keys. A [`Verifier`](DatabaseRole::Verifier) reads,
-    /// an [`Issuer`](DatabaseRole::Issuer) registers, issues, exchanges and revokes too, and an
-    /// [`Operator`](DatabaseRole::Operator) sweeps and removes clients too.
+    /// [`SqlSchema::grants`](crate::sql::SqlSchema::grants) does for keys. A [`Verifier`](DatabaseRole::Verifier) accepts
+    /// and introspects access tokens, but cannot write down that one was used; an [`Issuer`](DatabaseRole::Issuer)
+    /// registers clients, issues, exchanges and revokes too; an [`Operator`](DatabaseRole::Operator) sweeps, and removes
+    /// clients, too.
     ///
     /// # Errors
-    /// [`InvalidSchemaName`](crate::sql::InvalidSchemaName) when `own_schema` is none.
+    /// [`InvalidSchemaName`] when `own_schema` is none.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
     pub fn grants(&self, role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {

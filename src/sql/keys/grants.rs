@@ -7,7 +7,8 @@ use crate::sql::engine::check::{Duty, Right, Table, TableName, Write};
 use crate::sql::engine::ledger;
 use crate::sql::engine::schema_name::SchemaName;
 
-/// What a database role is to do with keys, or with credentials. Each may what the one before it may.
+/// What a database role is to do with keys, with credentials, or with the clients and grants of an authorization server. Each
+/// may what the one before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DatabaseRole {

@@ -8,6 +8,8 @@
 #![cfg(test)]
 
 mod aggregator;
+#[cfg(feature = "broker")]
+mod broker;
 #[cfg(feature = "reqwest")]
 mod credentials;
 mod lifecycle;

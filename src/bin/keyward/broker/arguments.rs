@@ -1,4 +1,6 @@
 //! What can be typed behind `keyward broker`.
+//!
+//! Identifiers are random, and one in 64 begins with a hyphen.
 
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ pub(super) struct ClientListArguments {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) limit: u32,
     /// Begin behind this client
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) after: Option<ClientId>,
 }
 
@@ -52,7 +54,7 @@ pub(super) struct RegisterArguments {
     #[arg(long = "redirect-uri", required = true, value_name = "URI")]
     pub(super) redirect_uris: Vec<RedirectUri>,
     /// What the client is called on the page that asks
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) name: Option<String>,
     /// What it may ask for; repeatable. Everything, unless set
     #[arg(long = "scope", value_name = "SCOPE")]
@@ -65,16 +67,16 @@ pub(super) struct RegisterArguments {
 #[derive(Args)]
 pub(super) struct GrantListArguments {
     /// Those of this client
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) client: Option<ClientId>,
     /// Those of this person
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) subject: Option<SubjectId>,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) limit: u32,
     /// Begin behind this grant
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) after: Option<GrantId>,
 }
 
@@ -82,13 +84,13 @@ pub(super) struct GrantListArguments {
 #[group(id = "what", required = true, multiple = true, args = ["grant", "client", "subject"])]
 pub(super) struct RevokeArguments {
     /// This grant alone
-    #[arg(long, value_name = "ID", conflicts_with_all = ["client", "subject"])]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID", conflicts_with_all = ["client", "subject"])]
     pub(super) grant: Option<GrantId>,
     /// Everything that was granted to this client
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) client: Option<ClientId>,
     /// Everything that this person has granted
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     pub(super) subject: Option<SubjectId>,
     /// Remove the client as well
     #[arg(long, requires = "client", conflicts_with = "subject")]

@@ -61,7 +61,7 @@ pub(super) async fn register(tokens: &Tokens, arguments: RegisterArguments) -> R
     let id = client.record.id.as_str();
     let lost = Lost {
         what: format!("the client {id} was registered"),
-        then: format!("its secret is lost: remove it with `keyward broker revoke --client {id} --remove`"),
+        then: format!("its secret is lost: remove it with `keyward broker revoke --client={id} --remove`"),
     };
     let remarks = vec![format!("client_id {id}")];
     Ok(Document::new(object(&fields), Text::Secret { name: "client_secret", secret, remarks, lost }))

@@ -60,9 +60,8 @@ pub(super) async fn revoke(tokens: &Tokens, arguments: RevokeArguments) -> Resul
     let RevokeArguments { grant, client, subject, remove } = arguments;
     if let Some(grant) = grant {
         let revoked = tokens.revoke_grant(&grant).await?;
-        let done = || Document::lines(json!({"revoked": 1}), ["revoked 1 grant".to_owned()]);
         return if revoked {
-            Ok(done())
+            Ok(report(1, false))
         } else {
             Err(Failure::not_found("there is no such grant, or it was revoked before"))
         };
@@ -70,16 +69,26 @@ pub(super) async fn revoke(tokens: &Tokens, arguments: RevokeArguments) -> Resul
     let mut filter = GrantFilter::default();
     (filter.client, filter.subject) = (client.clone(), subject);
     let revoked = tokens.revoke_grants(filter).await?;
-    let mut lines = vec![format!("revoked {revoked} {}", if revoked == 1 { "grant" } else { "grants" })];
-    let mut removed = false;
-    if let Some(client) = client.filter(|_| remove) {
-        removed = tokens.remove_client(&client).await?;
-        if !removed {
-            return Err(Failure::not_found("there is no such client").after(&lines.join("; ")));
-        }
-        lines.push("removed the client".to_owned());
+    let Some(client) = client else { return Ok(report(revoked, false)) };
+    // Whoever has mistyped it must not believe that it is done.
+    let no_client = || Failure::not_found("there is no such client").after(&said(revoked));
+    if remove {
+        return if tokens.remove_client(&client).await? { Ok(report(revoked, true)) } else { Err(no_client()) };
     }
-    Ok(Document::lines(json!({"revoked": revoked, "removed": removed}), lines))
+    if revoked == 0 && tokens.client(&client).await?.is_none() {
+        return Err(no_client());
+    }
+    Ok(report(revoked, false))
+}
+
+fn said(revoked: u64) -> String {
+    format!("revoked {revoked} {}", if revoked == 1 { "grant" } else { "grants" })
+}
+
+fn report(revoked: u64, removed: bool) -> Document {
+    let mut lines = vec![said(revoked)];
+    lines.extend(removed.then(|| "removed the client".to_owned()));
+    Document::lines(json!({ "revoked": revoked, "removed": removed }), lines)
 }
 
 pub(super) async fn sweep(tokens: &Tokens, clients_unused_for: Option<Duration>) -> Result<Document, Failure> {

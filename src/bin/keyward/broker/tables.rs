@@ -21,3 +21,10 @@ pub(super) async fn migrate(database: &DatabaseArguments, now: Timestamp) -> Res
 pub(super) async fn check(database: &DatabaseArguments) -> Result<Document, Failure> {
     Ok(report(&store(database, false).await?.check().await?, Vec::new()))
 }
+
+/// The statements that give a database role its rights to the tables of an authorization server.
+#[cfg(feature = "postgres")]
+pub(crate) fn rights(role: keyward::sql::DatabaseRole, to: &str, own_schema: &str) -> Result<String, Failure> {
+    let script = keyward::sql::BrokerTables::new().grants(role, to, own_schema);
+    script.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))
+}

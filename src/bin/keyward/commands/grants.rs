@@ -12,6 +12,10 @@ pub(super) fn grants<S: CommandSchema>(arguments: &GrantsArguments, own: Option<
     let role = DatabaseRole::from(arguments.role);
     let to = arguments.to.clone().unwrap_or_else(|| format!("keyward_{role}"));
     let own = own.unwrap_or("keyward");
+    #[cfg(feature = "broker")]
+    if arguments.broker {
+        return Ok(document(&to, crate::broker::rights(role, &to, own)?));
+    }
     let script = S::grants(role, &to, own);
     let script = script.map_err(|error| Failure::usage(format!("--postgres-schema: {error}")))?;
     #[cfg(feature = "reqwest")]
@@ -20,5 +24,9 @@ pub(super) fn grants<S: CommandSchema>(arguments: &GrantsArguments, own: Option<
         (false, true) => return Err(Failure::usage("--layout and --taking-over need --credentials")),
         (false, false) => script,
     };
-    Ok(Document::new(json!({ "role": to, "statements": script }), Text::File(script)))
+    Ok(document(&to, script))
+}
+
+fn document(to: &str, script: String) -> Document {
+    Document::new(json!({ "role": to, "statements": script }), Text::File(script))
 }

@@ -8,8 +8,8 @@ use keyward::credential::{ClientAuthentication, ClientId, ClientKey, DpopKey, OA
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::seal_keys::read_secret_file;
 use crate::failure::Failure;
+use crate::secret_file;
 
 /// The largest file, in bytes.
 const MAX_FILE_LEN: u64 = 64 * 1024;
@@ -31,7 +31,7 @@ struct Entry<'j> {
 impl Clients {
     pub(super) fn read(file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file else { return Ok(Self(Vec::new())) };
-        let text = read_secret_file(path, "--clients", MAX_FILE_LEN)?;
+        let text = secret_file::read(path, "--clients", MAX_FILE_LEN)?;
         let wrong = |said: &str| Failure::usage(format!("--clients: {said}"));
         let entries: Vec<Entry<'_>> = if text.trim_start().starts_with('[') {
             serde_json::from_str(&text).map_err(|_| wrong("no array of JSON objects with a client_id each"))?

@@ -9,8 +9,8 @@ use keyward::service::CredentialsError;
 use keyward::{Clock as _, SystemClock};
 use zeroize::Zeroizing;
 
-use super::seal_keys::read_secret_file;
 use crate::failure::Failure;
+use crate::secret_file;
 
 /// What everybody has to know who brings a session.
 pub(crate) const REFRESHED_HERE: &str =
@@ -31,7 +31,7 @@ pub(super) struct Incoming<'a> {
 impl Incoming<'_> {
     pub(super) fn read(self) -> Result<OAuthSession, Failure> {
         let Self { from, owner, client_id, client_key_id } = self;
-        let json = if from == "-" { from_stdin()? } else { read_secret_file(from, "--session", MAX_SESSION_LEN)? };
+        let json = if from == "-" { from_stdin()? } else { secret_file::read(from, "--session", MAX_SESSION_LEN)? };
         let session = OAuthSession::from_indigo_json(&json, client_id.cloned(), SystemClock.now());
         let mut session = session.map_err(|error| match error {
             SessionError::Missing("oauth_client") => {

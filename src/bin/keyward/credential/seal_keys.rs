@@ -1,7 +1,5 @@
 //! The keys that seal secrets: where they are read from, and `seal-key`, which makes one.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use keyward::seal::{SealKey, SealKeyId, SealKeys};
@@ -10,7 +8,6 @@ use keyward::{Clock as _, Secret, SystemClock};
 #[expect(clippy::disallowed_types, reason = "a program has nobody who would inject a generator")]
 use rand::rngs::SysRng;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::output::{Document, Lost, Text};
@@ -29,25 +26,6 @@ pub(super) fn read(file: Option<&Path>) -> Result<SealKeys, Failure> {
         )),
         error => Failure::usage(format!("{from}: {error}")),
     })
-}
-
-/// A text file that nobody else can read, up to so many bytes.
-pub(super) fn read_secret_file(path: &Path, option: &str, at_most: u64) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("{option}: {}: {error}", path.display()));
-    let file = File::open(path).map_err(failed)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let path = path.display();
-            let said = format!("{option}: others can read {path}, which holds secrets: `chmod 600` closes it");
-            return Err(Failure::usage(said));
-        }
-    }
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(at_most).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
 }
 
 /// Makes a key, named by the day unless it is named.

@@ -3,8 +3,9 @@
 mod arguments;
 mod resource_servers;
 mod sign_in;
+mod stop;
+mod values;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use keyward::http::{Broker, ConsentPage, Registration};
+use keyward::http::{Broker, Registration};
 use keyward::service::Tokens;
+use keyward::sql::SqlGrantStore;
 use keyward::store::grants::{ClientListRequest, GrantStore};
 use keyward::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 pub(crate) use arguments::ServeArguments;
 
@@ -27,7 +27,9 @@ use crate::broker::store;
 use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{print_json, print_lines};
-use sign_in::UserHeader;
+use resource_servers::ResourceServer;
+use sign_in::AskSignedIn;
+use stop::Stop;
 
 /// How long requests that have begun may take after the signal to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
@@ -38,18 +40,52 @@ pub(crate) async fn run(
     json: bool,
     arguments: ServeArguments,
 ) -> Result<ExitCode, Failure> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let resource_servers = resource_servers::read(arguments.resource_servers.as_deref())?;
-    let store = Arc::new(store(&database, true).await?);
+    let resource_servers = resource_servers::read(arguments.resource_servers.as_deref(), &arguments.resources)?;
+    // Before anything is waited for, so that it can be stopped while it starts, too.
+    let stop = Stop::on_signals().map_err(|error| Failure::unavailable(&error))?;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let started = tokio::select! {
+        started = start(&database, json, &arguments, resource_servers) => started.map_err(Failure::about_broker)?,
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
+    let Started { listener, tokens, app } = started;
+    let sweeping = tokens.keep_swept(arguments.sweep_every, arguments.forget_clients_after, stop.asked());
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.asked()).into_future();
+    let cut_off = async {
+        stop.asked().await;
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(sweeping, serving) } => {}
+        () = cut_off => tracing::warn!(event = "server.cut_off"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A server that has its port, and has said so.
+struct Started {
+    listener: TcpListener,
+    tokens: Tokens,
+    app: Router,
+}
+
+async fn start(
+    database: &DatabaseArguments,
+    json: bool,
+    arguments: &ServeArguments,
+    resource_servers: Vec<ResourceServer>,
+) -> Result<Started, Failure> {
+    let store = store(database, !arguments.no_migrate).await?;
     if !arguments.no_migrate {
         store.migrate(SystemClock.now()).await?;
     }
-    let tokens = tokens(store, &arguments, resource_servers);
+    require_sound(&store, database.timeout).await?;
+    let tokens = tokens(Arc::new(store), arguments, resource_servers);
     let registration = match arguments.registrations_per_minute.try_into() {
         Ok(per_minute) => Registration::open_at_most(per_minute),
         Err(_) => Registration::closed(),
     };
-    let page = ConsentPage::new(UserHeader::new(arguments.user_header));
+    let page = AskSignedIn::new(arguments.user_header.clone());
     let health = {
         let (tokens, limit) = (tokens.clone(), database.timeout);
         move || healthy(tokens.clone(), limit)
@@ -58,36 +94,40 @@ pub(crate) async fn run(
         .route("/healthz", get(health))
         .merge(Broker::new(tokens.clone(), page).registration(registration).router());
 
-    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| Failure::unavailable(&error))?;
-    let address = listener.local_addr().map_err(|error| Failure::unavailable(&error))?;
-    say(address, json)?;
-    let (stop, stopped) = watch::channel(false);
-    let asked = async {
-        let asked = until_asked_to_stop().await;
-        stop.send_replace(true);
-        asked
+    let wanted = arguments.listen;
+    let refused = |error: std::io::Error| Failure::refused(format!("--listen: {wanted}: {error}"));
+    let listener = TcpListener::bind(wanted).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            event = "server.trusts_header",
+            %address,
+            header = %arguments.user_header,
+            "whoever reaches this address without the proxy can say in this header that they are anybody"
+        );
+    }
+    let said = if json {
+        print_json(&serde_json::json!({ "listening": format!("http://{address}") }))
+    } else {
+        print_lines([format!("listening on http://{address}")])
     };
-    let sweeping = tokens.keep_swept(arguments.sweep_every, arguments.forget_clients_after, until(stopped.clone()));
-    let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone())).into_future();
-    let cut_off = async {
-        until(stopped).await;
-        tokio::time::sleep(LAST_REQUESTS).await;
-    };
-    let running = async {
-        tokio::select! {
-            _ = async { tokio::join!(sweeping, serving) } => {}
-            () = cut_off => tracing::warn!(event = "server.cut_off"),
-        }
-    };
-    let (asked, ()) = tokio::join!(asked, running);
-    asked.map(|()| ExitCode::SUCCESS)
+    said.map_err(|error| Failure::unavailable(&error))?;
+    Ok(Started { listener, tokens, app })
 }
 
-fn tokens(
-    store: Arc<dyn GrantStore>,
-    arguments: &ServeArguments,
-    resource_servers: Vec<resource_servers::ResourceServer>,
-) -> Tokens {
+/// Refuses tables on which half of the requests would fail.
+async fn require_sound(store: &SqlGrantStore, limit: Duration) -> Result<(), Failure> {
+    let differences = within(limit, store.check()).await?;
+    match differences.iter().find(|difference| difference.breaking) {
+        Some(breaking) => Err(Failure::refused(format!(
+            "the tables will not do: {breaking}; `keyward check` names every difference, `keyward migrate` makes what is \
+             missing"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn tokens(store: Arc<dyn GrantStore>, arguments: &ServeArguments, resource_servers: Vec<ResourceServer>) -> Tokens {
     let mut builder = Tokens::builder_over(store, arguments.issuer.clone())
         .scopes(arguments.scopes.iter().cloned().collect())
         .code_lifetime(arguments.code_lifetime)
@@ -112,27 +152,5 @@ async fn healthy(tokens: Tokens, limit: Duration) -> StatusCode {
     match within(limit, tokens.store().clients(&request)).await {
         Ok(_) => StatusCode::OK,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
-}
-
-fn say(address: SocketAddr, json: bool) -> Result<(), Failure> {
-    let said = if json {
-        print_json(&serde_json::json!({ "listening": format!("http://{address}") }))
-    } else {
-        print_lines([format!("listening on http://{address}")])
-    };
-    said.map_err(|error| Failure::unavailable(&error))
-}
-
-async fn until(mut stopped: watch::Receiver<bool>) {
-    // Whoever could stop it is gone: it stops as well.
-    drop(stopped.wait_for(|stop| *stop).await);
-}
-
-async fn until_asked_to_stop() -> Result<(), Failure> {
-    let mut terminated = signal(SignalKind::terminate()).map_err(|error| Failure::unavailable(&error))?;
-    tokio::select! {
-        _ = terminated.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(|error| Failure::unavailable(&error)),
     }
 }

@@ -1,7 +1,6 @@
 //! The resource servers that may ask what a token means.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::env::VarError;
 use std::path::Path;
 
 use keyward::Secret;
@@ -9,6 +8,7 @@ use keyward::broker::Resource;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::secret_file;
 
 const VARIABLE: &str = "KEYWARD_RESOURCE_SERVERS";
 /// The shortest secret, in characters: that of 128 random bits in hexadecimal.
@@ -16,41 +16,32 @@ const SHORTEST_SECRET: usize = 32;
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 64 * 1024;
 
+#[derive(Debug)]
 pub(super) struct ResourceServer {
     pub(super) id: String,
     pub(super) secret: Secret,
     pub(super) resource: Option<Resource>,
 }
 
-/// Those in the file, or in the environment where there is none.
-pub(super) fn read(file: Option<&Path>) -> Result<Vec<ResourceServer>, Failure> {
+/// Those in the file, or in the environment where there is none. One that is for a single resource is for one of `resources`.
+pub(super) fn read(file: Option<&Path>, resources: &[Resource]) -> Result<Vec<ResourceServer>, Failure> {
     if let Some(file) = file {
-        let text = Zeroizing::new(contents(file)?);
-        return parse(text.lines(), "--resource-servers");
+        let text = secret_file::read(file, "--resource-servers", LONGEST_FILE)?;
+        return parse(text.lines(), "--resource-servers", resources);
     }
-    let text = Zeroizing::new(std::env::var(VARIABLE).unwrap_or_default());
-    parse(text.split(','), VARIABLE)
+    let text = match std::env::var(VARIABLE) {
+        Ok(text) => Zeroizing::new(text),
+        Err(VarError::NotPresent) => return Ok(Vec::new()),
+        Err(VarError::NotUnicode(_)) => return Err(Failure::usage(format!("{VARIABLE} is not encoded in UTF-8"))),
+    };
+    parse(text.split(','), VARIABLE, resources)
 }
 
-fn contents(path: &Path) -> Result<String, Failure> {
-    let said = |error: std::io::Error| Failure::usage(format!("--resource-servers: {error}"));
-    let file = File::open(path).map_err(said)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        // Looked at on the file that was opened, and not on whatever stands there a moment later.
-        let mode = file.metadata().map_err(said)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Failure::usage("--resource-servers: others can read the file: chmod 600 it"));
-        }
-    }
-    let mut text = String::new();
-    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(said)?;
-    Ok(text)
-}
-
-fn parse<'t>(lines: impl Iterator<Item = &'t str>, said: &str) -> Result<Vec<ResourceServer>, Failure> {
+fn parse<'t>(
+    lines: impl Iterator<Item = &'t str>,
+    said: &str,
+    resources: &[Resource],
+) -> Result<Vec<ResourceServer>, Failure> {
     let mut servers: Vec<ResourceServer> = Vec::new();
     for (number, line) in (1..).zip(lines) {
         let refuse = |what: &str| Failure::usage(format!("{said}: entry {number}: {what}"));
@@ -59,6 +50,10 @@ fn parse<'t>(lines: impl Iterator<Item = &'t str>, said: &str) -> Result<Vec<Res
         let secret = words.next().filter(|secret| secret.len() >= SHORTEST_SECRET);
         let secret = secret.ok_or_else(|| refuse("an identifier needs a secret of 32 or more characters behind it"))?;
         let resource = words.next().map(Resource::new).transpose().map_err(|error| refuse(&error.to_string()))?;
+        // Nothing would ever be active to it.
+        if resource.as_ref().is_some_and(|resource| !resources.contains(resource)) {
+            return Err(refuse("its resource is none of those that --resource names, byte for byte"));
+        }
         if words.next().is_some() {
             return Err(refuse("there is more than an identifier, a secret and a resource"));
         }
@@ -77,13 +72,22 @@ mod tests {
     #[test]
     fn an_entry_is_an_identifier_a_secret_and_perhaps_a_resource() {
         let secret = "s".repeat(32);
+        let resources = [Resource::new("https://api.example/files").unwrap()];
         let text = format!("# ours\n\nnotes {secret}\nfiles {secret} https://api.example/files\n");
-        let servers = parse(text.lines(), "x").unwrap();
+        let servers = parse(text.lines(), "x", &resources).unwrap();
         let read: Vec<_> = servers.iter().map(|server| (server.id.as_str(), server.resource.is_some())).collect();
         assert_eq!(read, [("notes", false), ("files", true)]);
-        for refused in ["notes", "notes short", &format!("a {secret} ftp://x"), &format!("a {secret} https://x y")] {
-            assert!(parse(refused.lines(), "x").is_err(), "{refused}");
+        for (refused, said) in [
+            ("notes", "entry 1: an identifier needs a secret"),
+            ("\nnotes short", "entry 2: an identifier needs a secret"),
+            (&format!("a {secret} ftp://x"), "a resource must be"),
+            (&format!("a {secret} https://api.example/files/"), "none of those that --resource names"),
+            (&format!("a {secret} https://api.example/files y"), "more than an identifier, a secret and a resource"),
+            (&format!("a {secret}\na {secret}"), "entry 2: the identifier stands there twice"),
+        ] {
+            let failure = parse(refused.lines(), "x", &resources).unwrap_err();
+            assert!(failure.message().contains(said), "{}", failure.message());
+            assert!(!failure.message().contains(&secret));
         }
-        assert!(parse(format!("a {secret}\na {secret}").lines(), "x").is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::command_line::terminal::{Key, Terminal, over_new_databases};
 const ACME: [&str; 4] = ["--owner", "acme", "--name", "n"];
 
 /// Much longer than any command may wait, and much shorter than for ever.
-const BOUND: Duration = Duration::from_secs(20);
+pub(in crate::command_line) const BOUND: Duration = Duration::from_secs(20);
 
 /// Runs `script` while another session holds what a change of `key` takes: its row on PostgreSQL, and the one place for
 /// a writer on SQLite.
@@ -17,7 +17,7 @@ fn while_locked(terminal: &mut Terminal, key: &Key, script: impl FnOnce(&mut Ter
 }
 
 /// As [`while_locked`], with `lock` on PostgreSQL.
-fn while_held(terminal: &mut Terminal, lock: &str, script: impl FnOnce(&mut Terminal)) {
+pub(in crate::command_line) fn while_held(terminal: &mut Terminal, lock: &str, script: impl FnOnce(&mut Terminal)) {
     let db = terminal.db.clone().unwrap();
     #[cfg(feature = "sqlite")]
     if let Some(path) = db.strip_prefix("sqlite:") {

@@ -12,7 +12,7 @@ use crate::support::TestSchema as _;
 const DID: &str = "did:web:news.example";
 
 /// Where standard output leads to nobody.
-fn dead_ends() -> [Stdio; 2] {
+pub(in crate::command_line) fn dead_ends() -> [Stdio; 2] {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     // Every write to it fails as on a full disk.
@@ -20,7 +20,7 @@ fn dead_ends() -> [Stdio; 2] {
 }
 
 /// What is typed in a shell, at the same database.
-fn type_in_a_shell(terminal: &Terminal, line: &str) -> Output {
+pub(in crate::command_line) fn type_in_a_shell(terminal: &Terminal, line: &str) -> Output {
     let mut shell = std::process::Command::new("sh");
     let program = env!("CARGO_BIN_EXE_keyward");
     let line = line.replacen("keyward", &format!("'{program}' --json"), 1);

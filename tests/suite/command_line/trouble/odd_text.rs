@@ -9,9 +9,10 @@ use crate::command_line::terminal::{Terminal, over_both_engines, over_new_databa
 use crate::support::TestSchema as _;
 
 /// A colour, a line break, writing from right to left, an isolate, no width at all, a joiner, a tag, a separator.
-const ODD: &str = "a\u{1b}[31m\nb\u{202e}c\u{2066}d\u{200b}e\u{200d}f\u{e0041}g\u{2028}";
+pub(in crate::command_line) const ODD: &str = "a\u{1b}[31m\nb\u{202e}c\u{2066}d\u{200b}e\u{200d}f\u{e0041}g\u{2028}";
 /// The same as people see it.
-const SHOWN: &str = r"a\u{1b}[31m\u{a}b\u{202e}c\u{2066}d\u{200b}e\u{200d}f\u{e0041}g\u{2028}";
+pub(in crate::command_line) const SHOWN: &str =
+    r"a\u{1b}[31m\u{a}b\u{202e}c\u{2066}d\u{200b}e\u{200d}f\u{e0041}g\u{2028}";
 const OWNER_SHOWN: &str = r"b\u{202e}c\u{2066}d\u{200b}e\u{200d}f\u{e0041}g\u{2028}";
 
 /// An owner, which can be typed: without the control characters.

@@ -25,7 +25,7 @@ fn a_row_that_a_trigger_keeps_is_an_error_and_no_revocation() {
         let key = terminal.issue(&ACME);
         keep(terminal, &key.id);
         let refused = terminal.run(&["--json", "revoke", &key.id], "");
-        refused.has_failed(3, "kept the key in api_keys as it was; whoever reads that table");
+        refused.has_failed(3, "kept a row of api_keys as it was; whoever reads that table");
         terminal.sql(if terminal.is_postgres() { "DROP TRIGGER keep ON api_keys" } else { "DROP TRIGGER keep" });
         assert_eq!(terminal.run(&["revoke", &key.id], "").status, 0);
         terminal.verify(&key.secret, &[]).is_refused("revoked");

@@ -1,0 +1,53 @@
+//! Over a SQLite file.
+
+use std::error::Error;
+
+use keyward::rusqlite::Connection;
+use keyward::sql::{BrokerTables, SqlGrantStore};
+use keyward::{Clock as _, Sqlite, SystemClock};
+use tokio::runtime;
+
+use super::{ALONE, JOINED, asker, digest, fill, lookup, presented, server};
+use crate::in_turn;
+use crate::suite::Suite;
+
+pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    const GROUP: &str = "tokens_sqlite";
+
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("broker.db");
+    let runtime = runtime::Builder::new_current_thread().build()?;
+    let store = runtime.block_on(SqlGrantStore::open(Sqlite::open(&path)?, BrokerTables::new()))?;
+    runtime.block_on(store.migrate(SystemClock.now()))?;
+    let tokens = server(store)?;
+    let host = Connection::open(&path)?;
+    host.execute_batch(&format!("BEGIN; {} COMMIT;", fill("keyward_")))?;
+    // What is still in the write-ahead log would be read from there, at a price that changes from run to run.
+    host.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+
+    let secrets = presented();
+    let digests: Vec<_> = secrets.iter().map(digest).collect();
+    let mut wanted = digests.iter().cycle();
+    let alone = suite.time(GROUP, "raw_select", || {
+        let mut select = host.prepare_cached("SELECT * FROM access_tokens WHERE token_hash = ?1")?;
+        select.query_row([wanted.next()], |row| row.get::<_, String>("client_id"))
+    });
+    let joined_select = lookup()?.sqlite;
+    let joined = suite.time(GROUP, "raw_select_joined", || {
+        host.prepare_cached(joined_select)?.query_row([wanted.next()], |row| row.get::<_, String>("client_id"))
+    });
+    let resource = tokens.protect(tokens.offer().resources[0].clone());
+    let mut presented = in_turn(&secrets);
+    let accepted = suite.time_async(GROUP, "authenticate", &runtime, async || {
+        resource.authenticate(presented.next().unwrap_or_default()).await.is_ok()
+    });
+    let introspected = suite.time_async(GROUP, "introspect", &runtime, async || {
+        tokens.introspect(asker(), presented.next().unwrap_or_default()).await.is_ok()
+    });
+    for (what, best) in [("authenticate a bearer", accepted), ("introspect", introspected)] {
+        let what = format!("{what} through SQLite, 100,000 tokens");
+        suite.compare(what.clone(), best, ALONE, alone);
+        suite.compare(what, best, JOINED, joined);
+    }
+    Ok(())
+}
