@@ -44,7 +44,7 @@ struct AnyName;
 #[async_trait::async_trait]
 impl SignIn for AnyName {
     async fn sign_in(&self, username: &str, _: &Secret) -> Option<Subject> {
-        Some(Subject::new(SubjectId::new(username).ok()?).named(username))
+        Some(Subject::new(SubjectId::new(username).ok()?).with_name(username))
     }
 
     fn suggested_username(&self) -> Option<String> {

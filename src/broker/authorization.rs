@@ -15,14 +15,14 @@ pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 /// What a server grants at most.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Offer {
+pub struct ServerPolicy {
     /// The scopes. Where a client asks for none, it is granted those that it has registered, or all of these.
     pub scopes: Scopes,
     /// The resources. Where a client names none, its tokens are for the first one.
     pub resources: Vec<Resource>,
 }
 
-impl Offer {
+impl ServerPolicy {
     /// These scopes at these resources.
     #[must_use]
     pub const fn new(scopes: Scopes, resources: Vec<Resource>) -> Self {
@@ -99,7 +99,7 @@ impl AuthorizationRequest {
     pub fn check(
         client: Option<ClientRecord>,
         parameters: &Parameters<'_>,
-        offer: &Offer,
+        policy: &ServerPolicy,
     ) -> Result<Self, AuthorizationRefusal> {
         let known = client.filter(|client| client.defect.is_none());
         let client = known.ok_or(AuthorizationRefusal::Shown("there is no such client"))?;
@@ -137,9 +137,9 @@ impl AuthorizationRequest {
         }
         let challenge = parameters.get("code_challenge").and_then(CodeChallenge::new);
         let challenge = challenge.ok_or_else(|| refuse(OAuthErrorCode::InvalidRequest, "code_challenge is missing"))?;
-        let resource = offer.resource(parameters.get("resource"));
+        let resource = policy.resource(parameters.get("resource"));
         let resource = resource.map_err(|code| refuse(code, "resource is not one of this server's"))?;
-        let scopes = offer.scopes(&client, parameters.get("scope"));
+        let scopes = policy.scopes(&client, parameters.get("scope"));
         let scopes = scopes.map_err(|code| refuse(code, "scope is not one that the client may ask for"))?;
         Ok(Self { client, redirect_uri, state, scopes, resource, challenge })
     }
@@ -215,12 +215,12 @@ mod tests {
 
     fn check(query: &str) -> Result<AuthorizationRequest, AuthorizationRefusal> {
         let scopes = |scopes: &str| Scopes::from_stored(scopes.split(' '));
-        let offer = Offer::new(scopes("a b c"), vec![Resource::new("https://api.example/mcp").unwrap()]);
+        let policy = ServerPolicy::new(scopes("a b c"), vec![Resource::new("https://api.example/mcp").unwrap()]);
         let uris =
             vec![RedirectUri::new("https://app.example/cb").unwrap(), RedirectUri::new("http://[::1]/cb").unwrap()];
         let mut client = ClientRecord::new(ClientId::new("c").unwrap(), uris, Timestamp::MIN);
         client.scopes = Some(scopes("a b x"));
-        AuthorizationRequest::check(Some(client), &Parameters::parse(query), &offer)
+        AuthorizationRequest::check(Some(client), &Parameters::parse(query), &policy)
     }
 
     fn told(query: &str) -> (OAuthErrorCode, String) {
@@ -259,7 +259,7 @@ mod tests {
         ] {
             assert!(matches!(check(&query), Err(AuthorizationRefusal::Shown(_))), "{query}");
         }
-        let nobody = AuthorizationRequest::check(None, &Parameters::parse(GOOD), &Offer::default());
+        let nobody = AuthorizationRequest::check(None, &Parameters::parse(GOOD), &ServerPolicy::default());
         assert!(matches!(nobody, Err(AuthorizationRefusal::Shown(_))));
         for query in ["", "client_id=", "client_id=a&client_id=a", "client_id=%07"] {
             assert!(AuthorizationRequest::client_id(&Parameters::parse(query)).is_err(), "{query}");

@@ -9,8 +9,8 @@ mod tests;
 use std::sync::Arc;
 
 use crate::broker::{
-    AccessTokenRecord, ClientId, CodeRecord, GrantId, OAuthErrorCode, RefreshTokenRecord, Reply, Subject,
-    UpstreamTokens,
+    AccessTokenRecord, ClientId, CodeRecord, GrantId, OAuthErrorCode, RefreshTokenRecord, SealedResponse,
+    StoredUpstreamTokens, Subject,
 };
 use crate::key::{MissingScope, PermitsScope, ScopePolicy, Scopes};
 use crate::time::Timestamp;
@@ -68,7 +68,7 @@ pub enum CodeRefusal {
 impl CodeRefusal {
     /// What the client is told.
     #[must_use]
-    pub const fn code(&self) -> OAuthErrorCode {
+    pub const fn error_code(&self) -> OAuthErrorCode {
         match self {
             Self::OtherResource => OAuthErrorCode::InvalidTarget,
             _ => OAuthErrorCode::InvalidGrant,
@@ -77,7 +77,7 @@ impl CodeRefusal {
 
     /// For the log.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::OtherClient => "other_client",
@@ -156,7 +156,7 @@ pub enum RefreshVerdict<'r> {
     /// It is exchanged. The new access token has these scopes; the new refresh token keeps those of the grant.
     Exchange(Scopes),
     /// It was exchanged a moment ago, and nobody has used what came of it: the same answer is given again.
-    Repeat(&'r Reply),
+    Repeat(&'r SealedResponse),
 }
 
 /// Why a refresh token is not exchanged.
@@ -195,7 +195,7 @@ pub enum RefreshRefusal {
 impl RefreshRefusal {
     /// What the client is told.
     #[must_use]
-    pub const fn code(&self) -> OAuthErrorCode {
+    pub const fn error_code(&self) -> OAuthErrorCode {
         match self {
             Self::ExcessScope => OAuthErrorCode::InvalidScope,
             Self::OtherResource => OAuthErrorCode::InvalidTarget,
@@ -205,7 +205,7 @@ impl RefreshRefusal {
 
     /// For the log.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::OtherClient => "other_client",
@@ -248,10 +248,10 @@ pub fn decide_refresh<'r>(
         return Err(RefreshRefusal::OtherResource);
     }
     if token.spent_at.is_some() {
-        let reply = token.reply.as_ref().filter(|reply| at < reply.until && !token.successor_is_used);
-        return match reply {
+        let response = token.response.as_ref().filter(|response| at < response.until && !token.successor_is_used);
+        return match response {
             // The same question, or it is not the same answer that is wanted.
-            Some(reply) if reply.scopes == scopes => Ok(RefreshVerdict::Repeat(reply)),
+            Some(response) if response.scopes == scopes => Ok(RefreshVerdict::Repeat(response)),
             _ => Err(RefreshRefusal::Replayed(token.grant.id.clone())),
         };
     }
@@ -309,7 +309,7 @@ impl Principal {
 
     /// The host's own tokens on behalf of the subject, as they are stored.
     #[must_use]
-    pub fn upstream(&self) -> Option<&UpstreamTokens> {
+    pub fn upstream(&self) -> Option<&StoredUpstreamTokens> {
         self.0.upstream.as_ref()
     }
 

@@ -37,7 +37,7 @@ impl Subject {
 
     /// The same, with a name.
     #[must_use]
-    pub fn named(self, name: impl Into<String>) -> Self {
+    pub fn with_name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 }
@@ -46,7 +46,7 @@ impl Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum GrantEnd {
+pub enum GrantRevocationReason {
     /// Its code was presented again (RFC 6749 section 4.1.2).
     CodeReplayed,
     /// A refresh token was presented again (RFC 9700 section 4.14.2).
@@ -59,7 +59,7 @@ pub enum GrantEnd {
     ClientRemoved,
 }
 
-impl GrantEnd {
+impl GrantRevocationReason {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::CodeReplayed, Self::RefreshTokenReplayed, Self::RevokedByClient, Self::Revoked, Self::ClientRemoved];
@@ -86,7 +86,7 @@ impl GrantEnd {
 /// The tokens that the host has at a server of its own on behalf of the subject. They are never given to the client.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct UpstreamTokens {
+pub struct StoredUpstreamTokens {
     /// The access token.
     pub access_token: StoredSecret,
     /// The refresh token, if there is one.
@@ -95,7 +95,7 @@ pub struct UpstreamTokens {
     pub expires_at: Timestamp,
 }
 
-impl UpstreamTokens {
+impl StoredUpstreamTokens {
     /// An access token without a refresh token.
     #[must_use]
     pub const fn new(access_token: StoredSecret, expires_at: Timestamp) -> Self {
@@ -103,9 +103,9 @@ impl UpstreamTokens {
     }
 }
 
-impl fmt::Debug for UpstreamTokens {
+impl fmt::Debug for StoredUpstreamTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamTokens").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("StoredUpstreamTokens").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
@@ -126,11 +126,11 @@ pub struct Grant {
     /// When it was granted.
     pub created_at: Timestamp,
     /// When it ends, however often it is refreshed; `None` for never.
-    pub ends_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// When and why it was revoked.
-    pub revoked: Option<(Timestamp, GrantEnd)>,
+    pub revoked: Option<(Timestamp, GrantRevocationReason)>,
     /// The host's own tokens on behalf of the subject.
-    pub upstream: Option<UpstreamTokens>,
+    pub upstream: Option<StoredUpstreamTokens>,
     /// How often the host's own tokens were replaced.
     pub upstream_version: u64,
     /// What of its row cannot be understood. Nothing is issued or accepted on it.
@@ -148,7 +148,7 @@ impl Grant {
             scopes,
             resource: None,
             created_at,
-            ends_at: None,
+            expires_at: None,
             revoked: None,
             upstream: None,
             upstream_version: 0,
@@ -159,6 +159,6 @@ impl Grant {
     /// Whether tokens of it can be accepted: it was not revoked, has not ended and can be understood.
     #[must_use]
     pub fn is_live(&self, at: Timestamp) -> bool {
-        self.revoked.is_none() && self.defect.is_none() && self.ends_at.is_none_or(|end| at < end)
+        self.revoked.is_none() && self.defect.is_none() && self.expires_at.is_none_or(|end| at < end)
     }
 }

@@ -38,7 +38,7 @@ const TEXTS: [&str; 2] = ["software_id", "software_version"];
 /// assert_eq!(metadata.name.as_deref(), Some("Editor"));
 ///
 /// let refused = ClientMetadata::from_json(r#"{"redirect_uris": ["javascript:alert(1)"]}"#).unwrap_err();
-/// assert_eq!(refused.code(), OAuthErrorCode::InvalidRedirectUri);
+/// assert_eq!(refused.error_code(), OAuthErrorCode::InvalidRedirectUri);
 /// # Ok::<(), keyward::broker::RegistrationRefusal>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +202,7 @@ pub enum RegistrationRefusal {
 impl RegistrationRefusal {
     /// The code that the client is told.
     #[must_use]
-    pub const fn code(&self) -> OAuthErrorCode {
+    pub const fn error_code(&self) -> OAuthErrorCode {
         match self {
             Self::RedirectUris | Self::RedirectUri(_) => OAuthErrorCode::InvalidRedirectUri,
             Self::Member(_) | Self::Metadata(_) => OAuthErrorCode::InvalidClientMetadata,
@@ -305,10 +305,13 @@ mod tests {
             (json!({"application_type": "toaster"}), InvalidClientMetadata),
             (json!({"contacts": "a@app.example"}), InvalidClientMetadata),
         ] {
-            assert_eq!(read(members.clone()).map_err(|refusal| refusal.code()), Err(expected), "{members}");
+            assert_eq!(read(members.clone()).map_err(|refusal| refusal.error_code()), Err(expected), "{members}");
         }
         for body in ["", "[]", "7", "{", "null"] {
-            assert_eq!(ClientMetadata::from_json(body).map_err(|refusal| refusal.code()), Err(InvalidClientMetadata));
+            assert_eq!(
+                ClientMetadata::from_json(body).map_err(|refusal| refusal.error_code()),
+                Err(InvalidClientMetadata)
+            );
         }
     }
 }

@@ -17,26 +17,26 @@ mod parameters;
 mod pkce;
 mod record;
 mod redirect_uri;
-mod reply;
+mod response;
 mod token;
 
 pub(crate) use authorization::OFFLINE_ACCESS;
-pub use authorization::{AuthorizationRefusal, AuthorizationRequest, Offer, RedirectedRefusal};
+pub use authorization::{AuthorizationRefusal, AuthorizationRequest, RedirectedRefusal, ServerPolicy};
 pub use client::{ClientAuthMethod, ClientRecord, ClientRefusal, PresentedClient, authenticate_client};
 pub use decision::{
     AccessRefusal, CodeRefusal, Principal, Redemption, Refresh, RefreshRefusal, RefreshVerdict, decide_access,
     decide_redemption, decide_refresh,
 };
 pub use error_code::OAuthErrorCode;
-pub use grant::{Grant, GrantEnd, GrantId, Subject, SubjectId, UpstreamTokens};
+pub use grant::{Grant, GrantId, GrantRevocationReason, StoredUpstreamTokens, Subject, SubjectId};
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
 pub(crate) use metadata::parse_scopes;
 pub use metadata::{ClientMetadata, RegistrationRefusal};
 pub use parameters::Parameters;
 pub use pkce::CodeChallenge;
-pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, Reply};
+pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, SealedResponse};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
-pub(crate) use reply::{Pair, open_reply, seal_reply};
+pub(crate) use response::{TokenPair, open_response, seal_response};
 pub use token::TokenDigest;
 pub(crate) use token::{new_id, new_secret};
 

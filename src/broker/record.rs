@@ -1,6 +1,6 @@
 //! What a store keeps of codes and tokens.
 
-use crate::broker::{ClientId, CodeChallenge, Grant, Subject, TokenDigest, UpstreamTokens};
+use crate::broker::{ClientId, CodeChallenge, Grant, StoredUpstreamTokens, Subject, TokenDigest};
 use crate::key::{Defect, Scopes};
 use crate::seal::Sealed;
 use crate::time::Timestamp;
@@ -64,7 +64,7 @@ pub struct AccessTokenRecord {
     /// When it was first presented, as far as that was noted.
     pub used_at: Option<Timestamp>,
     /// The host's own tokens, of the grant or, where there is none, of the token's own row.
-    pub upstream: Option<UpstreamTokens>,
+    pub upstream: Option<StoredUpstreamTokens>,
     /// What of its row cannot be understood. Such a token is not accepted.
     pub defect: Option<Defect>,
 }
@@ -112,7 +112,7 @@ pub struct RefreshTokenRecord {
     /// When it was exchanged for a successor.
     pub spent_at: Option<Timestamp>,
     /// The answer that was given then, for as long as it may be given again.
-    pub reply: Option<Reply>,
+    pub response: Option<SealedResponse>,
     /// Whether somebody has used a token of that answer.
     pub successor_is_used: bool,
     /// What of its row cannot be understood. Such a token is not exchanged.
@@ -132,7 +132,7 @@ impl RefreshTokenRecord {
             expires_at,
             revoked_at: None,
             spent_at: None,
-            reply: None,
+            response: None,
             successor_is_used: false,
             defect: None,
         }
@@ -142,7 +142,7 @@ impl RefreshTokenRecord {
 /// The answer to an exchange, sealed under a key that only the spent refresh token gives.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Reply {
+pub struct SealedResponse {
     /// The envelope.
     pub sealed: Sealed,
     /// Until when it may be given again.
@@ -153,7 +153,7 @@ pub struct Reply {
     pub scopes: Scopes,
 }
 
-impl Reply {
+impl SealedResponse {
     /// An answer that may be given again until `until`.
     #[must_use]
     pub const fn new(sealed: Sealed, until: Timestamp, access_expires_at: Timestamp, scopes: Scopes) -> Self {

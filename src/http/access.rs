@@ -53,7 +53,7 @@ impl Protect<ProtectedResource> {
     /// # Errors
     /// [`InvalidChallenge`] when a challenge cannot carry the identifier of the resource.
     pub fn resource(resource: ProtectedResource) -> Result<Self, InvalidChallenge> {
-        let scopes = resource.tokens().offer().scopes.clone();
+        let scopes = resource.tokens().policy().scopes.clone();
         let rejections = Rejections::new().resource_metadata(resource.resource().metadata_url())?.scopes(scopes.iter());
         Ok(Self::new(resource).rejections(rejections))
     }

@@ -31,7 +31,7 @@ pub use session_keys::{SessionKeys, SessionKeysError};
 #[cfg(feature = "broker")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
 pub use tokens::{
-    AccessError, Approval, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME,
-    DEFAULT_REPLY_WINDOW, Introspection, IssuedTokens, ProtectedResource, RegisteredClient, TokenRequest, Tokens,
-    TokensBuilder, TokensError, UpstreamSecrets,
+    AccessError, Approval, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_GRACE,
+    DEFAULT_REFRESH_TOKEN_LIFETIME, Introspection, IssuedTokens, PresentedGrant, ProtectedResource, RegisteredClient,
+    Tokens, TokensBuilder, TokensError, UpstreamTokens,
 };

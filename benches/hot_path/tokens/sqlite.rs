@@ -36,7 +36,7 @@ pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let joined = suite.time(GROUP, "raw_select_joined", || {
         host.prepare_cached(joined_select)?.query_row([wanted.next()], |row| row.get::<_, String>("client_id"))
     });
-    let resource = tokens.protect(tokens.offer().resources[0].clone());
+    let resource = tokens.protect(tokens.policy().resources[0].clone());
     let mut presented = in_turn(&secrets);
     let accepted = suite.time_async(GROUP, "authenticate", &runtime, async || {
         resource.authenticate(presented.next().unwrap_or_default()).await.is_ok()

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::broker::{CodeChallenge, Grant, GrantEnd, SubjectId, TokenDigest};
+use crate::broker::{CodeChallenge, Grant, GrantRevocationReason, SubjectId, TokenDigest};
 use crate::key::Defect;
 use crate::seal::Sealed;
 
 const NOW: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const DEFECT: Defect = Defect::new("grants", "scopes");
-const REVOKED: Option<(Timestamp, GrantEnd)> = Some((NOW, GrantEnd::Revoked));
+const REVOKED: Option<(Timestamp, GrantRevocationReason)> = Some((NOW, GrantRevocationReason::Revoked));
 const URI: &str = "https://app.example/callback";
 const RESOURCE: &str = "https://api.example/mcp";
 // The example of RFC 7636, appendix B.
@@ -134,7 +134,7 @@ fn a_grant_that_names_no_resource_is_good_for_each_of_them_at_every_step() {
 
 #[test]
 fn each_refusal_of_a_code_comes_before_the_next_one() {
-    let mut grant = Grant { defect: Some(DEFECT), revoked: REVOKED, ends_at: Some(NOW), ..grant() };
+    let mut grant = Grant { defect: Some(DEFECT), revoked: REVOKED, expires_at: Some(NOW), ..grant() };
     let mut code = CodeRecord { expires_at: NOW, spent_at: Some(NOW), defect: Some(DEFECT), ..code() };
     code.grant = grant.clone();
     let (own, other) = (client("app"), client("other"));
@@ -160,7 +160,7 @@ fn each_refusal_of_a_code_comes_before_the_next_one() {
     assert_eq!(decide(&code, presented), Err(CodeRefusal::Expired));
     code.expires_at = later();
     assert_eq!(decide(&code, presented), Err(CodeRefusal::Expired), "the end of the grant counts, too");
-    code.grant.ends_at = Some(later());
+    code.grant.expires_at = Some(later());
     assert_eq!(decide(&code, presented), Ok(()));
 }
 
@@ -177,7 +177,7 @@ fn a_refresh_token_gives_the_scopes_of_the_grant_or_fewer() {
 
 #[test]
 fn each_refusal_of_a_refresh_token_comes_before_the_next_one() {
-    let grant = Grant { defect: Some(DEFECT), revoked: REVOKED, ends_at: Some(NOW), ..grant() };
+    let grant = Grant { defect: Some(DEFECT), revoked: REVOKED, expires_at: Some(NOW), ..grant() };
     let mut token = RefreshTokenRecord {
         client_exists: false,
         grant,
@@ -206,15 +206,15 @@ fn each_refusal_of_a_refresh_token_comes_before_the_next_one() {
     assert_eq!(exchange(&token, "app", None, None), Err(RefreshRefusal::Expired));
     token.expires_at = later();
     assert_eq!(exchange(&token, "app", None, None), Err(RefreshRefusal::Expired), "the end of the grant counts, too");
-    token.grant.ends_at = Some(later());
+    token.grant.expires_at = Some(later());
     assert!(exchange(&token, "app", None, None).is_ok());
 }
 
 #[test]
 fn an_answer_is_given_again_to_the_same_question_for_a_while_and_until_somebody_has_used_it() {
     let sealed = Sealed::parse(&format!("keyward.1.first.{}", "A".repeat(60))).unwrap();
-    let reply = Reply::new(sealed, later(), later(), scopes(&["read"]));
-    let spent = RefreshTokenRecord { spent_at: Some(NOW), reply: Some(reply.clone()), ..refresh() };
+    let response = SealedResponse::new(sealed, later(), later(), scopes(&["read"]));
+    let spent = RefreshTokenRecord { spent_at: Some(NOW), response: Some(response.clone()), ..refresh() };
     let same = Some(&["read"][..]);
     let replayed = Err(RefreshRefusal::Replayed(id()));
     assert_eq!(exchange(&spent, "app", same, Some(RESOURCE)), Ok(None));
@@ -222,9 +222,9 @@ fn an_answer_is_given_again_to_the_same_question_for_a_while_and_until_somebody_
     assert_eq!(exchange(&spent, "app", None, None), replayed, "another question");
     let used = RefreshTokenRecord { successor_is_used: true, ..spent.clone() };
     assert_eq!(exchange(&used, "app", same, None), replayed, "somebody has used it");
-    let over = RefreshTokenRecord { reply: Some(Reply { until: NOW, ..reply }), ..spent.clone() };
+    let over = RefreshTokenRecord { response: Some(SealedResponse { until: NOW, ..response }), ..spent.clone() };
     assert_eq!(exchange(&over, "app", same, None), replayed, "its time is over at its very second");
-    let none = RefreshTokenRecord { reply: None, ..spent.clone() };
+    let none = RefreshTokenRecord { response: None, ..spent.clone() };
     assert_eq!(exchange(&none, "app", same, None), replayed, "it may not be given again at all");
 
     // What is wrong in the question is no replay, and gets no answer.
@@ -237,7 +237,7 @@ fn an_answer_is_given_again_to_the_same_question_for_a_while_and_until_somebody_
 
 #[test]
 fn each_refusal_of_an_access_token_comes_before_the_next_one() {
-    let grant = Grant { defect: Some(DEFECT), revoked: REVOKED, ends_at: Some(NOW), ..grant() };
+    let grant = Grant { defect: Some(DEFECT), revoked: REVOKED, expires_at: Some(NOW), ..grant() };
     let mut token = AccessTokenRecord {
         client_exists: false,
         grant: Some(grant.clone()),
@@ -263,7 +263,7 @@ fn each_refusal_of_an_access_token_comes_before_the_next_one() {
     assert_eq!(decide(&token, elsewhere), Err(AccessRefusal::Expired));
     token.expires_at = later();
     assert_eq!(decide(&token, elsewhere), Err(AccessRefusal::Expired), "the end of the grant counts, too");
-    grant.ends_at = Some(later());
+    grant.expires_at = Some(later());
     token.grant = Some(grant);
     assert_eq!(decide(&token, elsewhere), Err(AccessRefusal::OtherResource));
     assert_eq!(decide(&token, None), Ok(()));
@@ -291,7 +291,7 @@ fn a_principal_has_the_scopes_of_its_token_and_not_those_of_the_grant() {
 #[test]
 fn one_thing_that_is_wrong_with_a_row_is_enough_and_ends_come_at_their_very_second() {
     let revoked = || Grant { revoked: REVOKED, ..grant() };
-    let ended = || Grant { ends_at: Some(NOW), ..grant() };
+    let ended = || Grant { expires_at: Some(NOW), ..grant() };
     let defective = || Grant { defect: Some(DEFECT), ..grant() };
     for (code, promised) in [
         (CodeRecord { defect: Some(DEFECT), ..code() }, CodeRefusal::Defective),

@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Asked, BrowserRequest, Shared, form, page};
+use super::{BrowserRequest, ConsentOutcome, Shared, form, page};
 use crate::broker::{AuthorizationRefusal, AuthorizationRequest, OAuthErrorCode, Parameters};
 use crate::service::TokensError;
 use crate::visible::Causes;
@@ -55,10 +55,10 @@ impl Shared {
             Err(error) => return self.refused(None, &error),
         };
         let mut response = match self.person.ask(&request, from).await {
-            Asked::Shown(response) => response,
-            Asked::Denied => redirect(&self.tokens.deny(&request).location(self.tokens.issuer().as_str())),
-            Asked::Unavailable => self.later(&request),
-            Asked::Approved(approval) => match self.tokens.approve(&request, *approval).await {
+            ConsentOutcome::Respond(response) => response,
+            ConsentOutcome::Denied => redirect(&self.tokens.deny(&request).location(self.tokens.issuer().as_str())),
+            ConsentOutcome::Unavailable => self.later(&request),
+            ConsentOutcome::Approved(approval) => match self.tokens.approve(&request, *approval).await {
                 Ok(location) => redirect(location.expose_secret()),
                 Err(error) => self.refused(Some(&request), &error),
             },

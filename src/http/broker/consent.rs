@@ -77,13 +77,13 @@ impl fmt::Debug for BrowserRequest<'_> {
 /// What became of asking.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Asked {
+pub enum ConsentOutcome {
     /// The person has said yes.
     Approved(Box<Approval>),
     /// The person has said no.
     Denied,
     /// There is something to be seen or done first: a page, or a way to where the person signs in.
-    Shown(Response),
+    Respond(Response),
     /// Nobody can be asked at the moment: the client is told to try again later.
     Unavailable,
 }
@@ -95,9 +95,9 @@ pub enum Asked {
 /// person is and what they want, it has to show which client asks, and where the answer goes: anybody can register under
 /// any name. What comes back in a form has to come from the browser that was shown the page.
 #[async_trait::async_trait]
-pub trait AskPerson: Send + Sync + 'static {
+pub trait Consent: Send + Sync + 'static {
     /// Asks for this request.
-    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> Asked;
+    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome;
 }
 
 #[cfg(test)]

@@ -34,22 +34,22 @@ pub(super) async fn server(State(shared): State<Arc<Shared>>) -> Response {
     add("introspection_endpoint_auth_methods_supported", json!(with_secret));
     add("code_challenge_methods_supported", json!([CodeChallenge::METHOD]));
     add("authorization_response_iss_parameter_supported", json!(true));
-    add_scopes(&mut members, &shared.tokens.offer().scopes);
+    add_scopes(&mut members, &shared.tokens.policy().scopes);
     form::json(members)
 }
 
 /// The metadata of a protected resource (RFC 9728 section 2), under the path that follows from its identifier.
 pub(super) async fn resource(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri) -> Response {
     let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
-    let offer = shared.tokens.offer();
-    let Some(resource) = offer.resources.iter().find(|resource| resource.metadata_path() == asked) else {
+    let policy = shared.tokens.policy();
+    let Some(resource) = policy.resources.iter().find(|resource| resource.metadata_path() == asked) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut members = Map::new();
     members.insert("resource".to_owned(), json!(resource.as_str()));
     members.insert("authorization_servers".to_owned(), json!([shared.tokens.issuer().as_str()]));
     members.insert("bearer_methods_supported".to_owned(), json!(["header"]));
-    add_scopes(&mut members, &offer.scopes);
+    add_scopes(&mut members, &policy.scopes);
     form::json(members)
 }
 

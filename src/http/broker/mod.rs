@@ -3,7 +3,7 @@
 //! | endpoint | standard |
 //! |---|---|
 //! | `/.well-known/oauth-authorization-server` | RFC 8414 |
-//! | `/.well-known/oauth-protected-resource` | RFC 9728, for each resource of the [offer](crate::broker::Offer) |
+//! | `/.well-known/oauth-protected-resource` | RFC 9728, for each resource of the [policy](crate::broker::ServerPolicy) |
 //! | `/register` | RFC 7591 |
 //! | `/authorize` | RFC 6749 section 4.1, with PKCE (RFC 7636) |
 //! | `/token` | RFC 6749 sections 4.1.3 and 6 |
@@ -31,13 +31,13 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
-pub use consent::{AskPerson, Asked, BrowserRequest};
+pub use consent::{BrowserRequest, Consent, ConsentOutcome};
 pub use page::{ConsentPage, SignIn};
-pub use register::Registration;
+pub use register::RegistrationPolicy;
 
 use crate::broker::Resource;
 use crate::service::Tokens;
-use register::Gate;
+use register::RegistrationLimit;
 
 /// An authorization server as routes of axum: discovery, registration, consent, tokens, revocation and introspection.
 ///
@@ -81,25 +81,25 @@ pub struct Broker {
 
 struct Shared {
     tokens: Tokens,
-    person: Arc<dyn AskPerson>,
-    registration: Option<Gate>,
+    person: Arc<dyn Consent>,
+    registration: Option<RegistrationLimit>,
 }
 
 impl Broker {
     /// The routes over `tokens`, where `person` asks whoever sits at the browser. Registration is
-    /// [open](Registration::open) unless it is [set](Self::registration).
+    /// [open](RegistrationPolicy::open) unless it is [set](Self::registration).
     #[must_use]
-    pub fn new(tokens: Tokens, person: impl AskPerson) -> Self {
-        let registration = Registration::open().gate();
+    pub fn new(tokens: Tokens, person: impl Consent) -> Self {
+        let registration = RegistrationPolicy::open().limit();
         Self { shared: Arc::new(Shared { tokens, person: Arc::new(person), registration }) }
     }
 
     /// Who may register.
     #[must_use]
-    pub fn registration(self, registration: Registration) -> Self {
+    pub fn registration(self, registration: RegistrationPolicy) -> Self {
         let Shared { tokens, person, .. } = &*self.shared;
         let (tokens, person) = (tokens.clone(), Arc::clone(person));
-        Self { shared: Arc::new(Shared { tokens, person, registration: registration.gate() }) }
+        Self { shared: Arc::new(Shared { tokens, person, registration: registration.limit() }) }
     }
 
     /// The routes. Merge them into those of the service; they bring no layer for others.
@@ -113,7 +113,7 @@ impl Broker {
             .route(&at("/token"), post(token::token))
             .route(&at("/revoke"), post(token::revoke))
             .route(&at("/introspect"), post(token::introspect));
-        let documents = self.shared.tokens.offer().resources.iter().map(Resource::metadata_path);
+        let documents = self.shared.tokens.policy().resources.iter().map(Resource::metadata_path);
         let paths: BTreeSet<_> = documents.map(|path| path.split('?').next().unwrap_or_default().to_owned()).collect();
         for path in paths {
             called = called.route(&path, get(metadata::resource));

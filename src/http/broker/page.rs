@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 pub(super) use html::refused;
 
-use super::{AskPerson, Asked, BrowserRequest};
+use super::{BrowserRequest, Consent, ConsentOutcome};
 use crate::broker::{AuthorizationRequest, Subject, new_secret};
 use crate::random::SharedGenerator;
 use crate::secret::Secret;
@@ -70,7 +70,7 @@ impl<S: SignIn> ConsentPage<S> {
         from: &BrowserRequest<'_>,
         signed_in: Option<&Subject>,
         has_failed: bool,
-    ) -> Asked {
+    ) -> ConsentOutcome {
         let known = from.cookie(cookie_name(from.is_https())).filter(|value| is_cookie(value)).map(str::to_owned);
         let cookie = match known {
             Some(known) => Secret::new(known),
@@ -78,7 +78,7 @@ impl<S: SignIn> ConsentPage<S> {
                 Ok(new) => new,
                 Err(error) => {
                     tracing::error!(event = "broker.unavailable", %error);
-                    return Asked::Unavailable;
+                    return ConsentOutcome::Unavailable;
                 }
             },
         };
@@ -95,13 +95,13 @@ impl<S: SignIn> ConsentPage<S> {
             headers.insert(SET_COOKIE, cookie);
         }
         let status = if has_failed { StatusCode::FORBIDDEN } else { StatusCode::OK };
-        Asked::Shown((status, headers, body).into_response())
+        ConsentOutcome::Respond((status, headers, body).into_response())
     }
 }
 
 #[async_trait::async_trait]
-impl<S: SignIn> AskPerson for ConsentPage<S> {
-    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> Asked {
+impl<S: SignIn> Consent for ConsentPage<S> {
+    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome {
         let signed_in = self.sign_in.signed_in(from).await;
         let Some(form) = from.form() else {
             return self.show(request, from, signed_in.as_ref(), false);
@@ -112,15 +112,15 @@ impl<S: SignIn> AskPerson for ConsentPage<S> {
             });
         if !is_own_form || form.repeated().is_some() {
             tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "foreign_form");
-            return Asked::Shown(refused(
+            return ConsentOutcome::Respond(refused(
                 StatusCode::FORBIDDEN,
                 "the form was not sent by the browser to which the page was shown, or somebody else has signed in since: go back to the application and try again",
             ));
         }
         match form.get(DECISION) {
             Some("approve") => {}
-            Some("deny") => return Asked::Denied,
-            _ => return Asked::Shown(refused(StatusCode::BAD_REQUEST, "the form has no decision")),
+            Some("deny") => return ConsentOutcome::Denied,
+            _ => return ConsentOutcome::Respond(refused(StatusCode::BAD_REQUEST, "the form has no decision")),
         }
         let mut subject = signed_in;
         if subject.is_none() {
@@ -131,7 +131,7 @@ impl<S: SignIn> AskPerson for ConsentPage<S> {
             tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "not_signed_in");
             return self.show(request, from, None, true);
         };
-        Asked::Approved(Box::new(Approval::new(subject)))
+        ConsentOutcome::Approved(Box::new(Approval::new(subject)))
     }
 }
 

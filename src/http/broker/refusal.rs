@@ -15,8 +15,8 @@ pub(super) fn refuse(code: OAuthErrorCode, description: &'static str) -> Rejecti
 /// A refusal of the service: what is the client's fault by its code, and everything else as an outage, which is logged.
 pub(super) fn refused(error: &TokensError) -> Rejection {
     match error {
-        TokensError::Registration(refusal) => refuse(refusal.code(), "").with_description(refusal.to_string()),
-        error => error.code().map_or_else(|| unavailable(error), |code| refuse(code, describe(code))),
+        TokensError::Registration(refusal) => refuse(refusal.error_code(), "").with_description(refusal.to_string()),
+        error => error.error_code().map_or_else(|| unavailable(error), |code| refuse(code, describe(code))),
     }
 }
 

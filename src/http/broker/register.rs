@@ -22,11 +22,11 @@ const DEFAULT_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Who may register as a client.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Registration {
+pub struct RegistrationPolicy {
     per_minute: Option<NonZeroU32>,
 }
 
-impl Registration {
+impl RegistrationPolicy {
     /// Everybody, 60 in a minute in each process.
     #[must_use]
     pub const fn open() -> Self {
@@ -45,18 +45,18 @@ impl Registration {
         Self { per_minute: None }
     }
 
-    pub(super) fn gate(self) -> Option<Gate> {
-        self.per_minute.map(|per_minute| Gate { per_minute, minute: Mutex::new((Timestamp::MIN, 0)) })
+    pub(super) fn limit(self) -> Option<RegistrationLimit> {
+        self.per_minute.map(|per_minute| RegistrationLimit { per_minute, minute: Mutex::new((Timestamp::MIN, 0)) })
     }
 }
 
 /// Counts registrations, minute by minute.
-pub(super) struct Gate {
+pub(super) struct RegistrationLimit {
     per_minute: NonZeroU32,
     minute: Mutex<(Timestamp, u32)>,
 }
 
-impl Gate {
+impl RegistrationLimit {
     /// Lets one more through, or says how long it takes until the next one can.
     fn pass(&self, at: Timestamp) -> Result<(), Duration> {
         const MINUTE: Duration = Duration::from_mins(1);
@@ -87,7 +87,7 @@ pub(super) async fn register(
         .map_err(|rejection| rejection.with_error(OAuthErrorCode::InvalidClientMetadata.as_str()))?;
     let metadata = ClientMetadata::from_json(&body);
     let metadata = metadata.map_err(|refusal| refused(&TokensError::Registration(refusal)))?;
-    match shared.registration.as_ref().map(|gate| gate.pass(shared.tokens.now())) {
+    match shared.registration.as_ref().map(|limit| limit.pass(shared.tokens.now())) {
         Some(Ok(())) => {}
         Some(Err(retry_after)) => {
             tracing::warn!(event = "client.not_registered", reason = "too_many");
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn so_many_pass_in_a_minute_and_no_more() {
-        let gate = Registration::open_at_most(NonZeroU32::new(2).unwrap()).gate().unwrap();
+        let gate = RegistrationPolicy::open_at_most(NonZeroU32::new(2).unwrap()).limit().unwrap();
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         assert_eq!((gate.pass(at(100)), gate.pass(at(130))), (Ok(()), Ok(())));
         assert_eq!(gate.pass(at(130)), Err(Duration::from_secs(30)));

@@ -14,7 +14,7 @@ use super::refusal::{challenged, refuse, refused};
 use super::{Shared, form};
 use crate::broker::{OAuthErrorCode, Parameters, PresentedClient};
 use crate::http::Rejection;
-use crate::service::{IssuedTokens, TokenRequest, TokensError};
+use crate::service::{IssuedTokens, PresentedGrant, TokensError};
 
 /// A form, and the client that sends it.
 struct Request {
@@ -60,13 +60,13 @@ pub(super) async fn token(
     let grant_type = required(&parameters, "grant_type", "grant_type is missing")?;
     let resource = parameters.get("resource");
     let exchanged = match grant_type {
-        "authorization_code" => TokenRequest::Code {
+        "authorization_code" => PresentedGrant::Code {
             code: required(&parameters, "code", "code is missing")?,
             redirect_uri: parameters.get("redirect_uri"),
             verifier: parameters.get("code_verifier"),
             resource,
         },
-        "refresh_token" => TokenRequest::Refresh {
+        "refresh_token" => PresentedGrant::Refresh {
             refresh_token: required(&parameters, "refresh_token", "refresh_token is missing")?,
             scope: parameters.get("scope"),
             resource,

@@ -77,7 +77,7 @@ impl Tokens {
 
     pub(super) async fn note_first_use(&self, caller: &Principal) {
         let record = caller.record();
-        let is_repeatable = self.now() < record.created_at.saturating_add(self.shared.reply_window);
+        let is_repeatable = self.now() < record.created_at.saturating_add(self.shared.refresh_grace);
         if record.used_at.is_some() || record.grant.is_none() || !is_repeatable {
             return;
         }

@@ -7,7 +7,7 @@ use crate::broker::{
 use crate::key::Scopes;
 use crate::secret::Secret;
 use crate::service::Tokens;
-use crate::service::tokens::{TokensError, UpstreamSecrets};
+use crate::service::tokens::{TokensError, UpstreamTokens};
 use crate::store::grants::NewCode;
 use crate::store::{Reference, StoreError};
 
@@ -20,7 +20,7 @@ pub struct Approval {
     /// To which of the scopes that were asked for; `None` for all of them.
     pub scopes: Option<Scopes>,
     /// The host's own tokens on behalf of this person.
-    pub upstream: Option<UpstreamSecrets>,
+    pub upstream: Option<UpstreamTokens>,
 }
 
 impl Approval {
@@ -32,13 +32,13 @@ impl Approval {
 
     /// The same, to these scopes alone.
     #[must_use]
-    pub fn only(self, scopes: Scopes) -> Self {
+    pub fn with_scopes(self, scopes: Scopes) -> Self {
         Self { scopes: Some(scopes), ..self }
     }
 
     /// The same, with the host's own tokens on behalf of this person.
     #[must_use]
-    pub fn with_upstream(self, tokens: UpstreamSecrets) -> Self {
+    pub fn with_upstream(self, tokens: UpstreamTokens) -> Self {
         Self { upstream: Some(tokens), ..self }
     }
 }
@@ -51,7 +51,7 @@ impl Tokens {
     pub async fn authorize(&self, parameters: &Parameters<'_>) -> Result<AuthorizationRequest, TokensError> {
         let id = AuthorizationRequest::client_id(parameters).map_err(refused)?;
         let client = self.shared.store.client(&id).await?;
-        AuthorizationRequest::check(client, parameters, self.offer()).map_err(refused)
+        AuthorizationRequest::check(client, parameters, self.policy()).map_err(refused)
     }
 
     /// The person has said yes: where the browser goes now, with a new code in it. It is a secret for as long as the code is
@@ -71,7 +71,7 @@ impl Tokens {
         let mut grant =
             Grant::new(GrantId::from_stored(self.new_id()?), request.client.id.clone(), subject, scopes, at);
         grant.resource.clone_from(&request.resource);
-        grant.ends_at = self.shared.grant_lifetime.map(|lifetime| at.saturating_add(lifetime));
+        grant.expires_at = self.shared.grant_lifetime.map(|lifetime| at.saturating_add(lifetime));
         grant.upstream = upstream.map(|tokens| self.seal_upstream(&grant.id, tokens)).transpose()?;
         let code = self.new_secret()?;
         let digest = TokenDigest::of(code.expose_secret());

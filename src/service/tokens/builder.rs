@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::TryCryptoRng;
 
-use crate::broker::{Issuer, Offer, Resource, TokenDigest};
+use crate::broker::{Issuer, Resource, ServerPolicy, TokenDigest};
 use crate::key::Scopes;
 use crate::random::SharedGenerator;
 use crate::seal::SealKeys;
@@ -23,7 +23,7 @@ pub const DEFAULT_ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 /// How long a refresh token is good for that nobody uses: thirty days.
 pub const DEFAULT_REFRESH_TOKEN_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// How long the answer to a refresh can be had again: ten seconds.
-pub const DEFAULT_REPLY_WINDOW: Duration = Duration::from_secs(10);
+pub const DEFAULT_REFRESH_GRACE: Duration = Duration::from_secs(10);
 
 /// Sets up [`Tokens`]. The defaults are the right ones for production.
 #[must_use = "nothing is set up before `build`"]
@@ -36,7 +36,7 @@ impl TokensBuilder {
         let shared = Shared {
             store,
             issuer,
-            offer: Offer::default(),
+            policy: ServerPolicy::default(),
             resource_servers: Vec::new(),
             seal_keys: None,
             clock: Arc::new(SystemClock),
@@ -45,7 +45,7 @@ impl TokensBuilder {
             access_token_lifetime: DEFAULT_ACCESS_TOKEN_LIFETIME,
             refresh_token_lifetime: DEFAULT_REFRESH_TOKEN_LIFETIME,
             grant_lifetime: None,
-            reply_window: DEFAULT_REPLY_WINDOW,
+            refresh_grace: DEFAULT_REFRESH_GRACE,
             revokes_access: true,
         };
         Self { shared }
@@ -54,13 +54,13 @@ impl TokensBuilder {
     /// A resource that is protected by these tokens (RFC 8707). Where a client names none, its tokens are for the first one
     /// that was set. Without any, tokens are for no resource in particular.
     pub fn resource(mut self, resource: Resource) -> Self {
-        self.shared.offer.resources.push(resource);
+        self.shared.policy.resources.push(resource);
         self
     }
 
     /// What clients can ask for; nothing unless set.
     pub fn scopes(mut self, scopes: Scopes) -> Self {
-        self.shared.offer.scopes = scopes;
+        self.shared.policy.scopes = scopes;
         self
     }
 
@@ -104,13 +104,13 @@ impl TokensBuilder {
     }
 
     /// How long a client whose answer was lost on the way can have the same answer again, for as long as nobody has used
-    /// what is in it; [`DEFAULT_REPLY_WINDOW`] unless set. With zero, whoever presents a refresh token twice has lost its
+    /// what is in it; [`DEFAULT_REFRESH_GRACE`] unless set. With zero, whoever presents a refresh token twice has lost its
     /// grant.
     ///
     /// It is counted in whole seconds. In this time, whoever has stolen a refresh token just used gets the same tokens as
     /// its owner, and the first use of them, or the next refresh, ends that.
-    pub const fn reply_window(mut self, window: Duration) -> Self {
-        self.shared.reply_window = window;
+    pub const fn refresh_grace(mut self, window: Duration) -> Self {
+        self.shared.refresh_grace = window;
         self
     }
 

@@ -49,7 +49,7 @@ impl Tokens {
     /// # Errors
     /// [`TokensError::Store`]; [`TokensError::Random`].
     pub async fn register(&self, mut metadata: ClientMetadata) -> Result<RegisteredClient, TokensError> {
-        let offered = &self.offer().scopes;
+        let offered = &self.policy().scopes;
         metadata.scopes = metadata
             .scopes
             .map(|asked| crate::key::Scopes::from_stored(asked.iter().filter(|scope| offered.contains(scope))))

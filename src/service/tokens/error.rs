@@ -53,14 +53,14 @@ pub enum TokensError {
 impl TokensError {
     /// The code that the client is told; `None` for a fault that is not the client's: 503, or 500.
     #[must_use]
-    pub const fn code(&self) -> Option<OAuthErrorCode> {
+    pub const fn error_code(&self) -> Option<OAuthErrorCode> {
         match self {
             Self::Client(_) => Some(OAuthErrorCode::InvalidClient),
-            Self::Registration(refusal) => Some(refusal.code()),
+            Self::Registration(refusal) => Some(refusal.error_code()),
             Self::Authorization(AuthorizationRefusal::Redirected(refusal)) => Some(refusal.code),
             Self::Authorization(AuthorizationRefusal::Shown(_)) => Some(OAuthErrorCode::InvalidRequest),
-            Self::Code(refusal) => Some(refusal.code()),
-            Self::Refresh(refusal) => Some(refusal.code()),
+            Self::Code(refusal) => Some(refusal.error_code()),
+            Self::Refresh(refusal) => Some(refusal.error_code()),
             Self::UnauthorizedClient => Some(OAuthErrorCode::UnauthorizedClient),
             Self::InvalidScope => Some(OAuthErrorCode::InvalidScope),
             Self::NoSealKeys | Self::Unopened(_) | Self::TooLong | Self::Random(_) | Self::Store(_) => None,
@@ -70,7 +70,7 @@ impl TokensError {
     /// Whether the fault is the service's and not the client's.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        self.code().is_none()
+        self.error_code().is_none()
     }
 }
 

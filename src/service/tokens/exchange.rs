@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::broker::{
-    ClientRecord, ClientRefusal, CodeRefusal, Grant, GrantEnd, GrantId, OFFLINE_ACCESS, Pair, PresentedClient,
-    Redemption, Refresh, RefreshRefusal, RefreshTokenRecord, RefreshVerdict, Reply, TokenDigest, decide_redemption,
-    decide_refresh, open_reply, parse_scopes, seal_reply,
+    ClientRecord, ClientRefusal, CodeRefusal, Grant, GrantId, GrantRevocationReason, OFFLINE_ACCESS, PresentedClient,
+    Redemption, Refresh, RefreshRefusal, RefreshTokenRecord, RefreshVerdict, SealedResponse, TokenDigest, TokenPair,
+    decide_redemption, decide_refresh, open_response, parse_scopes, seal_response,
 };
 use crate::key::Scopes;
 use crate::seal::SealNonce;
@@ -24,7 +24,7 @@ const MOST_ATTEMPTS: u32 = 3;
 /// What a client exchanges for tokens.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub enum TokenRequest<'r> {
+pub enum PresentedGrant<'r> {
     /// An authorization code (RFC 6749 section 4.1.3).
     Code {
         /// The code.
@@ -47,7 +47,7 @@ pub enum TokenRequest<'r> {
     },
 }
 
-impl<'r> TokenRequest<'r> {
+impl<'r> PresentedGrant<'r> {
     /// A code with what belongs to it.
     #[must_use]
     pub const fn code(code: &'r str, redirect_uri: &'r str, verifier: &'r str) -> Self {
@@ -61,7 +61,7 @@ impl<'r> TokenRequest<'r> {
     }
 }
 
-impl fmt::Debug for TokenRequest<'_> {
+impl fmt::Debug for PresentedGrant<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Code { .. } => "Code(…)",
@@ -112,21 +112,21 @@ impl Tokens {
     ///
     /// Everything is checked first, and what is wrong spends nothing. A code or a refresh token that its own client presents
     /// again, with all that belongs to it, revokes everything that came of it, except a refresh token within the
-    /// [window](crate::service::TokensBuilder::reply_window).
+    /// [window](crate::service::TokensBuilder::refresh_grace).
     ///
     /// # Errors
     /// [`TokensError`]; its [code](TokensError::code) is what the client is told.
     pub async fn exchange(
         &self,
         client: PresentedClient<'_>,
-        request: TokenRequest<'_>,
+        request: PresentedGrant<'_>,
     ) -> Result<IssuedTokens, TokensError> {
         let client = self.authenticate_client(client).await?;
         let issued = match request {
-            TokenRequest::Code { code, redirect_uri, verifier, resource } => {
+            PresentedGrant::Code { code, redirect_uri, verifier, resource } => {
                 self.redeem(&client, code, Redemption { client: &client.id, redirect_uri, verifier, resource }).await
             }
-            TokenRequest::Refresh { refresh_token, scope, resource } => {
+            PresentedGrant::Refresh { refresh_token, scope, resource } => {
                 let scopes = scope.map(|scope| self.asked_again(scope)).transpose()?;
                 let scopes = scopes.as_ref().filter(|scopes| !scopes.is_empty());
                 let presented = Refresh { client: &client.id, scopes, resource };
@@ -151,7 +151,7 @@ impl Tokens {
     /// in another way, it names here as well.
     fn asked_again(&self, scope: &str) -> Result<Scopes, TokensError> {
         let asked = parse_scopes(scope).map_err(|_| TokensError::InvalidScope)?;
-        let offered = &self.offer().scopes;
+        let offered = &self.policy().scopes;
         Ok(Scopes::from_stored(asked.iter().filter(|scope| *scope != OFFLINE_ACCESS || offered.contains(scope))))
     }
 
@@ -166,7 +166,7 @@ impl Tokens {
             let found = self.shared.store.code(&digest).await?;
             if let Err(refusal) = decide_redemption(found.as_ref(), presented, self.now()) {
                 if let CodeRefusal::Replayed(grant) = &refusal {
-                    self.end_replayed(grant, GrantEnd::CodeReplayed).await?;
+                    self.end_replayed(grant, GrantRevocationReason::CodeReplayed).await?;
                 }
                 return Err(code_refused(client, refusal));
             }
@@ -193,15 +193,15 @@ impl Tokens {
             let found = self.shared.store.refresh_token(&digest).await?;
             let scopes = match decide_refresh(found.as_ref(), presented, self.now()) {
                 Ok(RefreshVerdict::Exchange(scopes)) => scopes,
-                Ok(RefreshVerdict::Repeat(reply)) => {
+                Ok(RefreshVerdict::Repeat(response)) => {
                     tracing::info!(event = "refresh_token.answer_repeated", client = %client.id);
                     return self
-                        .repeat(refresh_token, reply)
+                        .repeat(refresh_token, response)
                         .ok_or_else(|| refresh_refused(client, RefreshRefusal::LostRace));
                 }
                 Err(refusal) => {
                     if let RefreshRefusal::Replayed(grant) = &refusal {
-                        self.end_replayed(grant, GrantEnd::RefreshTokenReplayed).await?;
+                        self.end_replayed(grant, GrantRevocationReason::RefreshTokenReplayed).await?;
                     }
                     return Err(refresh_refused(client, refusal));
                 }
@@ -232,7 +232,7 @@ impl Tokens {
         let fresh = self.fresh(&grant, scopes, true)?;
         let mut request = ExchangeRequest::new(found.digest, fresh.tokens.clone());
         request.revokes_access = self.shared.revokes_access;
-        request.reply = self.reply(refresh_token, &fresh)?;
+        request.response = self.response(refresh_token, &fresh)?;
         request.adopt = (!found.grant_is_stored).then_some(grant);
         Ok((fresh, request))
     }
@@ -241,7 +241,7 @@ impl Tokens {
         let at = self.second();
         let end = |lifetime: Duration| {
             let end = at.saturating_add(lifetime);
-            grant.ends_at.map_or(end, |latest| end.min(latest))
+            grant.expires_at.map_or(end, |latest| end.min(latest))
         };
         let access = self.new_secret()?;
         let refresh = with_refresh.then(|| self.new_secret()).transpose()?;
@@ -255,31 +255,31 @@ impl Tokens {
     }
 
     /// The answer, for whoever presents the spent refresh token again.
-    fn reply(&self, spent: &str, fresh: &Fresh) -> Result<Option<Reply>, TokensError> {
+    fn response(&self, spent: &str, fresh: &Fresh) -> Result<Option<SealedResponse>, TokensError> {
         let Fresh { access, refresh: Some(refresh), tokens } = fresh else { return Ok(None) };
-        let until = tokens.at.saturating_add(self.shared.reply_window);
+        let until = tokens.at.saturating_add(self.shared.refresh_grace);
         if until <= tokens.at {
             return Ok(None);
         }
         let nonce = self.shared.random.with(|random| SealNonce::generate(random))?;
         let copy = |secret: &Secret| Secret::new(secret.expose_secret().to_owned());
-        let sealed = seal_reply(spent, &Pair { access: copy(access), refresh: copy(refresh) }, nonce);
-        Ok(sealed.map(|sealed| Reply::new(sealed, until, tokens.access_expires_at, tokens.scopes.clone())))
+        let sealed = seal_response(spent, &TokenPair { access: copy(access), refresh: copy(refresh) }, nonce);
+        Ok(sealed.map(|sealed| SealedResponse::new(sealed, until, tokens.access_expires_at, tokens.scopes.clone())))
     }
 
-    fn repeat(&self, spent: &str, reply: &Reply) -> Option<IssuedTokens> {
-        let pair = open_reply(spent, &reply.sealed)?;
+    fn repeat(&self, spent: &str, response: &SealedResponse) -> Option<IssuedTokens> {
+        let pair = open_response(spent, &response.sealed)?;
         Some(IssuedTokens {
             access_token: pair.access,
-            expires_in: seconds_between(self.now(), reply.access_expires_at),
+            expires_in: seconds_between(self.now(), response.access_expires_at),
             refresh_token: Some(pair.refresh),
-            scopes: reply.scopes.clone(),
+            scopes: response.scopes.clone(),
         })
     }
 
     /// Ends everything that came of a code or a refresh token which was presented twice. Nobody knows which of the two who
     /// have it is the right one (RFC 9700 section 4.14.2).
-    async fn end_replayed(&self, grant: &GrantId, reason: GrantEnd) -> Result<(), TokensError> {
+    async fn end_replayed(&self, grant: &GrantId, reason: GrantRevocationReason) -> Result<(), TokensError> {
         let request = RevokeGrantRequest::new(grant.clone(), reason, self.second());
         let was_live = self.shared.store.revoke_grant(&request).await?;
         tracing::warn!(event = "grant.replayed", %grant, reason = reason.code(), was_live);
@@ -288,12 +288,12 @@ impl Tokens {
 }
 
 fn code_refused(client: &ClientRecord, refusal: CodeRefusal) -> TokensError {
-    tracing::warn!(event = "code.refused", client = %client.id, reason = refusal.reason());
+    tracing::warn!(event = "code.refused", client = %client.id, reason = refusal.code());
     TokensError::Code(refusal)
 }
 
 fn refresh_refused(client: &ClientRecord, refusal: RefreshRefusal) -> TokensError {
-    tracing::warn!(event = "refresh_token.refused", client = %client.id, reason = refusal.reason());
+    tracing::warn!(event = "refresh_token.refused", client = %client.id, reason = refusal.code());
     TokensError::Refresh(refusal)
 }
 

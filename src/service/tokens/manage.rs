@@ -1,6 +1,6 @@
 //! What operators and hosts do with clients and grants.
 
-use crate::broker::{ClientId, ClientRecord, Grant, GrantEnd, GrantId};
+use crate::broker::{ClientId, ClientRecord, Grant, GrantId, GrantRevocationReason};
 use crate::service::Tokens;
 use crate::service::tokens::TokensError;
 use crate::store::grants::{ClientListRequest, GrantFilter, GrantListRequest, RevokeGrantRequest, RevokeGrantsRequest};
@@ -50,7 +50,7 @@ impl Tokens {
     /// # Errors
     /// [`TokensError::Store`].
     pub async fn revoke_grant(&self, id: &GrantId) -> Result<bool, TokensError> {
-        let request = RevokeGrantRequest::new(id.clone(), GrantEnd::Revoked, self.second());
+        let request = RevokeGrantRequest::new(id.clone(), GrantRevocationReason::Revoked, self.second());
         let revoked = self.shared.store.revoke_grant(&request).await?;
         tracing::info!(event = "grant.revoked", grant = %id, was_live = revoked);
         Ok(revoked)
@@ -63,7 +63,12 @@ impl Tokens {
     pub async fn revoke_grants(&self, filter: GrantFilter) -> Result<u64, TokensError> {
         let mut revoked = 0;
         loop {
-            let request = RevokeGrantsRequest::new(filter.clone(), GrantEnd::Revoked, self.second(), REVOKED_AT_ONCE);
+            let request = RevokeGrantsRequest::new(
+                filter.clone(),
+                GrantRevocationReason::Revoked,
+                self.second(),
+                REVOKED_AT_ONCE,
+            );
             let more = self.shared.store.revoke_grants(&request).await?;
             revoked += more;
             if more < u64::from(REVOKED_AT_ONCE) {

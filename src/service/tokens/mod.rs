@@ -20,16 +20,16 @@ use std::time::Duration;
 pub use access::ProtectedResource;
 pub use authorize::Approval;
 pub use builder::{
-    DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, DEFAULT_REPLY_WINDOW,
+    DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_GRACE, DEFAULT_REFRESH_TOKEN_LIFETIME,
     TokensBuilder,
 };
 pub use client::RegisteredClient;
 pub use error::{AccessError, TokensError};
-pub use exchange::{IssuedTokens, TokenRequest};
+pub use exchange::{IssuedTokens, PresentedGrant};
 pub use introspect::Introspection;
-pub use upstream::UpstreamSecrets;
+pub use upstream::UpstreamTokens;
 
-use crate::broker::{Issuer, Offer, Resource, TokenDigest, new_id, new_secret};
+use crate::broker::{Issuer, Resource, ServerPolicy, TokenDigest, new_id, new_secret};
 use crate::random::{RandomUnavailable, SharedGenerator};
 use crate::seal::SealKeys;
 use crate::secret::Secret;
@@ -46,7 +46,7 @@ use crate::time::{Clock, Timestamp};
 ///     AuthorizationRequest, ClientMetadata, Issuer, Parameters, PresentedClient, Resource, Subject, SubjectId,
 /// };
 /// use keyward::key::Scope;
-/// use keyward::service::{Approval, TokenRequest, Tokens};
+/// use keyward::service::{Approval, PresentedGrant, Tokens};
 /// use keyward::store::grants::MemoryGrantStore;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -69,7 +69,7 @@ use crate::time::{Clock, Timestamp};
 /// # let parameters = Parameters::parse(&url);
 /// let code = parameters.get("code").unwrap();
 /// let who = PresentedClient::Named(client.id.as_str());
-/// let redeem = |verifier| TokenRequest::code(code, "https://app.example/cb", verifier);
+/// let redeem = |verifier| PresentedGrant::code(code, "https://app.example/cb", verifier);
 /// assert!(tokens.exchange(who, redeem("another-verifier-of-forty-three-characters-x")).await.is_err()); // spends nothing
 /// let issued = tokens.exchange(who, redeem("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")).await?;
 ///
@@ -90,7 +90,7 @@ pub struct Tokens {
 struct Shared {
     store: Arc<dyn GrantStore>,
     issuer: Issuer,
-    offer: Offer,
+    policy: ServerPolicy,
     resource_servers: Vec<ResourceServer>,
     seal_keys: Option<SealKeys>,
     clock: Arc<dyn Clock>,
@@ -99,7 +99,7 @@ struct Shared {
     access_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
     grant_lifetime: Option<Duration>,
-    reply_window: Duration,
+    refresh_grace: Duration,
     revokes_access: bool,
 }
 
@@ -129,8 +129,8 @@ impl Tokens {
 
     /// What is granted at most.
     #[must_use]
-    pub fn offer(&self) -> &Offer {
-        &self.shared.offer
+    pub fn policy(&self) -> &ServerPolicy {
+        &self.shared.policy
     }
 
     /// The store.

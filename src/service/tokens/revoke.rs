@@ -1,6 +1,6 @@
 //! The revocation endpoint (RFC 7009).
 
-use crate::broker::{ClientRecord, GrantEnd, PresentedClient, TokenDigest};
+use crate::broker::{ClientRecord, GrantRevocationReason, PresentedClient, TokenDigest};
 use crate::service::Tokens;
 use crate::service::tokens::TokensError;
 use crate::store::grants::{RevokeGrantRequest, RevokeTokenRequest, TokenKind};
@@ -26,7 +26,8 @@ impl Tokens {
         if found.client == client.id {
             let at = self.second();
             if found.grant_is_stored {
-                let request = RevokeGrantRequest::new(found.grant.id.clone(), GrantEnd::RevokedByClient, at);
+                let request =
+                    RevokeGrantRequest::new(found.grant.id.clone(), GrantRevocationReason::RevokedByClient, at);
                 let was_live = self.shared.store.revoke_grant(&request).await?;
                 tracing::info!(event = "grant.revoked", grant = %found.grant.id, client = %client.id, was_live);
             } else {

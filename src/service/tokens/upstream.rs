@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::broker::{Grant, GrantId, Principal, UpstreamTokens};
+use crate::broker::{Grant, GrantId, Principal, StoredUpstreamTokens};
 use crate::seal::{SealKeys, SealNonce, SealedPlace, StoredSecret};
 use crate::secret::Secret;
 use crate::service::Tokens;
@@ -17,7 +17,7 @@ const REFRESH_TOKEN: &str = "upstream_refresh_token";
 /// The host's own tokens, in clear. They are for the host and never for a client.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct UpstreamSecrets {
+pub struct UpstreamTokens {
     /// The access token.
     pub access_token: Secret,
     /// The refresh token, if there is one.
@@ -26,7 +26,7 @@ pub struct UpstreamSecrets {
     pub expires_at: Timestamp,
 }
 
-impl UpstreamSecrets {
+impl UpstreamTokens {
     /// An access token.
     #[must_use]
     pub const fn new(access_token: Secret, expires_at: Timestamp) -> Self {
@@ -35,7 +35,7 @@ impl UpstreamSecrets {
 
     /// The same, with a refresh token.
     #[must_use]
-    pub fn refreshed_by(self, refresh_token: Secret) -> Self {
+    pub fn with_refresh_token(self, refresh_token: Secret) -> Self {
         Self { refresh_token: Some(refresh_token), ..self }
     }
 }
@@ -45,7 +45,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokensError::NoSealKeys`]; [`TokensError::Unopened`].
-    pub fn upstream(&self, caller: &Principal) -> Result<Option<UpstreamSecrets>, TokensError> {
+    pub fn upstream(&self, caller: &Principal) -> Result<Option<UpstreamTokens>, TokensError> {
         let record = caller.record();
         let grant = record.grant.as_ref().map(|grant| &grant.id);
         record.upstream.as_ref().map(|tokens| self.open_upstream(grant, tokens)).transpose()
@@ -56,7 +56,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokensError::NoSealKeys`]; [`TokensError::Store`]; [`TokensError::Random`].
-    pub async fn replace_upstream(&self, grant: &Grant, tokens: UpstreamSecrets) -> Result<bool, TokensError> {
+    pub async fn replace_upstream(&self, grant: &Grant, tokens: UpstreamTokens) -> Result<bool, TokensError> {
         let sealed = self.seal_upstream(&grant.id, tokens)?;
         let request = UpstreamRequest::new(grant.id.clone(), grant.upstream_version, sealed);
         Ok(self.shared.store.replace_upstream(&request).await?)
@@ -65,10 +65,10 @@ impl Tokens {
     pub(super) fn seal_upstream(
         &self,
         grant: &GrantId,
-        tokens: UpstreamSecrets,
-    ) -> Result<UpstreamTokens, TokensError> {
-        let UpstreamSecrets { access_token, refresh_token, expires_at } = tokens;
-        let mut sealed = UpstreamTokens::new(self.seal(grant, ACCESS_TOKEN, access_token)?, expires_at);
+        tokens: UpstreamTokens,
+    ) -> Result<StoredUpstreamTokens, TokensError> {
+        let UpstreamTokens { access_token, refresh_token, expires_at } = tokens;
+        let mut sealed = StoredUpstreamTokens::new(self.seal(grant, ACCESS_TOKEN, access_token)?, expires_at);
         sealed.refresh_token = refresh_token.map(|token| self.seal(grant, REFRESH_TOKEN, token)).transpose()?;
         Ok(sealed)
     }
@@ -77,8 +77,8 @@ impl Tokens {
     pub(super) fn adopt_upstream(
         &self,
         grant: &GrantId,
-        tokens: UpstreamTokens,
-    ) -> Result<UpstreamTokens, TokensError> {
+        tokens: StoredUpstreamTokens,
+    ) -> Result<StoredUpstreamTokens, TokensError> {
         match self.shared.store.sealing() {
             Sealing::Service if self.shared.seal_keys.is_none() => Err(TokensError::NoSealKeys),
             Sealing::Service => self.seal_upstream(grant, self.open_upstream(None, &tokens)?),
@@ -100,7 +100,11 @@ impl Tokens {
         sealed.map(StoredSecret::Sealed).map_err(|_| TokensError::TooLong)
     }
 
-    fn open_upstream(&self, grant: Option<&GrantId>, tokens: &UpstreamTokens) -> Result<UpstreamSecrets, TokensError> {
+    fn open_upstream(
+        &self,
+        grant: Option<&GrantId>,
+        tokens: &StoredUpstreamTokens,
+    ) -> Result<UpstreamTokens, TokensError> {
         let open = |column, stored: &StoredSecret| match (stored, grant) {
             (StoredSecret::Plain(secret), _) => Ok(Secret::new(secret.expose_secret().to_owned())),
             (StoredSecret::Sealed(sealed), Some(grant)) => {
@@ -110,7 +114,7 @@ impl Tokens {
         };
         let access_token = open(ACCESS_TOKEN, &tokens.access_token)?;
         let refresh_token = tokens.refresh_token.as_ref().map(|token| open(REFRESH_TOKEN, token)).transpose()?;
-        Ok(UpstreamSecrets { access_token, refresh_token, expires_at: tokens.expires_at })
+        Ok(UpstreamTokens { access_token, refresh_token, expires_at: tokens.expires_at })
     }
 }
 

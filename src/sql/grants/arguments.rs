@@ -1,6 +1,6 @@
 //! What the statements are given: the values of records and requests, as their columns hold them.
 
-use crate::broker::{Subject, TokenDigest, UpstreamTokens};
+use crate::broker::{StoredUpstreamTokens, Subject, TokenDigest};
 use crate::key::Scopes;
 use crate::seal::StoredSecret;
 use crate::sql::engine::Value;
@@ -71,8 +71,11 @@ pub(super) fn host_subject(subject: &Subject) -> [Value<'static>; 2] {
 ///
 /// # Errors
 /// [`StoreError::Unsupported`] for an envelope where the host reads in clear, and for a plaintext anywhere else.
-pub(super) fn upstream(tokens: Option<&UpstreamTokens>, sealing: Sealing) -> Result<[Value<'static>; 3], StoreError> {
-    let Some(UpstreamTokens { access_token, refresh_token, expires_at }) = tokens else {
+pub(super) fn upstream(
+    tokens: Option<&StoredUpstreamTokens>,
+    sealing: Sealing,
+) -> Result<[Value<'static>; 3], StoreError> {
+    let Some(StoredUpstreamTokens { access_token, refresh_token, expires_at }) = tokens else {
         return Ok([Value::Text(None), Value::Text(None), Value::Integer(None)]);
     };
     let refresh_token = refresh_token.as_ref().map(|token| secret(token, sealing)).transpose()?;
@@ -84,7 +87,7 @@ pub(super) fn upstream(tokens: Option<&UpstreamTokens>, sealing: Sealing) -> Res
 /// # Errors
 /// As [`upstream`].
 pub(super) fn host_upstream(
-    tokens: Option<&UpstreamTokens>,
+    tokens: Option<&StoredUpstreamTokens>,
     sealing: Sealing,
 ) -> Result<[Value<'static>; 3], StoreError> {
     match tokens.filter(|_| sealing == Sealing::Store) {

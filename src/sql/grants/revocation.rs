@@ -1,6 +1,6 @@
 //! Revoking grants: what can be revoked is, whatever keeps the rest.
 
-use crate::broker::{GrantEnd, GrantId, SubjectId};
+use crate::broker::{GrantId, GrantRevocationReason, SubjectId};
 use crate::sql::engine::{Query, Reading, Row, Script, ScriptError, Sql, Statement, Step, Value};
 use crate::sql::grants::SqlGrantStore;
 use crate::sql::grants::arguments::{limit, list, subject_number, time};
@@ -54,7 +54,7 @@ impl SqlGrantStore {
     async fn revoke(
         &self,
         grants: &[GrantId],
-        reason: GrantEnd,
+        reason: GrantRevocationReason,
         at: Timestamp,
         held: Held,
     ) -> Result<(u64, Vec<GrantId>), StoreError> {

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::broker::{
-    AccessTokenRecord, ClientId, CodeChallenge, CodeRecord, Grant, GrantEnd, GrantId, RefreshTokenRecord, Reply,
-    Subject, SubjectId, TokenDigest, UpstreamTokens,
+    AccessTokenRecord, ClientId, CodeChallenge, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
+    SealedResponse, StoredUpstreamTokens, Subject, SubjectId, TokenDigest,
 };
 use crate::key::{Defect, Scopes};
 use crate::seal::{InvalidSealed, Sealed, StoredSecret};
@@ -120,18 +120,18 @@ pub(super) fn grant(row: &Row<'_>, sealing: Sealing) -> Grant {
     let scopes = row.scopes(GrantColumn::Scopes);
     let mut grant = Grant::new(id, client, subject, scopes, row.time(GrantColumn::CreatedAt));
     grant.resource = row.optional_text(GrantColumn::Resource);
-    grant.ends_at = row.optional_time(GrantColumn::EndsAt);
+    grant.expires_at = row.optional_time(GrantColumn::EndsAt);
     grant.revoked = row.optional_time(GrantColumn::RevokedAt).map(|at| {
         let reason = row.optional_text(GrantColumn::RevokedReason);
-        let reason = reason.and_then(|reason| GrantEnd::from_code(&reason));
+        let reason = reason.and_then(|reason| GrantRevocationReason::from_code(&reason));
         // Why is for people; that it is revoked is not in doubt.
-        (at, reason.unwrap_or(GrantEnd::Revoked))
+        (at, reason.unwrap_or(GrantRevocationReason::Revoked))
     });
     let access_token = row.upstream_token(GrantColumn::UpstreamAccessToken, sealing == Sealing::Store);
     let refresh_token = row.upstream_token(GrantColumn::UpstreamRefreshToken, sealing == Sealing::Store);
     grant.upstream = access_token.map(|access_token| {
         let expires_at = row.time(GrantColumn::UpstreamExpiresAt);
-        let mut tokens = UpstreamTokens::new(access_token, expires_at);
+        let mut tokens = StoredUpstreamTokens::new(access_token, expires_at);
         tokens.refresh_token = refresh_token;
         tokens
     });
@@ -144,7 +144,7 @@ pub(super) fn grant(row: &Row<'_>, sealing: Sealing) -> Grant {
 struct HostRow {
     scopes: Scopes,
     subject: Subject,
-    upstream: Option<UpstreamTokens>,
+    upstream: Option<StoredUpstreamTokens>,
 }
 
 fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> HostRow {
@@ -155,9 +155,9 @@ fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> HostRow {
 }
 
 /// The upstream tokens in the host's row, which another program has written there in clear.
-fn host_upstream(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> Option<UpstreamTokens> {
+fn host_upstream(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> Option<StoredUpstreamTokens> {
     let [.., access_token, refresh_token, expires_at] = columns;
-    let mut tokens = UpstreamTokens::new(row.upstream_token(access_token, true)?, row.time(expires_at));
+    let mut tokens = StoredUpstreamTokens::new(row.upstream_token(access_token, true)?, row.time(expires_at));
     tokens.refresh_token = row.upstream_token(refresh_token, true);
     Some(tokens)
 }
@@ -245,7 +245,7 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
         expires_at,
         revoked_at: revoked_by_itself(revoked_at, &grant),
         spent_at,
-        reply: reply(reader),
+        response: response(reader),
         successor_is_used: spent_at.is_some() && reader.is_true(RefreshColumn::SuccessorIsUsed),
         defect: reader.defect,
         grant,
@@ -253,12 +253,12 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
 }
 
 /// The answer that was given. One that cannot be understood is not given again.
-fn reply(row: &mut Reader<'_>) -> Option<Reply> {
-    let sealed = row.optional_text(RefreshColumn::Reply)?;
-    let Ok(sealed) = Sealed::parse(&sealed) else { return row.mark(RefreshColumn::Reply) };
-    let until = row.time(RefreshColumn::ReplyUntil);
-    let access_expires_at = row.time(RefreshColumn::ReplyAccessExpiresAt);
-    Some(Reply::new(sealed, until, access_expires_at, row.scopes(RefreshColumn::ReplyScopes)))
+fn response(row: &mut Reader<'_>) -> Option<SealedResponse> {
+    let sealed = row.optional_text(RefreshColumn::SealedResponse)?;
+    let Ok(sealed) = Sealed::parse(&sealed) else { return row.mark(RefreshColumn::SealedResponse) };
+    let until = row.time(RefreshColumn::ResponseUntil);
+    let access_expires_at = row.time(RefreshColumn::ResponseAccessExpiresAt);
+    Some(SealedResponse::new(sealed, until, access_expires_at, row.scopes(RefreshColumn::ResponseScopes)))
 }
 
 pub(super) fn code(row: &Row<'_>, digest: TokenDigest, sealing: Sealing) -> CodeRecord {

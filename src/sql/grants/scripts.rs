@@ -47,7 +47,7 @@ fn grant(grant: &Grant, remembered_until: Timestamp, sealing: Sealing) -> Result
         scopes(&grant.scopes),
         grant.resource.clone().into(),
         time(grant.created_at),
-        optional_time(grant.ends_at),
+        optional_time(grant.expires_at),
         optional_time(grant.revoked.map(|(at, _)| at)),
         grant.revoked.map(|(_, reason)| reason.code()).into(),
         time(remembered_until),
@@ -119,7 +119,7 @@ pub(super) fn redeem(request: &RedeemRequest, sealing: Sealing) -> Result<Script
 }
 
 pub(super) fn exchange(request: &ExchangeRequest, sealing: Sealing) -> Result<Script<Refusal>, StoreError> {
-    let ExchangeRequest { refresh, adopt, tokens, reply, revokes_access } = request;
+    let ExchangeRequest { refresh, adopt, tokens, response, revokes_access } = request;
     let (hash, of, at) = (digest(refresh), text(tokens.grant.as_str()), time(tokens.at));
     let [access, successor] = digests(tokens);
     let spent = [
@@ -128,10 +128,10 @@ pub(super) fn exchange(request: &ExchangeRequest, sealing: Sealing) -> Result<Sc
         at.clone(),
         successor.clone(),
         access.clone(),
-        reply.as_ref().map(|reply| reply.sealed.as_str().to_owned()).into(),
-        optional_time(reply.as_ref().map(|reply| reply.until)),
-        optional_time(reply.as_ref().map(|reply| reply.access_expires_at)),
-        reply.as_ref().map(|reply| reply.scopes.joined()).into(),
+        response.as_ref().map(|response| response.sealed.as_str().to_owned()).into(),
+        optional_time(response.as_ref().map(|response| response.until)),
+        optional_time(response.as_ref().map(|response| response.access_expires_at)),
+        response.as_ref().map(|response| response.scopes.joined()).into(),
     ];
     let mut steps = vec![step(clients::HOLD_CLIENT, [text(tokens.client.as_str())])];
     match adopt {

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::broker::{
-    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantEnd, GrantId, RefreshTokenRecord, SubjectId,
-    TokenDigest,
+    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
+    SubjectId, TokenDigest,
 };
 use crate::sql::engine::{
     Engine, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value, ViolationKind,
@@ -104,7 +104,7 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn remove_client(&self, id: &ClientId, at: Timestamp) -> Result<bool, StoreError> {
-        let script = scripts::remove_client(text(id.as_str()), time(at), GrantEnd::ClientRemoved.code());
+        let script = scripts::remove_client(text(id.as_str()), time(at), GrantRevocationReason::ClientRemoved.code());
         let is_removed = self.change(script).await?;
         if is_removed && self.is_found(&clients::CLIENT_IS_THERE, &[id.as_str().into()]).await? {
             return Err(StoreError::Suppressed { table: "clients" });

@@ -52,9 +52,9 @@ CREATE TABLE IF NOT EXISTS keyward.grant_refresh_tokens (
     spent_at bigint,
     successor text,
     successor_access text,
-    reply text,
-    reply_until bigint,
-    reply_access_expires_at bigint,
-    reply_scopes text
+    response text,
+    response_until bigint,
+    response_access_expires_at bigint,
+    response_scopes text
 );
 CREATE INDEX IF NOT EXISTS grant_refresh_tokens_grant_id ON keyward.grant_refresh_tokens (grant_id);

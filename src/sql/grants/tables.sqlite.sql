@@ -52,9 +52,9 @@ CREATE TABLE IF NOT EXISTS keyward_grant_refresh_tokens (
     spent_at INTEGER,
     successor TEXT,
     successor_access TEXT,
-    reply TEXT,
-    reply_until INTEGER,
-    reply_access_expires_at INTEGER,
-    reply_scopes TEXT
+    response TEXT,
+    response_until INTEGER,
+    response_access_expires_at INTEGER,
+    response_scopes TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS keyward_grant_refresh_tokens_grant_id ON keyward_grant_refresh_tokens (grant_id);

@@ -1,7 +1,8 @@
 //! What a store of grants is asked to do.
 
 use crate::broker::{
-    ClientId, CodeRecord, Grant, GrantEnd, GrantId, Reply, Subject, SubjectId, TokenDigest, UpstreamTokens,
+    ClientId, CodeRecord, Grant, GrantId, GrantRevocationReason, SealedResponse, StoredUpstreamTokens, Subject,
+    SubjectId, TokenDigest,
 };
 use crate::key::Scopes;
 use crate::time::Timestamp;
@@ -56,7 +57,7 @@ pub struct NewTokens {
     /// What the access token permits.
     pub scopes: Scopes,
     /// The host's own tokens, for tables in which the rows of access tokens hold them.
-    pub upstream: Option<UpstreamTokens>,
+    pub upstream: Option<StoredUpstreamTokens>,
     /// The access token.
     pub access: TokenDigest,
     /// When it ends.
@@ -121,7 +122,7 @@ pub struct ExchangeRequest {
     /// What it is exchanged for.
     pub tokens: NewTokens,
     /// The answer, if it may be given again.
-    pub reply: Option<Reply>,
+    pub response: Option<SealedResponse>,
     /// Whether the access tokens that the grant had end with it.
     pub revokes_access: bool,
 }
@@ -130,7 +131,7 @@ impl ExchangeRequest {
     /// The exchange of a refresh token, which ends the access tokens before it and cannot be repeated.
     #[must_use]
     pub const fn new(refresh: TokenDigest, tokens: NewTokens) -> Self {
-        Self { refresh, adopt: None, tokens, reply: None, revokes_access: true }
+        Self { refresh, adopt: None, tokens, response: None, revokes_access: true }
     }
 }
 
@@ -171,7 +172,7 @@ pub struct RevokeGrantRequest {
     /// The grant.
     pub grant: GrantId,
     /// Why.
-    pub reason: GrantEnd,
+    pub reason: GrantRevocationReason,
     /// When.
     pub at: Timestamp,
 }
@@ -179,7 +180,7 @@ pub struct RevokeGrantRequest {
 impl RevokeGrantRequest {
     /// The revocation of one grant.
     #[must_use]
-    pub const fn new(grant: GrantId, reason: GrantEnd, at: Timestamp) -> Self {
+    pub const fn new(grant: GrantId, reason: GrantRevocationReason, at: Timestamp) -> Self {
         Self { grant, reason, at }
     }
 }
@@ -221,7 +222,7 @@ pub struct RevokeGrantsRequest {
     /// Which.
     pub filter: GrantFilter,
     /// Why.
-    pub reason: GrantEnd,
+    pub reason: GrantRevocationReason,
     /// When.
     pub at: Timestamp,
     /// At most so many at once.
@@ -231,7 +232,7 @@ pub struct RevokeGrantsRequest {
 impl RevokeGrantsRequest {
     /// The revocation of at most `limit` of the grants that meet `filter`.
     #[must_use]
-    pub const fn new(filter: GrantFilter, reason: GrantEnd, at: Timestamp, limit: u32) -> Self {
+    pub const fn new(filter: GrantFilter, reason: GrantRevocationReason, at: Timestamp, limit: u32) -> Self {
         Self { filter, reason, at, limit }
     }
 }
@@ -265,13 +266,13 @@ pub struct UpstreamRequest {
     /// The [version](Grant::upstream_version) that was read.
     pub version: u64,
     /// The new ones.
-    pub tokens: UpstreamTokens,
+    pub tokens: StoredUpstreamTokens,
 }
 
 impl UpstreamRequest {
     /// New tokens in the place of those of `version`.
     #[must_use]
-    pub const fn new(grant: GrantId, version: u64, tokens: UpstreamTokens) -> Self {
+    pub const fn new(grant: GrantId, version: u64, tokens: StoredUpstreamTokens) -> Self {
         Self { grant, version, tokens }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use keyward::broker::{Issuer, PresentedClient};
-use keyward::service::{Introspection, IssuedTokens, TokenRequest, Tokens, TokensError};
+use keyward::service::{Introspection, IssuedTokens, PresentedGrant, Tokens, TokensError};
 use keyward::sql::{BrokerTables, SqlGrantStore};
 use keyward::sqlx::postgres::PgPoolOptions;
 use keyward::{Engine, Postgres, Secret};
@@ -21,7 +21,7 @@ const CONNECTIONS: u32 = 10;
 const RESOURCE_SERVER: (&str, &str) = ("api", "a secret of the resource server");
 
 /// An answer that was lost has to be had again for longer than a process is away.
-const REPLY_WINDOW: Duration = Duration::from_mins(2);
+const REFRESH_GRACE: Duration = Duration::from_mins(2);
 
 /// The server over the database, with access tokens that are good for so many seconds.
 pub(crate) async fn server(address: &Address, lifetime: u64) -> Tokens {
@@ -37,7 +37,7 @@ pub(crate) async fn server(address: &Address, lifetime: u64) -> Tokens {
     Tokens::builder(store, Issuer::new("https://as.example").expect("an issuer"))
         .scopes(scopes())
         .access_token_lifetime(Duration::from_secs(lifetime))
-        .reply_window(REPLY_WINDOW)
+        .refresh_grace(REFRESH_GRACE)
         .resource_server(id, &Secret::new(secret.to_owned()), None)
         .build()
 }
@@ -79,11 +79,11 @@ async fn answer(tokens: &Tokens, line: &str) -> String {
     let words: Vec<_> = line.split(' ').collect();
     let (number, told) = match words[..] {
         [number, "code", client, code] => {
-            let request = TokenRequest::code(code, REDIRECT, VERIFIER);
+            let request = PresentedGrant::code(code, REDIRECT, VERIFIER);
             (number, exchanged(tokens.exchange(PresentedClient::Named(client), request).await))
         }
         [number, "refresh", client, refresh] => {
-            let request = TokenRequest::refresh(refresh);
+            let request = PresentedGrant::refresh(refresh);
             (number, exchanged(tokens.exchange(PresentedClient::Named(client), request).await))
         }
         [number, "introspect", token] => {

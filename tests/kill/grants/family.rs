@@ -7,7 +7,7 @@ use keyward::broker::TokenDigest;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::process::{Pair, Process, Told};
+use crate::process::{Process, TokenPair, Told};
 use crate::world::World;
 
 /// Two processes of one server, of which one may be gone.
@@ -34,7 +34,7 @@ enum Held {
         is_presented: bool,
     },
     Tokens {
-        pair: Pair,
+        pair: TokenPair,
         is_refreshing: bool,
         spent: Option<String>,
     },
@@ -44,7 +44,7 @@ pub(crate) struct Family {
     client: String,
     held: Held,
     /// What was handed out for each refresh token.
-    handed: HashMap<String, Pair>,
+    handed: HashMap<String, TokenPair>,
     pub(crate) done: Done,
 }
 
@@ -102,7 +102,7 @@ impl Family {
         }
     }
 
-    async fn refresh(&mut self, processes: &Processes, random: &mut StdRng, pair: Pair, was_refreshing: bool) {
+    async fn refresh(&mut self, processes: &Processes, random: &mut StdRng, pair: TokenPair, was_refreshing: bool) {
         let request = format!("refresh {} {}", self.client, pair.refresh);
         // Some clients ask twice at the same moment.
         let twice = random.random_bool(0.2);
@@ -145,7 +145,14 @@ impl Family {
     }
 
     /// Somebody presents a spent refresh token: everything ends.
-    async fn replay(&mut self, world: &World, processes: &Processes, random: &mut StdRng, pair: &Pair, spent: &str) {
+    async fn replay(
+        &mut self,
+        world: &World,
+        processes: &Processes,
+        random: &mut StdRng,
+        pair: &TokenPair,
+        spent: &str,
+    ) {
         for (request, refusals) in [
             (format!("refresh {} {spent}", self.client), &["replayed", "revoked"]),
             (format!("refresh {} {}", self.client, pair.refresh), &["revoked", "revoked"]),
@@ -174,7 +181,7 @@ impl Family {
                 assert!(found.grant.revoked.is_none(), "a grant is lost: {found:?}");
                 if *is_refreshing && found.spent_at.is_some() {
                     assert!(
-                        found.reply.is_some() && !found.successor_is_used,
+                        found.response.is_some() && !found.successor_is_used,
                         "the answer cannot be had again: {found:?}"
                     );
                 } else {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::inspection::{inspect, live};
 use crate::place::Engine;
-use crate::process::{Pair, Process, Told};
+use crate::process::{Process, TokenPair, Told};
 use crate::world::World;
 
 /// For how many seconds access tokens are good: so few that there is always something to sweep.
@@ -113,7 +113,7 @@ async fn ask(server: &Server, request: &str) -> Told {
 }
 
 /// Registers so many clients, each with a grant.
-async fn sign_in(world: &Arc<World>, server: &Server, clients: u64) -> Vec<(String, Pair)> {
+async fn sign_in(world: &Arc<World>, server: &Server, clients: u64) -> Vec<(String, TokenPair)> {
     let mut running = JoinSet::new();
     for number in 0..AT_ONCE {
         let (world, server) = (Arc::clone(world), Arc::clone(server));
@@ -138,9 +138,9 @@ async fn live_until(
     end: Instant,
     number: u64,
     client: String,
-    mut pair: Pair,
+    mut pair: TokenPair,
     server: &Server,
-) -> (String, Pair, Load) {
+) -> (String, TokenPair, Load) {
     let mut random = StdRng::seed_from_u64(number);
     let mut own = Load::default();
     let mut issued = Instant::now();
@@ -191,7 +191,7 @@ async fn live_until(
 }
 
 /// Each client has its grant, and refreshes once more.
-async fn nobody_has_lost_anything(world: &World, server: &Server, last: Vec<(String, Pair)>) {
+async fn nobody_has_lost_anything(world: &World, server: &Server, last: Vec<(String, TokenPair)>) {
     inspect(world).await;
     let clients = last.len();
     assert_eq!(usize::try_from(live(world).await), Ok(clients), "grants that are live");

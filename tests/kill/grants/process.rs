@@ -13,7 +13,7 @@ use crate::place::Address;
 /// What a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    Tokens(Pair),
+    Tokens(TokenPair),
     Active,
     Inactive,
     Refused(String),
@@ -24,7 +24,7 @@ pub(crate) enum Told {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Pair {
+pub(crate) struct TokenPair {
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
@@ -33,7 +33,7 @@ impl Told {
     fn read(text: &str) -> Self {
         match text.split(' ').collect::<Vec<_>>()[..] {
             ["tokens", access, refresh] => {
-                Self::Tokens(Pair { access: access.to_owned(), refresh: refresh.to_owned() })
+                Self::Tokens(TokenPair { access: access.to_owned(), refresh: refresh.to_owned() })
             }
             ["active"] => Self::Active,
             ["inactive"] => Self::Inactive,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::routing::any;
 use keyward::broker::{Issuer, Principal, Resource, Subject, SubjectId};
-use keyward::http::{Broker, BrowserRequest, ConsentPage, Permitted, Protect, Registration, SignIn};
+use keyward::http::{Broker, BrowserRequest, ConsentPage, Permitted, Protect, RegistrationPolicy, SignIn};
 use keyward::key::{Scope, Scopes};
 use keyward::service::{Tokens, TokensBuilder};
 use keyward::store::grants::{GrantStore, MemoryGrantStore};
@@ -46,7 +46,7 @@ pub(crate) struct App {
 pub(crate) struct Setup {
     pub(crate) issuer: &'static str,
     pub(crate) resources: &'static [&'static str],
-    pub(crate) registration: Registration,
+    pub(crate) registration: RegistrationPolicy,
     pub(crate) store: Arc<dyn GrantStore>,
     pub(crate) tokens: fn(TokensBuilder) -> TokensBuilder,
 }
@@ -56,7 +56,7 @@ impl Default for Setup {
         Self {
             issuer: ISSUER,
             resources: &[RESOURCE, "https://as.example/other"],
-            registration: Registration::open(),
+            registration: RegistrationPolicy::open(),
             store: Arc::new(MemoryGrantStore::new()),
             tokens: |builder| builder,
         }
@@ -75,7 +75,7 @@ impl SignIn for People {
 
     async fn sign_in(&self, username: &str, password: &Secret) -> Option<Subject> {
         let is_ada = username == USERNAME && password.expose_secret() == PASSWORD;
-        is_ada.then(|| Subject::new(SubjectId::new("42").unwrap()).named("Ada"))
+        is_ada.then(|| Subject::new(SubjectId::new("42").unwrap()).with_name("Ada"))
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Client<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Pair {
+pub(crate) struct TokenPair {
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
@@ -193,7 +193,7 @@ impl Client<'_> {
     }
 
     /// The tokens of a new grant.
-    pub(crate) async fn tokens(&self) -> Pair {
+    pub(crate) async fn tokens(&self) -> TokenPair {
         pair(&self.redeem(&self.code().await).await)
     }
 
@@ -202,9 +202,9 @@ impl Client<'_> {
     }
 }
 
-pub(crate) fn pair(answer: &Answer) -> Pair {
+pub(crate) fn pair(answer: &Answer) -> TokenPair {
     assert_eq!(answer.status, 200, "{answer:?}");
     let members = json(answer);
     let text = |name: &str| members[name].as_str().unwrap().to_owned();
-    Pair { access: text("access_token"), refresh: text("refresh_token") }
+    TokenPair { access: text("access_token"), refresh: text("refresh_token") }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::broker::{ClientId, CodeChallenge, CodeRecord, Grant, GrantEnd, GrantId, Subject, SubjectId, TokenDigest};
+use keyward::broker::{
+    ClientId, CodeChallenge, CodeRecord, Grant, GrantId, GrantRevocationReason, Subject, SubjectId, TokenDigest,
+};
 use keyward::store::grants::{GrantFilter, MemoryGrantStore, NewCode};
 
 use super::app::{App, RESOURCE, Setup, error, scopes, told};
@@ -125,7 +127,7 @@ async fn a_code_that_is_presented_again_ends_everything_that_came_of_it_and_noth
     }
     let grants = app.tokens.grants(GrantFilter::default(), None, 10).await.unwrap();
     let ends: Vec<_> = grants.iter().filter_map(|grant| grant.revoked.map(|(_, end)| end)).collect();
-    assert_eq!(ends, [GrantEnd::CodeReplayed]);
+    assert_eq!(ends, [GrantRevocationReason::CodeReplayed]);
     assert_eq!(app.call(&other.access).await.status, 200, "another grant of the same client and person");
     pair(&client.refresh(&other.refresh).await);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::app::{App, ISSUER, RESOURCE, Setup, error, json, parameter, told};
 use super::client::VERIFIER;
-use keyward::http::Registration;
+use keyward::http::RegistrationPolicy;
 
 /// Each issuer, where its document is, and where its endpoints are.
 const ISSUERS: [(&str, &str, &str); 5] = [
@@ -78,7 +78,7 @@ async fn the_document_says_what_clients_insist_on_and_every_endpoint_that_it_nam
 async fn no_member_is_null_or_an_empty_list_even_where_there_is_nothing_to_say() {
     let bare = Setup {
         resources: &[],
-        registration: Registration::closed(),
+        registration: RegistrationPolicy::closed(),
         tokens: |builder| builder.scopes(keyward::key::Scopes::default()),
         ..Setup::default()
     };

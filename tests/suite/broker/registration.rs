@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use keyward::broker::{ClientAuthMethod, ClientId, ClientRecord, RedirectUri, TokenDigest};
-use keyward::http::Registration;
+use keyward::http::RegistrationPolicy;
 use serde_json::{Value, json};
 
 use super::app::{App, Setup, encoded, error, json, told};
@@ -199,7 +199,7 @@ async fn a_public_client_never_passes_for_a_confidential_one_nor_the_reverse() {
 #[tokio::test]
 async fn so_many_clients_register_in_a_minute_and_those_that_nobody_uses_go() {
     let two = NonZeroU32::new(2).unwrap();
-    let app = App::with(Setup { registration: Registration::open_at_most(two), ..Setup::default() }).await;
+    let app = App::with(Setup { registration: RegistrationPolicy::open_at_most(two), ..Setup::default() }).await;
     let (used, unused) = (app.client().await, app.client().await);
     let answer = app.register(&json!({"redirect_uris": [REDIRECT_URI]})).await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, "60"));
@@ -217,7 +217,7 @@ async fn so_many_clients_register_in_a_minute_and_those_that_nobody_uses_go() {
 /// 18: a host that registers its clients itself has no such endpoint.
 #[tokio::test]
 async fn where_registration_is_closed_there_is_no_endpoint_and_the_document_names_none() {
-    let app = App::with(Setup { registration: Registration::closed(), ..Setup::default() }).await;
+    let app = App::with(Setup { registration: RegistrationPolicy::closed(), ..Setup::default() }).await;
     assert_eq!(app.register(&json!({"redirect_uris": [REDIRECT_URI]})).await.status, 404);
     let members = json(&app.get("/.well-known/oauth-authorization-server", &[]).await);
     assert!(members.get("registration_endpoint").is_none());

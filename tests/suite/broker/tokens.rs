@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::broker::{ClientId, GrantEnd, SubjectId, TokenDigest};
+use keyward::broker::{ClientId, GrantRevocationReason, SubjectId, TokenDigest};
 use keyward::service::TokensBuilder;
 use keyward::store::grants::{GrantFilter, MemoryGrantStore};
 use serde_json::json;
@@ -101,7 +101,7 @@ async fn a_spent_refresh_token_of_any_generation_ends_its_family_and_no_other() 
         assert_eq!(error(&app.call(&last.access).await), told(401, "invalid_token"));
         let grants = app.tokens.grants(GrantFilter::default(), None, 100).await.unwrap();
         let ends: Vec<_> = grants.iter().filter_map(|grant| grant.revoked.map(|(_, end)| end)).collect();
-        assert_eq!(ends, [GrantEnd::RefreshTokenReplayed]);
+        assert_eq!(ends, [GrantRevocationReason::RefreshTokenReplayed]);
         assert_eq!(app.call(&other.access).await.status, 200);
         pair(&client.refresh(&other.refresh).await);
     }

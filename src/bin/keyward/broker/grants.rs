@@ -43,7 +43,7 @@ fn describe(grant: &Grant, now: Timestamp) -> Fields {
         ("scopes", json!(grant.scopes.iter().collect::<Vec<_>>())),
         ("resource", json!(grant.resource)),
         ("created_at", json!(grant.created_at.to_string())),
-        ("ends_at", time(grant.ends_at)),
+        ("expires_at", time(grant.expires_at)),
         ("has_upstream_tokens", json!(grant.upstream.is_some())),
     ];
     if let Some((at, reason)) = &grant.revoked {

@@ -57,7 +57,7 @@ pub(crate) struct ServeArguments {
     pub(super) grant_lifetime: Option<Duration>,
     /// How long the answer to a refresh can be had again; 0s never
     #[arg(long, env = "KEYWARD_REPLY_WINDOW", default_value = "10s", value_parser = seconds, value_name = "DURATION")]
-    pub(super) reply_window: Duration,
+    pub(super) refresh_grace: Duration,
     /// How often what nobody can use any more is removed
     #[arg(long, env = "KEYWARD_SWEEP_EVERY", default_value = "1m", value_parser = duration, value_name = "DURATION")]
     pub(super) sweep_every: Duration,

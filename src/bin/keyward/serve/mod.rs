@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use keyward::http::{Broker, Registration};
+use keyward::http::{Broker, RegistrationPolicy};
 use keyward::service::Tokens;
 use keyward::sql::SqlGrantStore;
 use keyward::store::grants::{ClientListRequest, GrantStore};
@@ -82,8 +82,8 @@ async fn start(
     require_sound(&store, database.timeout).await?;
     let tokens = tokens(Arc::new(store), arguments, resource_servers);
     let registration = match arguments.registrations_per_minute.try_into() {
-        Ok(per_minute) => Registration::open_at_most(per_minute),
-        Err(_) => Registration::closed(),
+        Ok(per_minute) => RegistrationPolicy::open_at_most(per_minute),
+        Err(_) => RegistrationPolicy::closed(),
     };
     let page = AskSignedIn::new(arguments.user_header.clone());
     let health = {
@@ -133,7 +133,7 @@ fn tokens(store: Arc<dyn GrantStore>, arguments: &ServeArguments, resource_serve
         .code_lifetime(arguments.code_lifetime)
         .access_token_lifetime(arguments.access_token_lifetime)
         .refresh_token_lifetime(arguments.refresh_token_lifetime)
-        .reply_window(arguments.reply_window);
+        .refresh_grace(arguments.refresh_grace);
     for resource in &arguments.resources {
         builder = builder.resource(resource.clone());
     }

@@ -4,7 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::IntoResponse as _;
 use keyward::broker::{AuthorizationRequest, Subject, SubjectId};
-use keyward::http::{AskPerson, Asked, BrowserRequest, ConsentPage, SignIn};
+use keyward::http::{BrowserRequest, Consent, ConsentOutcome, ConsentPage, SignIn};
 
 /// The header in which a proxy says who is signed in.
 #[derive(Clone)]
@@ -40,20 +40,24 @@ impl AskSignedIn {
 }
 
 #[async_trait::async_trait]
-impl AskPerson for AskSignedIn {
-    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> Asked {
+impl Consent for AskSignedIn {
+    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome {
         if self.header.subject(from.headers()).is_some() {
             return self.page.ask(request, from).await;
         }
         tracing::warn!(event = "person.not_signed_in", client = %request.client.id, header = %self.header.0);
         let said =
             "Nobody is signed in: the proxy in front of this server has to sign people in and say who they are.\n";
-        Asked::Shown((StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "text/plain; charset=utf-8")], said).into_response())
+        ConsentOutcome::Respond(
+            (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "text/plain; charset=utf-8")], said).into_response(),
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -62,12 +66,13 @@ mod tests {
         let subject = |values: &[&[u8]]| {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append("x-user", axum::http::HeaderValue::from_bytes(value).unwrap());
+                headers.append("x-user", HeaderValue::from_bytes(value).unwrap());
             }
             header.subject(&headers).map(|subject| subject.id.as_str().to_owned())
         };
         assert_eq!(subject(&[b"ada"]), Some("ada".to_owned()));
-        for odd in [&[][..], &[b""], &[b"ada", b"ada"], &[b"ada", b"bob"], &[b"\xff"], &[b"a\tb"]] {
+        let odd: [&[&[u8]]; 6] = [&[], &[b""], &[b"ada", b"ada"], &[b"ada", b"bob"], &[b"\xff"], &[b"a\tb"]];
+        for odd in odd {
             assert_eq!(subject(odd), None, "{odd:?}");
         }
     }

@@ -7,14 +7,14 @@ use crate::sql::engine::Sql;
 pub(in crate::sql::grants) const SPEND_REFRESH: Sql = Sql {
     postgres: "
         UPDATE keyward.grant_refresh_tokens
-        SET spent_at = $3::bigint, successor = $4::text, successor_access = $5::text, reply = $6::text,
-            reply_until = $7::bigint, reply_access_expires_at = $8::bigint, reply_scopes = $9::text
+        SET spent_at = $3::bigint, successor = $4::text, successor_access = $5::text, response = $6::text,
+            response_until = $7::bigint, response_access_expires_at = $8::bigint, response_scopes = $9::text
         WHERE digest = $1::text AND grant_id = $2::text AND spent_at IS NULL
         RETURNING 1",
     sqlite: "
         UPDATE keyward_grant_refresh_tokens
-        SET spent_at = ?3, successor = ?4, successor_access = ?5, reply = ?6,
-            reply_until = ?7, reply_access_expires_at = ?8, reply_scopes = ?9
+        SET spent_at = ?3, successor = ?4, successor_access = ?5, response = ?6,
+            response_until = ?7, response_access_expires_at = ?8, response_scopes = ?9
         WHERE digest = ?1 AND grant_id = ?2 AND spent_at IS NULL
         RETURNING 1",
 };
@@ -23,13 +23,13 @@ pub(in crate::sql::grants) const SPEND_REFRESH: Sql = Sql {
 pub(in crate::sql::grants) const ADOPT_REFRESH: Sql = Sql {
     postgres: "
         INSERT INTO keyward.grant_refresh_tokens (
-            digest, grant_id, spent_at, successor, successor_access, reply, reply_until, reply_access_expires_at, reply_scopes)
+            digest, grant_id, spent_at, successor, successor_access, response, response_until, response_access_expires_at, response_scopes)
         VALUES ($1::text, $2::text, $3::bigint, $4::text, $5::text, $6::text, $7::bigint, $8::bigint, $9::text)
         ON CONFLICT (digest) DO NOTHING
         RETURNING 1",
     sqlite: "
         INSERT INTO keyward_grant_refresh_tokens (
-            digest, grant_id, spent_at, successor, successor_access, reply, reply_until, reply_access_expires_at, reply_scopes)
+            digest, grant_id, spent_at, successor, successor_access, response, response_until, response_access_expires_at, response_scopes)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
         ON CONFLICT (digest) DO NOTHING
         RETURNING 1",

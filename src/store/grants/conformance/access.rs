@@ -1,6 +1,6 @@
 //! Access tokens, the host's own tokens, and what is not there.
 
-use crate::broker::{Grant, GrantEnd};
+use crate::broker::{Grant, GrantRevocationReason};
 use crate::store::grants::conformance::Subject;
 use crate::store::grants::conformance::maker::{Held, Maker};
 use crate::store::grants::{
@@ -83,7 +83,7 @@ pub async fn absence_is_an_answer<S: Subject>(subject: &S) {
         store.exchange(&make.exchange(&exchanged)).await,
         store.revoke_token(&RevokeTokenRequest::new(TokenKind::Access, held.refresh, at)).await,
         store.revoke_token(&RevokeTokenRequest::new(TokenKind::Refresh, held.access, at)).await,
-        store.revoke_grant(&RevokeGrantRequest::new(nobody.grant.id.clone(), GrantEnd::Revoked, at)).await,
+        store.revoke_grant(&RevokeGrantRequest::new(nobody.grant.id.clone(), GrantRevocationReason::Revoked, at)).await,
         store.remove_client(&nobody.grant.client, at).await,
     ];
     for answer in answers {
@@ -92,7 +92,7 @@ pub async fn absence_is_an_answer<S: Subject>(subject: &S) {
     let filter = GrantFilter::of_client(nobody.grant.client);
     let page = make.answer(store.grants(&GrantListRequest::new(filter.clone(), 9)).await, "an empty list is an answer");
     make.check(page.is_empty(), "nobody has no grants");
-    let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, at, 9);
+    let request = RevokeGrantsRequest::new(filter, GrantRevocationReason::Revoked, at, 9);
     make.same(&make.answer(store.revoke_grants(&request).await, "it answers"), &0, "and none that are revoked");
     make.are_good(&held, true, "nothing was changed").await;
 }

@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 
 use crate::broker::{
     AccessTokenRecord, ClientRecord, CodeRecord, Grant, Redemption, Refresh, RefreshTokenRecord, RefreshVerdict,
-    TokenDigest, UpstreamTokens, decide_access, decide_redemption, decide_refresh,
+    StoredUpstreamTokens, TokenDigest, decide_access, decide_redemption, decide_refresh,
 };
 use crate::seal::StoredSecret;
 use crate::store::StoreError;
@@ -128,8 +128,8 @@ impl<S: Subject> Maker<'_, S> {
     #[track_caller]
     pub(super) fn same_upstream(
         &self,
-        found: Option<&UpstreamTokens>,
-        promised: Option<&UpstreamTokens>,
+        found: Option<&StoredUpstreamTokens>,
+        promised: Option<&StoredUpstreamTokens>,
         what: impl Display,
     ) {
         self.same(&found.map(upstream_facts), &promised.map(upstream_facts), what);
@@ -148,12 +148,12 @@ impl<S: Subject> Maker<'_, S> {
 }
 
 fn facts(grant: &Grant) -> impl PartialEq + Debug + use<> {
-    let Grant { id, client, scopes, resource, created_at, ends_at, revoked, upstream_version, defect, .. } =
+    let Grant { id, client, scopes, resource, created_at, expires_at, revoked, upstream_version, defect, .. } =
         grant.clone();
-    (id, client, scopes, resource, created_at, ends_at, revoked, upstream_version, defect)
+    (id, client, scopes, resource, created_at, expires_at, revoked, upstream_version, defect)
 }
 
-fn upstream_facts(tokens: &UpstreamTokens) -> impl PartialEq + Debug + use<> {
+fn upstream_facts(tokens: &StoredUpstreamTokens) -> impl PartialEq + Debug + use<> {
     let text = |secret: &StoredSecret| match secret {
         StoredSecret::Sealed(sealed) => sealed.as_str().to_owned(),
         StoredSecret::Plain(secret) => secret.expose_secret().to_owned(),

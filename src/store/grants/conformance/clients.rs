@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::broker::{ClientAuthMethod, ClientRecord, GrantEnd};
+use crate::broker::{ClientAuthMethod, ClientRecord, GrantRevocationReason};
 use crate::store::StoreError;
 use crate::store::grants::RevokeGrantRequest;
 use crate::store::grants::conformance::Subject;
@@ -69,7 +69,8 @@ pub async fn a_removed_client_takes_its_codes_and_tokens_with_it<S: Subject>(sub
     make.answer(make.store().register(&client).await, "a client is registered");
     let code = make.coded_for(&client.id).await;
     let (held, revoked) = (make.redeemed_for(&client.id).await, make.redeemed_for(&client.id).await);
-    let replayed = RevokeGrantRequest { reason: GrantEnd::CodeReplayed, ..make.revocation(&revoked.grant) };
+    let replayed =
+        RevokeGrantRequest { reason: GrantRevocationReason::CodeReplayed, ..make.revocation(&revoked.grant) };
     make.answer(make.store().revoke_grant(&replayed).await, "a grant is revoked");
     let other = make.redeemed().await;
 
@@ -94,7 +95,7 @@ pub async fn a_removed_client_takes_its_codes_and_tokens_with_it<S: Subject>(sub
     make.check(!make.is_redeemable(&code, at).await, "its code has ended");
     make.are_good(&held, false, "it has ended with its client").await;
     for (grant, promised) in
-        [(&held.grant, (at, GrantEnd::ClientRemoved)), (&revoked.grant, (replayed.at, replayed.reason))]
+        [(&held.grant, (at, GrantRevocationReason::ClientRemoved)), (&revoked.grant, (replayed.at, replayed.reason))]
     {
         // A store may forget the grant with its client, but not believe that it goes on.
         if let Some(found) = make.answer(make.store().grant(&grant.id).await, "a grant is looked up") {

@@ -168,7 +168,7 @@ pub(super) async fn refresh_is_as_issued<S: Subject>(make: &Maker<'_, S>, tokens
     make.same(&(&found.client, found.client_exists), &(&tokens.client, true), "it is its client's");
     let times = (found.expires_at, found.revoked_at, found.spent_at);
     make.same(&times, &(expires_at, None, None), "it is good until then");
-    make.check(found.reply.is_none() && !found.successor_is_used, "nothing has come of it");
+    make.check(found.response.is_none() && !found.successor_is_used, "nothing has come of it");
     make.same(&(found.grant_is_stored, found.defect), &(true, None), "it can be understood");
     make.same_grant(&found.grant, grant, "it keeps the scopes of its grant");
 }

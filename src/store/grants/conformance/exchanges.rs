@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::broker::Reply;
+use crate::broker::SealedResponse;
 use crate::store::grants::conformance::Subject;
 use crate::store::grants::conformance::codes::{access_is_as_issued, nothing_of, refresh_is_as_issued};
 use crate::store::grants::conformance::maker::{Held, Maker, scopes};
@@ -49,7 +49,7 @@ pub async fn what_a_refresh_token_is_exchanged_for_is_there<S: Subject>(subject:
     access_is_as_issued(&make, &second.tokens, &held.grant).await;
     refresh_is_as_issued(&make, &second.tokens, &held.grant).await;
     let found = make.refresh_record(&held.refresh).await;
-    make.check(found.reply.is_none(), "an answer that may not be given again is not kept");
+    make.check(found.response.is_none(), "an answer that may not be given again is not kept");
     make.same_grant(&found.grant, &held.grant, "the spent one knows its grant");
     make.same_grant(&make.grant_record(&held.grant).await, &held.grant, "the grant stays as it was");
 }
@@ -131,28 +131,28 @@ pub async fn an_answer_is_kept<S: Subject>(subject: &S) {
     let held = make.redeemed().await;
     let mut request = make.exchange(&held);
     request.tokens.scopes = scopes(&["read", "repo:admin"]);
-    let reply = make.reply(&request.tokens);
-    request.reply = Some(reply.clone());
+    let response = make.response(&request.tokens);
+    request.response = Some(response.clone());
     make.exchanged_by(&held, request).await;
-    kept(&make, &held, &reply).await;
+    kept(&make, &held, &response).await;
 
     let mut late = make.exchange(&held);
-    late.reply = Some(make.reply(&late.tokens));
+    late.response = Some(make.response(&late.tokens));
     make.same(
         &make.answer(make.store().exchange(&late).await, "being late is no error"),
         &false,
         "it is exchanged once",
     );
-    kept(&make, &held, &reply).await;
+    kept(&make, &held, &response).await;
 }
 
-async fn kept<S: Subject>(make: &Maker<'_, S>, held: &Held, reply: &Reply) {
-    let found = make.refresh_record(&held.refresh).await.reply;
-    let facts = |reply: Reply| {
-        let Reply { sealed, until, access_expires_at, scopes } = reply;
+async fn kept<S: Subject>(make: &Maker<'_, S>, held: &Held, response: &SealedResponse) {
+    let found = make.refresh_record(&held.refresh).await.response;
+    let facts = |response: SealedResponse| {
+        let SealedResponse { sealed, until, access_expires_at, scopes } = response;
         (sealed.as_str().to_owned(), until, access_expires_at, scopes)
     };
-    make.same(&found.map(facts), &Some(facts(reply.clone())), "the answer is read as it was given");
+    make.same(&found.map(facts), &Some(facts(response.clone())), "the answer is read as it was given");
 }
 
 /// A spent refresh token says whether somebody has used a token that it was exchanged for, whichever of the two and in
@@ -170,7 +170,7 @@ pub async fn the_use_of_a_successor_is_seen<S: Subject>(subject: &S) {
     for (number, how) in uses.into_iter().enumerate() {
         let (first, other) = (make.redeemed().await, make.redeemed().await);
         let mut request = make.exchange(&first);
-        request.reply = Some(make.reply(&request.tokens));
+        request.response = Some(make.response(&request.tokens));
         let second = make.exchanged_by(&first, request).await;
         make.check(!make.refresh_record(&first.refresh).await.successor_is_used, "nobody has used it yet");
         match number {

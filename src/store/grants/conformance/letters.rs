@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::broker::{
-    ClientId, ClientRecord, Grant, GrantId, RedirectUri, Subject as Person, SubjectId, UpstreamTokens,
+    ClientId, ClientRecord, Grant, GrantId, RedirectUri, StoredUpstreamTokens, Subject as Person, SubjectId,
 };
 use crate::key::{Scope, Scopes};
 use crate::store::grants::conformance::Subject;
@@ -46,7 +46,8 @@ pub async fn letters_are_compared_exactly<S: Subject>(subject: &S) {
         for filter in filters {
             let listed = make.store().grants(&GrantListRequest::new(filter.clone(), 9)).await;
             make.check(make.answer(listed, "grants are listed").is_empty(), "another's grants are none");
-            let request = RevokeGrantsRequest::new(filter, crate::broker::GrantEnd::Revoked, make.now(), 9);
+            let request =
+                RevokeGrantsRequest::new(filter, crate::broker::GrantRevocationReason::Revoked, make.now(), 9);
             let revoked = make.answer(make.store().revoke_grants(&request).await, "it answers");
             make.same(&revoked, &0, "another's grants are not revoked");
         }
@@ -83,7 +84,7 @@ pub async fn odd_letters_are_kept<S: Subject>(subject: &S) {
         let person = SubjectId::new(long(odd, 255)).expect("an identity");
         let mut grant = make.grant(&client.id);
         grant.id = GrantId::new(long(&make.name(r#"g'"%\ "#), 64)).expect("an identity");
-        grant.subject = Person::new(person).named(odd);
+        grant.subject = Person::new(person).with_name(odd);
         grant.scopes = all.clone();
         grant.resource = Some("https://api.example/%22?a='b'&c[]=\"d\"\\".to_owned());
         let mut new = make.code(grant);
@@ -113,8 +114,8 @@ pub async fn whole_seconds_are_kept<S: Subject>(subject: &S) {
         make.same(&make.client_record(&client.id).await, &client, "the times of a client are kept");
 
         let mut grant = make.grant(&client.id);
-        (grant.created_at, grant.ends_at) = (time, Some(time));
-        let upstream = grant.upstream.take().map(|tokens| UpstreamTokens { expires_at: time, ..tokens });
+        (grant.created_at, grant.expires_at) = (time, Some(time));
+        let upstream = grant.upstream.take().map(|tokens| StoredUpstreamTokens { expires_at: time, ..tokens });
         grant.upstream = upstream;
         let mut new = make.code(grant);
         (new.code.expires_at, new.remembered_until) = (time, time);

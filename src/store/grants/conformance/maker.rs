@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::broker::{
-    ClientAuthMethod, ClientId, ClientRecord, CodeChallenge, CodeRecord, Grant, GrantEnd, GrantId, Reply,
-    Subject as Person, SubjectId, TokenDigest, UpstreamTokens,
+    ClientAuthMethod, ClientId, ClientRecord, CodeChallenge, CodeRecord, Grant, GrantId, GrantRevocationReason,
+    SealedResponse, StoredUpstreamTokens, Subject as Person, SubjectId, TokenDigest,
 };
 use crate::key::Scopes;
 use crate::seal::{Sealed, StoredSecret};
@@ -92,7 +92,7 @@ impl<'s, S: Subject> Maker<'s, S> {
     }
 
     pub(super) fn person(&self) -> Person {
-        Person::new(SubjectId::new(self.name("person")).expect("the name is sound")).named("Ada")
+        Person::new(SubjectId::new(self.name("person")).expect("the name is sound")).with_name("Ada")
     }
 
     /// A secret that no other is equal to, in the form that the store takes.
@@ -105,15 +105,15 @@ impl<'s, S: Subject> Maker<'s, S> {
         }
     }
 
-    pub(super) fn upstream(&self) -> UpstreamTokens {
+    pub(super) fn upstream(&self) -> StoredUpstreamTokens {
         let expires_at = self.now().saturating_add(ACCESS_LIFE);
-        UpstreamTokens { access_token: self.secret(), refresh_token: Some(self.secret()), expires_at }
+        StoredUpstreamTokens { access_token: self.secret(), refresh_token: Some(self.secret()), expires_at }
     }
 
-    pub(super) fn reply(&self, tokens: &NewTokens) -> Reply {
-        let sealed = envelope(&format!("{:A<80}", format!("{}-", self.name("reply"))));
+    pub(super) fn response(&self, tokens: &NewTokens) -> SealedResponse {
+        let sealed = envelope(&format!("{:A<80}", format!("{}-", self.name("response"))));
         let until = tokens.at.saturating_add(Duration::from_secs(30));
-        Reply::new(sealed, until, tokens.access_expires_at, tokens.scopes.clone())
+        SealedResponse::new(sealed, until, tokens.access_expires_at, tokens.scopes.clone())
     }
 
     /// A client that says something in every field.
@@ -135,7 +135,7 @@ impl<'s, S: Subject> Maker<'s, S> {
         let granted = scopes(&["read", "write", "repo:admin"]);
         let mut grant = Grant::new(self.grant_id(), client.clone(), self.person(), granted, self.now());
         grant.resource = Some("https://api.example/mcp".to_owned());
-        grant.ends_at = Some(self.now().saturating_add(12 * REFRESH_LIFE));
+        grant.expires_at = Some(self.now().saturating_add(12 * REFRESH_LIFE));
         grant.upstream = Some(self.upstream());
         grant
     }
@@ -163,7 +163,7 @@ impl<'s, S: Subject> Maker<'s, S> {
     }
 
     pub(super) fn revocation(&self, grant: &Grant) -> RevokeGrantRequest {
-        RevokeGrantRequest::new(grant.id.clone(), GrantEnd::Revoked, self.now())
+        RevokeGrantRequest::new(grant.id.clone(), GrantRevocationReason::Revoked, self.now())
     }
 }
 

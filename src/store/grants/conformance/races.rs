@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::broker::{Grant, GrantEnd};
+use crate::broker::{Grant, GrantRevocationReason};
 use crate::store::grants::conformance::Subject;
 use crate::store::grants::conformance::codes::nothing_of;
 use crate::store::grants::conformance::maker::{ACCESS_LIFE, Held, Maker, REFRESH_LIFE};
@@ -106,7 +106,7 @@ pub async fn one_of_many_exchanges_wins<S: Subject>(subject: &S) {
 pub async fn one_of_many_revocations_wins<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "one_of_many_revocations_wins");
     let held = make.redeemed().await;
-    let reasons = GrantEnd::ALL.into_iter().cycle().take(RACERS);
+    let reasons = GrantRevocationReason::ALL.into_iter().cycle().take(RACERS);
     let requests: Vec<_> =
         reasons.map(|reason| RevokeGrantRequest { reason, ..make.revocation(&held.grant) }).collect();
     let answers = run(&make, requests.iter().map(|request| make.store().revoke_grant(request))).await;

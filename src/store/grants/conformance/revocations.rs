@@ -1,6 +1,6 @@
 //! What ends by itself, with its grant, and by the dozen.
 
-use crate::broker::{Grant, GrantEnd};
+use crate::broker::{Grant, GrantRevocationReason};
 use crate::store::grants::conformance::Subject;
 use crate::store::grants::conformance::maker::{Held, Maker};
 use crate::store::grants::{GrantFilter, RevokeGrantRequest, RevokeGrantsRequest, RevokeTokenRequest, TokenKind};
@@ -84,17 +84,17 @@ pub async fn a_grant_is_revoked_with_all_of_it<S: Subject>(subject: &S) {
 /// When the store breaks this promise.
 pub async fn the_first_revocation_is_kept<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "the_first_revocation_is_kept");
-    for reason in GrantEnd::ALL {
+    for reason in GrantRevocationReason::ALL {
         let held = make.redeemed().await;
         let first = RevokeGrantRequest { reason, ..make.revocation(&held.grant) };
         make.same(&make.answer(make.store().revoke_grant(&first).await, "it answers"), &true, "it is revoked");
-        for again in GrantEnd::ALL {
+        for again in GrantRevocationReason::ALL {
             let request = RevokeGrantRequest { reason: again, ..make.revocation(&held.grant) };
             let answer = make.answer(make.store().revoke_grant(&request).await, "being late is no error");
             make.same(&answer, &false, "it was revoked before");
         }
         let filter = GrantFilter::of_subject(held.grant.subject.id.clone());
-        let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, make.now(), 9);
+        let request = RevokeGrantsRequest::new(filter, GrantRevocationReason::Revoked, make.now(), 9);
         make.same(
             &make.answer(make.store().revoke_grants(&request).await, "it answers"),
             &0,
@@ -129,7 +129,7 @@ pub async fn grants_are_revoked_by_filter_so_many_at_once<S: Subject>(subject: &
     for (filter, counts) in [(of_both, &[2, 1, 0]), (of_one, &[2, 2, 0]), (of_ada, &[2, 2, 0])] {
         let all = grants().await;
         for promised in counts {
-            let request = RevokeGrantsRequest::new(filter.clone(), GrantEnd::Revoked, make.now(), 2);
+            let request = RevokeGrantsRequest::new(filter.clone(), GrantRevocationReason::Revoked, make.now(), 2);
             let answer = make.answer(make.store().revoke_grants(&request).await, "grants are revoked");
             make.same(&answer, promised, "it says how many it has revoked");
         }
@@ -137,16 +137,21 @@ pub async fn grants_are_revoked_by_filter_so_many_at_once<S: Subject>(subject: &
             let meets = filter.meets(&held.grant.client, &held.grant.subject.id);
             make.are_good(held, !meets, "only what meets the filter is revoked").await;
             let reason = make.grant_record(&held.grant).await.revoked.map(|(_, reason)| reason);
-            make.same(&reason, &meets.then_some(GrantEnd::Revoked), "it says why it has ended");
+            make.same(&reason, &meets.then_some(GrantRevocationReason::Revoked), "it says why it has ended");
         }
-        let rest = RevokeGrantsRequest::new(GrantFilter::of_client(one.clone()), GrantEnd::Revoked, make.now(), 9);
+        let rest = RevokeGrantsRequest::new(
+            GrantFilter::of_client(one.clone()),
+            GrantRevocationReason::Revoked,
+            make.now(),
+            9,
+        );
         make.answer(make.store().revoke_grants(&rest).await, "what is left is revoked");
         let rest = RevokeGrantsRequest { filter: GrantFilter::of_client(two.clone()), ..rest };
         make.answer(make.store().revoke_grants(&rest).await, "what is left is revoked");
     }
 
     let all = grants().await;
-    let request = RevokeGrantsRequest::new(GrantFilter::default(), GrantEnd::Revoked, make.now(), 1_000);
+    let request = RevokeGrantsRequest::new(GrantFilter::default(), GrantRevocationReason::Revoked, make.now(), 1_000);
     make.answer(make.store().revoke_grants(&request).await, "all grants are revoked");
     for held in &all {
         make.are_good(held, false, "an empty filter is all of them").await;

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use self::rows::{Rows, Spent, StoredCode, StoredGrant, up_to};
 use crate::broker::{
-    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantEnd, GrantId, RefreshTokenRecord, TokenDigest,
+    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
+    TokenDigest,
 };
 use crate::store::StoreError;
 use crate::store::grants::{
@@ -77,7 +78,7 @@ impl GrantStore for MemoryGrantStore {
         let grants: Vec<_> = rows.grants.values().filter(|stored| stored.grant.client == *id).collect();
         let grants: Vec<_> = grants.iter().map(|stored| stored.grant.id.clone()).collect();
         for grant in grants {
-            rows.revoke(&grant, GrantEnd::ClientRemoved, at);
+            rows.revoke(&grant, GrantRevocationReason::ClientRemoved, at);
         }
         Ok(true)
     }
@@ -127,14 +128,14 @@ impl GrantStore for MemoryGrantStore {
             client_exists: rows.clients.contains_key(&grant.client),
             revoked_at: row.revoked_at,
             spent_at: row.spent.as_ref().map(|spent| spent.at),
-            reply: row.spent.as_ref().and_then(|spent| spent.reply.clone()),
+            response: row.spent.as_ref().and_then(|spent| spent.response.clone()),
             successor_is_used: row.spent.as_ref().is_some_and(|spent| rows.is_used(spent)),
             ..RefreshTokenRecord::new(*digest, grant.clone(), row.expires_at)
         }))
     }
 
     async fn exchange(&self, request: &ExchangeRequest) -> Result<bool, StoreError> {
-        let ExchangeRequest { refresh, adopt, tokens, reply, revokes_access } = request;
+        let ExchangeRequest { refresh, adopt, tokens, response, revokes_access } = request;
         let mut rows = self.rows();
         let Some(row) = rows.refresh.get(refresh) else { return Ok(false) };
         if adopt.is_some() || row.spent.is_some() || row.revoked_at.is_some() || !rows.is_unrevoked(&row.grant) {
@@ -152,7 +153,7 @@ impl GrantStore for MemoryGrantStore {
         if let Some(row) = rows.refresh.get_mut(refresh) {
             row.spent = Some(Spent {
                 at: tokens.at,
-                reply: reply.clone(),
+                response: response.clone(),
                 successor: tokens.refresh.map(|(digest, _)| digest),
                 successor_access: tokens.access,
             });

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::broker::{ClientId, ClientRecord, CodeRecord, Grant, GrantEnd, GrantId, Reply, TokenDigest};
+use crate::broker::{
+    ClientId, ClientRecord, CodeRecord, Grant, GrantId, GrantRevocationReason, SealedResponse, TokenDigest,
+};
 use crate::key::Scopes;
 use crate::store::grants::NewTokens;
 use crate::store::{Reference, StoreError};
@@ -52,7 +54,7 @@ pub(super) struct StoredRefresh {
 #[derive(Debug)]
 pub(super) struct Spent {
     pub(super) at: Timestamp,
-    pub(super) reply: Option<Reply>,
+    pub(super) response: Option<SealedResponse>,
     pub(super) successor: Option<TokenDigest>,
     pub(super) successor_access: TokenDigest,
 }
@@ -93,7 +95,7 @@ impl Rows {
     }
 
     /// The tokens of a grant that has been revoked need no mark of their own: they are read with their grant.
-    pub(super) fn revoke(&mut self, id: &GrantId, reason: GrantEnd, at: Timestamp) -> bool {
+    pub(super) fn revoke(&mut self, id: &GrantId, reason: GrantRevocationReason, at: Timestamp) -> bool {
         match self.grants.get_mut(id) {
             Some(stored) if stored.grant.revoked.is_none() => {
                 stored.grant.revoked = Some((at, reason));

@@ -15,7 +15,7 @@ pub(super) struct Model {
 struct Grant {
     client: usize,
     names_resource: bool,
-    ends_at: i64,
+    expires_at: i64,
     is_revoked: bool,
     code_ends_at: i64,
     code_is_spent: bool,
@@ -24,7 +24,7 @@ struct Grant {
 #[derive(Debug)]
 struct RefreshToken {
     grant: usize,
-    ends_at: i64,
+    expires_at: i64,
     is_revoked: bool,
     spent: Option<Spent>,
 }
@@ -40,14 +40,14 @@ struct Spent {
 #[derive(Debug)]
 struct AccessToken {
     grant: usize,
-    ends_at: i64,
+    expires_at: i64,
     is_revoked: bool,
     is_used: bool,
 }
 
 impl Model {
     fn grant_is_live(&self, grant: usize) -> bool {
-        !self.grants[grant].is_revoked && self.now < self.grants[grant].ends_at
+        !self.grants[grant].is_revoked && self.now < self.grants[grant].expires_at
     }
 
     fn code_is_live(&self, code: usize) -> bool {
@@ -56,11 +56,11 @@ impl Model {
     }
 
     fn refresh_is_live(&self, token: &RefreshToken) -> bool {
-        !token.is_revoked && token.spent.is_none() && self.now < token.ends_at && self.grant_is_live(token.grant)
+        !token.is_revoked && token.spent.is_none() && self.now < token.expires_at && self.grant_is_live(token.grant)
     }
 
     fn access_is_live(&self, token: &AccessToken) -> bool {
-        !token.is_revoked && self.now < token.ends_at && self.grant_is_live(token.grant)
+        !token.is_revoked && self.now < token.expires_at && self.grant_is_live(token.grant)
     }
 
     pub(super) fn live(&self) -> Live {
@@ -73,8 +73,8 @@ impl Model {
 
     fn issue(&mut self, grant: usize) -> Outcome {
         let (access, refresh) = (self.now + ACCESS_LIFE, self.now + REFRESH_LIFE);
-        self.access_tokens.push(AccessToken { grant, ends_at: access, is_revoked: false, is_used: false });
-        self.refresh_tokens.push(RefreshToken { grant, ends_at: refresh, is_revoked: false, spent: None });
+        self.access_tokens.push(AccessToken { grant, expires_at: access, is_revoked: false, is_used: false });
+        self.refresh_tokens.push(RefreshToken { grant, expires_at: refresh, is_revoked: false, spent: None });
         Outcome::Issued
     }
 
@@ -88,12 +88,12 @@ impl Model {
     pub(super) fn take(&mut self, step: &Step) -> Outcome {
         match *step {
             Step::Issue { client, names_resource, ends } => {
-                let ends_at = if ends { self.now + GRANT_LIFE } else { i64::MAX };
+                let expires_at = if ends { self.now + GRANT_LIFE } else { i64::MAX };
                 let (code_ends_at, code_is_spent) = (self.now + CODE_LIFE, false);
                 self.grants.push(Grant {
                     client,
                     names_resource,
-                    ends_at,
+                    expires_at,
                     is_revoked: false,
                     code_ends_at,
                     code_is_spent,

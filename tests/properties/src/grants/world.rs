@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use keyward::Timestamp;
 use keyward::broker::{
-    AccessRefusal, ClientId, ClientRecord, CodeChallenge, CodeRecord, CodeRefusal, Grant, GrantEnd, GrantId,
-    Redemption, Refresh, RefreshRefusal, RefreshVerdict, Reply, Subject, SubjectId, TokenDigest, decide_access,
-    decide_redemption, decide_refresh,
+    AccessRefusal, ClientId, ClientRecord, CodeChallenge, CodeRecord, CodeRefusal, Grant, GrantId,
+    GrantRevocationReason, Redemption, Refresh, RefreshRefusal, RefreshVerdict, SealedResponse, Subject, SubjectId,
+    TokenDigest, decide_access, decide_redemption, decide_refresh,
 };
 use keyward::key::Scopes;
 use keyward::seal::Sealed;
@@ -131,7 +131,7 @@ impl World {
             Step::Issue { client, names_resource, ends } => self.issue(client, names_resource, ends),
             Step::Redeem { .. } | Step::RevokeGrant { .. } if self.grants.is_empty() => return Outcome::Nothing,
             Step::Redeem { code, mistake } => return self.redeem(code.index(self.grants.len()), mistake),
-            Step::RevokeGrant { grant } => self.revoke(grant.index(self.grants.len()), GrantEnd::Revoked),
+            Step::RevokeGrant { grant } => self.revoke(grant.index(self.grants.len()), GrantRevocationReason::Revoked),
             Step::Refresh { .. } | Step::RevokeRefresh { .. } if self.refresh_tokens.is_empty() => {
                 return Outcome::Nothing;
             }
@@ -152,7 +152,12 @@ impl World {
             }
             Step::RevokeClient { client: number } => {
                 let filter = GrantFilter::of_client(client(number));
-                answer(self.store.revoke_grants(&RevokeGrantsRequest::new(filter, GrantEnd::Revoked, now, u32::MAX)));
+                answer(self.store.revoke_grants(&RevokeGrantsRequest::new(
+                    filter,
+                    GrantRevocationReason::Revoked,
+                    now,
+                    u32::MAX,
+                )));
             }
             Step::RemoveClient { client: number } => {
                 assert!(answer(self.store.remove_client(&client(number), now)), "the client is there");
@@ -172,7 +177,7 @@ impl World {
         let subject = Subject::new(SubjectId::new("ada").expect("a name"));
         let mut grant = Grant::new(id, client(number), subject, scopes(&["read", "write"]), at(self.now));
         grant.resource = names_resource.then(|| RESOURCE.to_owned());
-        grant.ends_at = ends.then(|| at(self.now + GRANT_LIFE));
+        grant.expires_at = ends.then(|| at(self.now + GRANT_LIFE));
         let digest = TokenDigest::of(&format!("code-{name}"));
         let challenge = CodeChallenge::new(CHALLENGE).expect("a challenge");
         let code = CodeRecord::new(digest, grant.clone(), URI.to_owned(), challenge, at(self.now + CODE_LIFE));
@@ -194,7 +199,7 @@ impl World {
         Outcome::Issued
     }
 
-    fn revoke(&self, grant: usize, reason: GrantEnd) {
+    fn revoke(&self, grant: usize, reason: GrantRevocationReason) {
         let id = self.grants[grant].0.id.clone();
         answer(self.store.revoke_grant(&RevokeGrantRequest::new(id, reason, at(self.now))));
     }
@@ -209,7 +214,7 @@ impl World {
                 self.issued(code, &tokens)
             }
             Err(CodeRefusal::Replayed(_)) => {
-                self.revoke(code, GrantEnd::CodeReplayed);
+                self.revoke(code, GrantRevocationReason::CodeReplayed);
                 Outcome::Refused
             }
             // A code that was swept away is not known to anybody, whatever is wrong besides.
@@ -238,15 +243,15 @@ impl World {
                 let mut tokens = self.tokens(number);
                 tokens.scopes = scopes.clone();
                 let sealed = Sealed::parse(&format!("keyward.1.first.{}", "A".repeat(60))).expect("an envelope");
-                let reply = Reply::new(sealed, at(self.now + GRACE), tokens.access_expires_at, scopes);
+                let response = SealedResponse::new(sealed, at(self.now + GRACE), tokens.access_expires_at, scopes);
                 let mut request = ExchangeRequest::new(digest, tokens.clone());
-                (request.reply, request.revokes_access) = (Some(reply), !keeps_access);
+                (request.response, request.revokes_access) = (Some(response), !keeps_access);
                 assert!(answer(self.store.exchange(&request)), "nobody was first");
                 self.issued(number, &tokens)
             }
             Ok(_) => Outcome::Repeated,
             Err(RefreshRefusal::Replayed(_)) => {
-                self.revoke(number, GrantEnd::RefreshTokenReplayed);
+                self.revoke(number, GrantRevocationReason::RefreshTokenReplayed);
                 Outcome::Refused
             }
             // Who presents what has ended learns that, whatever is wrong besides.

@@ -17,12 +17,12 @@ async fn a_person_can_allow_less_than_was_asked_for_and_never_more() {
     let world = World::new();
     let client = world.client().await;
     for more in ["admin", "notes:read admin"] {
-        let refused = world.approve(&client, Approval::new(person()).only(scopes(more))).await;
+        let refused = world.approve(&client, Approval::new(person()).with_scopes(scopes(more))).await;
         assert_eq!(code_of(&refused), Some(OAuthErrorCode::InvalidScope));
     }
     assert!(world.tokens.grants(GrantFilter::default(), None, 10).await.unwrap().is_empty());
     for (allowed, refused) in [(scopes("notes:read"), "notes:write"), (Scopes::default(), "notes:read")] {
-        let code = world.approve(&client, Approval::new(person()).only(allowed.clone())).await.unwrap();
+        let code = world.approve(&client, Approval::new(person()).with_scopes(allowed.clone())).await.unwrap();
         let given = world.redeem(&client, &code).await.unwrap();
         let excess = world.refresh_for(&client, &given.refresh, Some(refused)).await;
         assert_eq!(code_of(&excess), Some(OAuthErrorCode::InvalidScope));

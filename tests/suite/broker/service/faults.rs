@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward::broker::GrantEnd;
+use keyward::broker::GrantRevocationReason;
 use keyward::service::Approval;
 use keyward::store::faulty::{Fault, FaultyGrantStore, GrantCall};
 use keyward::store::grants::MemoryGrantStore;
@@ -65,7 +65,7 @@ async fn after_a_lost_answer_a_client_has_its_tokens_or_is_told_to_begin_again()
     world.store.fail_next(GrantCall::Redeem, Fault::AnswerLost);
     assert!(world.redeem(&client, &code).await.unwrap_err().is_outage());
     is_invalid_grant(&world.redeem(&client, &code).await);
-    assert_eq!(world.ends().await, [GrantEnd::CodeReplayed], "and nobody has the tokens that nobody got");
+    assert_eq!(world.ends().await, [GrantRevocationReason::CodeReplayed], "and nobody has the tokens that nobody got");
     let again = world.given(&client).await;
     assert!(world.is_live(&again).await);
 }
@@ -90,7 +90,7 @@ async fn a_write_that_is_made_twice_is_no_replay() {
 /// What cannot be revoked is not said to be.
 #[tokio::test]
 async fn a_replay_that_could_not_be_answered_by_a_revocation_is_an_outage_and_found_again() {
-    let world = World::with(|builder| builder.reply_window(std::time::Duration::ZERO));
+    let world = World::with(|builder| builder.refresh_grace(std::time::Duration::ZERO));
     let client = world.client().await;
     for is_code in [true, false] {
         let code = world.code(&client).await;

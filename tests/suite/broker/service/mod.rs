@@ -11,10 +11,10 @@ mod window;
 use std::sync::Arc;
 
 use keyward::broker::{
-    ClientMetadata, GrantEnd, Issuer, OAuthErrorCode, Parameters, PresentedClient, RedirectUri, Resource, Subject,
-    SubjectId,
+    ClientMetadata, GrantRevocationReason, Issuer, OAuthErrorCode, Parameters, PresentedClient, RedirectUri, Resource,
+    Subject, SubjectId,
 };
-use keyward::service::{Approval, IssuedTokens, TokenRequest, Tokens, TokensBuilder, TokensError};
+use keyward::service::{Approval, IssuedTokens, PresentedGrant, Tokens, TokensBuilder, TokensError};
 use keyward::store::faulty::FaultyGrantStore;
 use keyward::store::grants::{GrantFilter, MemoryGrantStore};
 use keyward::{ManualClock, Secret};
@@ -89,7 +89,7 @@ impl World {
     }
 
     async fn redeem(&self, client: &str, code: &str) -> Result<Given, TokensError> {
-        let request = TokenRequest::code(code, REDIRECT_URI, VERIFIER);
+        let request = PresentedGrant::code(code, REDIRECT_URI, VERIFIER);
         self.tokens.exchange(PresentedClient::Named(client), request).await.map(|issued| given(&issued))
     }
 
@@ -98,7 +98,7 @@ impl World {
     }
 
     async fn refresh_for(&self, client: &str, refresh_token: &str, scope: Option<&str>) -> Result<Given, TokensError> {
-        let request = TokenRequest::Refresh { refresh_token, scope, resource: None };
+        let request = PresentedGrant::Refresh { refresh_token, scope, resource: None };
         self.tokens.exchange(PresentedClient::Named(client), request).await.map(|issued| given(&issued))
     }
 
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// Why each grant that was revoked was revoked.
-    async fn ends(&self) -> Vec<GrantEnd> {
+    async fn ends(&self) -> Vec<GrantRevocationReason> {
         let grants = self.tokens.grants(GrantFilter::default(), None, 1_000).await.unwrap();
         grants.iter().filter_map(|grant| grant.revoked.map(|(_, end)| end)).collect()
     }

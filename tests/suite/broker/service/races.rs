@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::broker::GrantEnd;
+use keyward::broker::GrantRevocationReason;
 use keyward::store::faulty::{Fault, GrantCall};
 
 use super::{Given, World, code_of, is_invalid_grant};
@@ -42,7 +42,7 @@ async fn of_many_redemptions_of_one_code_one_has_tokens_and_the_others_end_them(
     let won = winners(&answers);
     assert_eq!(won.len(), 1);
     answers.iter().filter(|answer| answer.is_err()).for_each(is_invalid_grant);
-    assert_eq!(world.ends().await, [GrantEnd::CodeReplayed]);
+    assert_eq!(world.ends().await, [GrantRevocationReason::CodeReplayed]);
     assert!(!world.is_live(won[0]).await);
     is_invalid_grant(&world.refresh(&client, &won[0].refresh).await);
     assert!(world.is_live(&bystander).await, "another grant of the same client and person");
@@ -73,7 +73,7 @@ async fn of_many_refreshes_with_one_token_all_that_succeed_have_the_same_pair() 
 /// 55, 56: without a window, there is one winner, and the others are a replay.
 #[tokio::test]
 async fn without_a_window_one_of_many_refreshes_wins_and_the_family_ends() {
-    let world = World::with(|builder| builder.reply_window(Duration::ZERO));
+    let world = World::with(|builder| builder.refresh_grace(Duration::ZERO));
     let client = world.client().await;
     let (first, bystander) = (world.given(&client).await, world.given(&client).await);
     make_them_meet(&world, GrantCall::Exchange);
@@ -85,7 +85,7 @@ async fn without_a_window_one_of_many_refreshes_wins_and_the_family_ends() {
     assert_eq!(winners(&answers).len(), 1);
     answers.iter().filter(|answer| answer.is_err()).for_each(is_invalid_grant);
     assert_eq!(world.stored(), (3, 3));
-    assert_eq!(world.ends().await, [GrantEnd::RefreshTokenReplayed]);
+    assert_eq!(world.ends().await, [GrantRevocationReason::RefreshTokenReplayed]);
     assert!(!world.is_live(winners(&answers)[0]).await && world.is_live(&bystander).await);
 }
 

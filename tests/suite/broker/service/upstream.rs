@@ -3,7 +3,7 @@
 use keyward::Timestamp;
 use keyward::broker::{Parameters, Principal};
 use keyward::seal::{SealKey, SealKeys, StoredSecret};
-use keyward::service::{Approval, TokensBuilder, TokensError, UpstreamSecrets};
+use keyward::service::{Approval, TokensBuilder, TokensError, UpstreamTokens};
 use keyward::store::grants::GrantFilter;
 
 use super::{World, person, secret};
@@ -17,8 +17,8 @@ fn keys(byte: u8) -> SealKeys {
     SealKeys::new(format!("k{byte}").parse().unwrap(), SealKey::from_bytes(&[byte; 32]).unwrap())
 }
 
-fn upstream() -> UpstreamSecrets {
-    UpstreamSecrets::new(secret(ACCESS), Timestamp::MAX).refreshed_by(secret(REFRESH))
+fn upstream() -> UpstreamTokens {
+    UpstreamTokens::new(secret(ACCESS), Timestamp::MAX).with_refresh_token(secret(REFRESH))
 }
 
 fn approval() -> Approval {
@@ -85,7 +85,7 @@ async fn they_are_replaced_in_the_place_of_what_was_read_and_every_token_of_the_
     let code = world.approve(&client, approval()).await.unwrap();
     let given = world.redeem(&client, &code).await.unwrap();
     let read = world.tokens.authenticate(&given.access).await.unwrap().record().grant.clone().unwrap();
-    let new = |text: &str| UpstreamSecrets::new(secret(text), Timestamp::MAX);
+    let new = |text: &str| UpstreamTokens::new(secret(text), Timestamp::MAX);
     assert!(world.tokens.replace_upstream(&read, new("newer")).await.unwrap());
     assert!(!world.tokens.replace_upstream(&read, new("too late")).await.unwrap(), "somebody was first");
     let next = world.refresh(&client, &given.refresh).await.unwrap();

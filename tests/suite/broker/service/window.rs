@@ -116,9 +116,9 @@ async fn a_clock_that_was_set_back_makes_no_second_pair() {
 
 #[tokio::test]
 async fn without_a_window_nothing_is_kept_that_could_be_given_again() {
-    let world = World::with(|builder| builder.reply_window(Duration::ZERO));
+    let world = World::with(|builder| builder.refresh_grace(Duration::ZERO));
     let (client, first, second) = refreshed(&world).await;
-    assert!(!format!("{:?}", world.memory).contains("keyward.1.reply"));
+    assert!(!format!("{:?}", world.memory).contains("keyward.1.response"));
     is_replay(&world, &client, &first, &second).await;
 }
 

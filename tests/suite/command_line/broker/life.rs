@@ -1,7 +1,7 @@
 //! Clients and grants from their making to their end.
 
 use keyward::broker::PresentedClient;
-use keyward::service::TokenRequest;
+use keyward::service::PresentedGrant;
 use serde_json::json;
 
 use super::{REDIRECT, over_each_engine};
@@ -91,8 +91,8 @@ fn one_grant_is_revoked_once_and_its_tokens_end_with_it() {
         assert!(listed["grants"][0]["revoked_at"].is_string());
         desk.with_tokens(async |tokens| {
             let client = PresentedClient::Named(&client);
-            assert!(tokens.exchange(client, TokenRequest::refresh(&ada.refresh_token)).await.is_err());
-            assert!(tokens.exchange(client, TokenRequest::refresh(&bob.refresh_token)).await.is_ok());
+            assert!(tokens.exchange(client, PresentedGrant::refresh(&ada.refresh_token)).await.is_err());
+            assert!(tokens.exchange(client, PresentedGrant::refresh(&bob.refresh_token)).await.is_ok());
         });
     });
 }
@@ -153,8 +153,8 @@ fn what_nobody_can_use_is_swept_and_a_good_refresh_token_stays() {
         assert_eq!((&swept["access_tokens"], &swept["refresh_tokens"]), (&json!(1), &json!(1)));
         desk.with_tokens(async |tokens| {
             let client = PresentedClient::Named(&client);
-            assert!(tokens.exchange(client, TokenRequest::refresh(&ada.refresh_token)).await.is_ok());
-            assert!(tokens.exchange(client, TokenRequest::refresh(&bob.refresh_token)).await.is_err());
+            assert!(tokens.exchange(client, PresentedGrant::refresh(&ada.refresh_token)).await.is_ok());
+            assert!(tokens.exchange(client, PresentedGrant::refresh(&bob.refresh_token)).await.is_err());
         });
         let printed = desk.terminal.run(&["broker", "sweep"], "").stdout;
         assert!(printed.lines().any(|line| line.starts_with("refresh_tokens  ")), "{printed}");

@@ -12,7 +12,7 @@ mod usage;
 
 use keyward::broker::{Issuer, Parameters, PresentedClient, Subject, SubjectId};
 use keyward::key::Scopes;
-use keyward::service::{Approval, TokenRequest, Tokens};
+use keyward::service::{Approval, PresentedGrant, Tokens};
 use keyward::sql::{BrokerTables, SqlGrantStore};
 use serde_json::Value;
 
@@ -83,7 +83,7 @@ impl Desk<'_> {
             let location = tokens.approve(&request, approval).await.unwrap();
             let query = location.expose_secret().split_once('?').unwrap().1;
             let code = Parameters::parse(query).get("code").unwrap().to_owned();
-            let presented = TokenRequest::code(&code, REDIRECT, VERIFIER);
+            let presented = PresentedGrant::code(&code, REDIRECT, VERIFIER);
             let issued = tokens.exchange(PresentedClient::Named(client), presented).await.unwrap();
             let access_token = issued.access_token.expose_secret().to_owned();
             let caller = tokens.authenticate(&access_token).await.unwrap();

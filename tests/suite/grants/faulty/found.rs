@@ -62,7 +62,7 @@ impl Store {
             grant.resource = None;
         }
         if self.has(AddCodeForgetsTheEnd) {
-            grant.ends_at = None;
+            grant.expires_at = None;
         }
         if self.has(UpstreamIsNotCounted) {
             grant.upstream_version = 0;
@@ -145,14 +145,14 @@ impl Store {
         if let (true, Some(tokens)) = (self.has(ExchangeNarrowsTheGrant), issued) {
             found.grant.scopes = tokens.scopes;
         }
-        if let Some(reply) = self.state().replies.get(digest) {
-            found.reply = Some(reply.clone());
+        if let Some(response) = self.state().replies.get(digest) {
+            found.response = Some(response.clone());
         }
         if self.has(ExchangeForgetsTheAnswer) {
-            found.reply = None;
+            found.response = None;
         }
-        if let (true, Some(reply)) = (self.has(ExchangeForgetsTheScopesOfTheAnswer), &mut found.reply) {
-            reply.scopes = Scopes::default();
+        if let (true, Some(response)) = (self.has(ExchangeForgetsTheScopesOfTheAnswer), &mut found.response) {
+            response.scopes = Scopes::default();
         }
         found.successor_is_used = self.is_used(digest).await?;
         Ok(Some(found))

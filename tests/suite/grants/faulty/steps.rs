@@ -114,8 +114,8 @@ impl Store {
                 if self.has(ExchangeGivesLosersTokens) {
                     self.issue(&request.tokens, &found.grant);
                 }
-                if let (true, Some(reply)) = (self.has(ExchangeReplacesTheAnswer), request.reply) {
-                    self.state().replies.insert(request.refresh, reply);
+                if let (true, Some(response)) = (self.has(ExchangeReplacesTheAnswer), request.response) {
+                    self.state().replies.insert(request.refresh, response);
                 }
                 let was_good = found.spent_at.is_none() && found.revoked_at.is_none() && found.grant.revoked.is_none();
                 let outlives = self.has(ExchangeOutlivesRevocation) || self.has(ExchangeOutlivesRemoval);

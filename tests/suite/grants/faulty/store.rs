@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward::Timestamp;
 use keyward::broker::{
-    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantEnd, GrantId, RefreshTokenRecord, Reply,
-    TokenDigest,
+    AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
+    SealedResponse, TokenDigest,
 };
 use keyward::store::grants::conformance::Subject;
 use keyward::store::grants::{
@@ -37,9 +37,9 @@ pub(super) struct State {
     pub(super) grants: BTreeMap<GrantId, Grant>,
     pub(super) access: BTreeMap<TokenDigest, AccessTokenRecord>,
     pub(super) refresh: BTreeMap<TokenDigest, RefreshTokenRecord>,
-    pub(super) revocations: BTreeMap<GrantId, (Timestamp, GrantEnd)>,
+    pub(super) revocations: BTreeMap<GrantId, (Timestamp, GrantRevocationReason)>,
     pub(super) first_uses: BTreeMap<TokenDigest, Timestamp>,
-    pub(super) replies: BTreeMap<TokenDigest, Reply>,
+    pub(super) replies: BTreeMap<TokenDigest, SealedResponse>,
     pub(super) hidden: BTreeSet<TokenDigest>,
     pub(super) hidden_grants: BTreeSet<GrantId>,
     pub(super) hidden_clients: BTreeSet<ClientId>,
@@ -127,7 +127,7 @@ impl GrantStore for Store {
         if self.has(RemoveReplacesReasons) {
             let request = GrantListRequest::new(GrantFilter::of_client(id.clone()), u32::MAX);
             for grant in self.memory.grants(&request).await? {
-                self.state().revocations.insert(grant.id, (at, GrantEnd::ClientRemoved));
+                self.state().revocations.insert(grant.id, (at, GrantRevocationReason::ClientRemoved));
             }
         }
         if self.has(RemoveLeavesTokens) {
@@ -182,7 +182,7 @@ impl GrantStore for Store {
         if self.has(RevokeTokenEndsTheGrant)
             && let Some(grant) = access.and_then(|found| found.grant).or_else(|| refresh.map(|found| found.grant))
         {
-            let request = RevokeGrantRequest::new(grant.id, GrantEnd::Revoked, request.at);
+            let request = RevokeGrantRequest::new(grant.id, GrantRevocationReason::Revoked, request.at);
             self.memory.revoke_grant(&request).await?;
         }
         let claims = self.has(RevokeTokenTwice) && is_there

@@ -1,6 +1,6 @@
 //! Beside the program that made the tables: they are taken as they are, its rows are good, and ours are good for it.
 
-use keyward::broker::{ClientAuthMethod, GrantEnd, RefreshRefusal, decide_access, decide_refresh};
+use keyward::broker::{ClientAuthMethod, GrantRevocationReason, RefreshRefusal, decide_access, decide_refresh};
 use keyward::seal::StoredSecret;
 use keyward::sql::{BrokerTables, SqlGrantStore};
 use keyward::store::StoreError;
@@ -154,7 +154,7 @@ async fn a_refresh_token_of_the_other_programs_is_adopted_with_its_first_exchang
     let presented = keyward::broker::Refresh { client: &id("go"), scopes: None, resource: None };
     let refusal = decide_refresh(Some(&again), presented, at(3)).unwrap_err();
     assert_eq!(refusal, RefreshRefusal::Replayed(adopted.id.clone()));
-    let request = RevokeGrantRequest::new(adopted.id, GrantEnd::RefreshTokenReplayed, at(3));
+    let request = RevokeGrantRequest::new(adopted.id, GrantRevocationReason::RefreshTokenReplayed, at(3));
     assert!(store.revoke_grant(&request).await.unwrap());
     // The other program sees it too.
     let live = "SELECT CAST(count(*) AS text) FROM access_tokens WHERE revoked_at IS NULL AND forgejo_user_id = 7";
@@ -166,7 +166,7 @@ async fn tokens_of_the_other_programs_are_revoked_by_client_and_by_person(databa
     let live = "SELECT CAST((SELECT count(*) FROM access_tokens WHERE revoked_at IS NULL)
                           + (SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL) AS text)";
     let revoke = async |filter| {
-        let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, at(2), 10);
+        let request = RevokeGrantsRequest::new(filter, GrantRevocationReason::Revoked, at(2), 10);
         assert_eq!(store.revoke_grants(&request).await.unwrap(), 0);
         database.text(live).await.unwrap()
     };
@@ -243,7 +243,7 @@ async fn in_clear_both_programs_refresh_the_upstream_tokens(database: Database) 
         }
     };
     assert_eq!(access().await, "first");
-    let mut new = keyward::broker::UpstreamTokens::new(plain("ours"), at(9_000));
+    let mut new = keyward::broker::StoredUpstreamTokens::new(plain("ours"), at(9_000));
     new.refresh_token = Some(plain("ours-refresh"));
     assert!(store.replace_upstream(&UpstreamRequest::new(of.id.clone(), 0, new.clone())).await.unwrap());
     assert!(!store.replace_upstream(&UpstreamRequest::new(of.id.clone(), 0, new)).await.unwrap());

@@ -1,8 +1,8 @@
 //! Whatever is done in whatever order, the store answers as the reference does.
 
 use keyward::broker::{
-    CodeRefusal, GrantEnd, GrantId, Redemption, Refresh, RefreshRefusal, RefreshVerdict, Reply, SubjectId,
-    decide_access, decide_redemption, decide_refresh,
+    CodeRefusal, GrantId, GrantRevocationReason, Redemption, Refresh, RefreshRefusal, RefreshVerdict, SealedResponse,
+    SubjectId, decide_access, decide_redemption, decide_refresh,
 };
 use keyward::seal::StoredSecret;
 use keyward::store::StoreError;
@@ -62,8 +62,8 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
         7..=11 => {
             let mut request = exchange(&of, &from, &to, now);
             request.revokes_access = any(3) > 0;
-            if let (StoredSecret::Sealed(envelope), true) = (sealed("reply"), any(2) == 0) {
-                request.reply = Some(Reply::new(envelope, at(now + 60), at(now + 3_600), scopes("read")));
+            if let (StoredSecret::Sealed(envelope), true) = (sealed("response"), any(2) == 0) {
+                request.response = Some(SealedResponse::new(envelope, at(now + 60), at(now + 3_600), scopes("read")));
             }
             outcome(store.exchange(&request).await)
         }
@@ -75,12 +75,12 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
             outcome(store.revoke_token(&request).await)
         }
         14 if any(3) == 0 => {
-            let reason = GrantEnd::RefreshTokenReplayed;
+            let reason = GrantRevocationReason::RefreshTokenReplayed;
             outcome(store.revoke_grant(&RevokeGrantRequest::new(of.id, reason, at(now))).await)
         }
         15 if any(8) == 0 => {
             let limit = u32::try_from(any(4)).unwrap();
-            let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, at(now), limit);
+            let request = RevokeGrantsRequest::new(filter, GrantRevocationReason::Revoked, at(now), limit);
             outcome(store.revoke_grants(&request).await)
         }
         16 if any(12) == 0 => outcome(store.remove_client(&id(clients[any(2)]), at(now)).await),
@@ -93,7 +93,7 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
         }
         18 => outcome(store.note_client_use(&id(clients[any(2)]), at(now - i64::try_from(any(50)).unwrap())).await),
         19 => {
-            let new = keyward::broker::UpstreamTokens::new(sealed("new"), at(now + 900));
+            let new = keyward::broker::StoredUpstreamTokens::new(sealed("new"), at(now + 900));
             let request = UpstreamRequest::new(of.id, u64::try_from(any(3)).unwrap(), new);
             outcome(store.replace_upstream(&request).await)
         }
@@ -150,7 +150,7 @@ async fn state(store: &dyn GrantStore, now: i64) -> Vec<String> {
             let decided = refresh.as_ref().map(|token| {
                 let presented = Refresh { client: &token.client, scopes: Some(&scopes("read")), resource: None };
                 match decide_refresh(Some(token), presented, at(now)) {
-                    Ok(RefreshVerdict::Repeat(reply)) => format!("repeat {:?}", reply.sealed),
+                    Ok(RefreshVerdict::Repeat(response)) => format!("repeat {:?}", response.sealed),
                     Ok(verdict) => format!("{verdict:?}"),
                     Err(RefreshRefusal::Expired | RefreshRefusal::Revoked) => "not good".to_owned(),
                     Err(refusal) => format!("{refusal:?}"),

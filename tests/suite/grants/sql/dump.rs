@@ -50,8 +50,8 @@ async fn nothing_secret_stands_in_clear(database: Database) {
     store.add_code(&new_code(grant("h", CLIENT, "42"))).await.unwrap();
     let mut request = exchange(&of, "g", "g-2", 2);
     if let keyward::seal::StoredSecret::Sealed(sealed) = super::sealed("an answer") {
-        request.reply =
-            Some(keyward::broker::Reply::new(sealed, super::at(60), super::at(3_600), super::scopes("read")));
+        request.response =
+            Some(keyward::broker::SealedResponse::new(sealed, super::at(60), super::at(3_600), super::scopes("read")));
     }
     assert!(store.exchange(&request).await.unwrap());
     let dump = dump(&database).await;

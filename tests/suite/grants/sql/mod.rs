@@ -15,8 +15,8 @@ mod weaknesses;
 
 use keyward::Timestamp;
 use keyward::broker::{
-    ClientId, ClientRecord, CodeChallenge, CodeRecord, Grant, GrantId, RedirectUri, Subject, SubjectId, TokenDigest,
-    UpstreamTokens,
+    ClientId, ClientRecord, CodeChallenge, CodeRecord, Grant, GrantId, RedirectUri, StoredUpstreamTokens, Subject,
+    SubjectId, TokenDigest,
 };
 use keyward::key::Scopes;
 use keyward::seal::{SealKey, SealKeys, SealNonce, SealedPlace, StoredSecret};
@@ -94,9 +94,9 @@ fn plain(secret: &str) -> StoredSecret {
 }
 
 fn grant(name: &str, client: &str, subject: &str) -> Grant {
-    let subject = Subject::new(SubjectId::new(subject).unwrap()).named("alice");
+    let subject = Subject::new(SubjectId::new(subject).unwrap()).with_name("alice");
     let mut grant = Grant::new(GrantId::new(name).unwrap(), id(client), subject, scopes("read write"), at(0));
-    let mut tokens = UpstreamTokens::new(sealed("upstream-access-token"), at(3_600));
+    let mut tokens = StoredUpstreamTokens::new(sealed("upstream-access-token"), at(3_600));
     tokens.refresh_token = Some(sealed("upstream-refresh-token"));
     grant.upstream = Some(tokens);
     grant

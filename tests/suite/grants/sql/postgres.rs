@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keyward::Postgres;
-use keyward::broker::{GrantEnd, decide_access};
+use keyward::broker::{GrantRevocationReason, decide_access};
 use keyward::sql::{BrokerTables, DatabaseRole, SqlGrantStore};
 use keyward::store::grants::{GrantFilter, GrantStore as _, RevokeGrantRequest, RevokeGrantsRequest, SweepRequest};
 use keyward::store::{StoreError, Unfit};
@@ -34,7 +34,7 @@ async fn run(session: &mut PgConnection, sql: impl Into<String>) {
 }
 
 fn revocation(grant: &str) -> RevokeGrantRequest {
-    RevokeGrantRequest::new(keyward::broker::GrantId::new(grant).unwrap(), GrantEnd::Revoked, at(3))
+    RevokeGrantRequest::new(keyward::broker::GrantId::new(grant).unwrap(), GrantRevocationReason::Revoked, at(3))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,8 @@ async fn t1_t2_a_row_that_somebody_holds_keeps_no_other_grant_alive() {
     assert!(store.revoke_grant(&revocation("c")).await.unwrap());
     store.sweep(&SweepRequest::new(at(700), 100)).await.unwrap();
     // All others are revoked before anything is waited for, also with a small limit, and what is left is said.
-    let request = RevokeGrantsRequest::new(GrantFilter::of_client(id(CLIENT)), GrantEnd::Revoked, at(3), 2);
+    let request =
+        RevokeGrantsRequest::new(GrantFilter::of_client(id(CLIENT)), GrantRevocationReason::Revoked, at(3), 2);
     assert_eq!(store.revoke_grants(&request).await.unwrap(), 2);
     let rest = store.revoke_grants(&request).await;
     assert!(matches!(rest, Err(StoreError::Interrupted { revoked: 1, .. })), "{rest:?}");

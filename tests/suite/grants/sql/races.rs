@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward::broker::GrantEnd;
+use keyward::broker::GrantRevocationReason;
 use keyward::sql::BrokerTables;
 use keyward::store::grants::{GrantStore as _, RedeemRequest, RevokeGrantRequest};
 
@@ -63,7 +63,7 @@ async fn no_token_is_left_of_a_grant_that_is_revoked_while_it_is_exchanged(datab
             let (store, of, name) = (store.clone(), Arc::clone(&of), name.clone());
             move || async move {
                 if racer == 0 {
-                    let request = RevokeGrantRequest::new(of.id.clone(), GrantEnd::Revoked, at(2));
+                    let request = RevokeGrantRequest::new(of.id.clone(), GrantRevocationReason::Revoked, at(2));
                     assert!(store.revoke_grant(&request).await.unwrap());
                 } else {
                     let _won = store.exchange(&exchange(&of, &name, &format!("{name}-{racer}"), 2)).await.unwrap();

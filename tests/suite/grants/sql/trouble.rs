@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyward::broker::{GrantEnd, decide_access};
+use keyward::broker::{GrantRevocationReason, decide_access};
 use keyward::sql::BrokerTables;
 use keyward::store::StoreError;
 use keyward::store::grants::{
@@ -83,13 +83,13 @@ async fn t14_a_change_that_a_trigger_keeps_from_happening_is_an_error_and_nothin
             assert_eq!(store.refresh_token(&digest("refresh-g")).await.unwrap().unwrap().spent_at, None, "{trigger}");
         }
     }
-    let everything = RevokeGrantsRequest::new(GrantFilter::default(), GrantEnd::Revoked, at(3), 10);
+    let everything = RevokeGrantsRequest::new(GrantFilter::default(), GrantRevocationReason::Revoked, at(3), 10);
     for table in [own("grants"), host("refresh_tokens"), host("access_tokens")] {
         for (trigger, dropped) in triggers(&database, &table, "UPDATE") {
             let live = "UPDATE access_tokens SET revoked_at = NULL; UPDATE refresh_tokens SET revoked_at = NULL";
             database.run(live).await;
             database.run(&trigger).await;
-            let request = RevokeGrantRequest::new(of.id.clone(), GrantEnd::Revoked, at(3));
+            let request = RevokeGrantRequest::new(of.id.clone(), GrantRevocationReason::Revoked, at(3));
             is_suppressed(store.revoke_grant(&request).await, &trigger);
             assert!(store.revoke_grants(&everything).await.is_err(), "{trigger}");
             if table == "access_tokens" {
@@ -101,7 +101,7 @@ async fn t14_a_change_that_a_trigger_keeps_from_happening_is_an_error_and_nothin
     }
     for (trigger, dropped) in triggers(&database, &own("grants"), "UPDATE") {
         database.run(&trigger).await;
-        let new = keyward::broker::UpstreamTokens::new(sealed("new"), at(9));
+        let new = keyward::broker::StoredUpstreamTokens::new(sealed("new"), at(9));
         is_suppressed(store.replace_upstream(&UpstreamRequest::new(of.id.clone(), 0, new)).await, &trigger);
         database.run(&dropped).await;
     }
@@ -149,10 +149,10 @@ async fn t15_an_odd_row_harms_only_itself(database: Database) {
         database.run(&format!("UPDATE {table} SET {column} = '{before}' WHERE {key}")).await;
     }
     // An answer that cannot be understood is not given again, and the token is not exchanged.
-    database.run(&format!("UPDATE {} SET reply = 'x', reply_until = 1", own("grant_refresh_tokens"))).await;
+    database.run(&format!("UPDATE {} SET response = 'x', response_until = 1", own("grant_refresh_tokens"))).await;
     assert!(store.refresh_token(&digest("refresh-odd")).await.unwrap().unwrap().defect.is_some());
     // A reason that nobody knows revokes as well.
-    let request = RevokeGrantRequest::new(odd.id, GrantEnd::Revoked, at(3));
+    let request = RevokeGrantRequest::new(odd.id, GrantRevocationReason::Revoked, at(3));
     assert!(store.revoke_grant(&request).await.unwrap());
     database.run(&format!("UPDATE {} SET revoked_reason = 'whatever' WHERE id = 'odd'", own("grants"))).await;
     assert!(decide_access(store.access_token(&digest("access-odd")).await.unwrap(), None, at(4)).is_err());
@@ -161,7 +161,7 @@ async fn t15_an_odd_row_harms_only_itself(database: Database) {
 async fn t9_a_lost_table_is_said_and_made_again(database: Database) {
     let store = migrated(&database).await;
     let of = issued(&store, "g", "42").await;
-    let request = RevokeGrantRequest::new(of.id, GrantEnd::Revoked, at(3));
+    let request = RevokeGrantRequest::new(of.id, GrantRevocationReason::Revoked, at(3));
     assert!(store.revoke_grant(&request).await.unwrap());
     for table in ["grant_access_tokens", "grant_refresh_tokens", "grant_codes"] {
         let table = database.own_table(table);
@@ -229,7 +229,7 @@ async fn t4_calls_that_are_given_up_leave_nothing_behind(database: Database) {
             }
             3 => {
                 let filter = GrantFilter::of_client(id("nobody"));
-                let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, at(3), 10);
+                let request = RevokeGrantsRequest::new(filter, GrantRevocationReason::Revoked, at(3), 10);
                 drop(abandon(store.revoke_grants(&request), when).await);
             }
             _ => drop(abandon(store.note_first_use(&digest("access-g"), at(3)), when).await),
@@ -245,6 +245,6 @@ async fn t4_calls_that_are_given_up_leave_nothing_behind(database: Database) {
         }
     }
     database.run("UPDATE clients SET last_used = 9").await;
-    let request = RevokeGrantsRequest::new(GrantFilter::default(), GrantEnd::Revoked, at(3), 100_000);
+    let request = RevokeGrantsRequest::new(GrantFilter::default(), GrantRevocationReason::Revoked, at(3), 100_000);
     assert!(store.revoke_grants(&request).await.unwrap() > 0);
 }

@@ -1,8 +1,8 @@
 //! The weaknesses of the system whose tables these are, each with what becomes of it here.
 
 use keyward::broker::{
-    AccessRefusal, CodeRefusal, GrantEnd, Redemption, Refresh, RefreshRefusal, decide_access, decide_redemption,
-    decide_refresh,
+    AccessRefusal, CodeRefusal, GrantRevocationReason, Redemption, Refresh, RefreshRefusal, decide_access,
+    decide_redemption, decide_refresh,
 };
 use keyward::sql::BrokerTables;
 use keyward::store::grants::{
@@ -84,7 +84,7 @@ async fn d2_a_refresh_token_that_is_used_again_ends_its_family_long_after(databa
         Redemption { client: &id(CLIENT), redirect_uri: Some(REDIRECT), verifier: Some(VERIFIER), resource: None };
     let refusal = decide_redemption(Some(&code), redemption, at(now)).unwrap_err();
     assert_eq!(refusal, CodeRefusal::Replayed(of.id.clone()));
-    let request = RevokeGrantRequest::new(of.id, GrantEnd::RefreshTokenReplayed, at(now));
+    let request = RevokeGrantRequest::new(of.id, GrantRevocationReason::RefreshTokenReplayed, at(now));
     assert!(store.revoke_grant(&request).await.unwrap());
     let newest = store.refresh_token(&digest(&format!("refresh-{before}"))).await.unwrap();
     assert!(decide_refresh(newest.as_ref(), presented(&id(CLIENT)), at(now)).is_err());
@@ -184,7 +184,7 @@ async fn d7_foreign_keys_are_enforced(database: Database) {
         assert_eq!(count(&database, table).await, "0", "{table}");
     }
     let of = store.grant(&keyward::broker::GrantId::new("g").unwrap()).await.unwrap().unwrap();
-    assert_eq!(of.revoked, Some((at(5), GrantEnd::ClientRemoved)));
+    assert_eq!(of.revoked, Some((at(5), GrantRevocationReason::ClientRemoved)));
     let refresh = store.refresh_token(&digest("refresh-g")).await.unwrap().unwrap();
     let refusal = decide_refresh(Some(&refresh), presented(&id(CLIENT)), at(6)).unwrap_err();
     assert_eq!(refusal, RefreshRefusal::Revoked);
@@ -222,7 +222,7 @@ async fn d9_upstream_tokens_stand_there_once_and_each_token_has_the_newest(datab
     let of = issued(&store, "g", "42").await;
     assert!(store.exchange(&exchange(&of, "g", "g-2", 2)).await.unwrap());
     assert_eq!(count(&database, "access_tokens WHERE forgejo_access_token <> ''").await, "0");
-    let new = keyward::broker::UpstreamTokens::new(super::sealed("newer"), at(9_000));
+    let new = keyward::broker::StoredUpstreamTokens::new(super::sealed("newer"), at(9_000));
     let request = keyward::store::grants::UpstreamRequest::new(of.id.clone(), 0, new);
     assert!(store.replace_upstream(&request).await.unwrap());
     assert!(!store.replace_upstream(&request).await.unwrap(), "by one");
@@ -251,9 +251,9 @@ async fn d11_a_revocation_says_when_and_why_and_the_first_one_counts(database: D
     let of = issued(&store, "g", "42").await;
     let revoke =
         async |reason, now| store.revoke_grant(&RevokeGrantRequest::new(of.id.clone(), reason, at(now))).await.unwrap();
-    assert!(revoke(GrantEnd::RevokedByClient, 5).await);
-    assert!(!revoke(GrantEnd::Revoked, 6).await);
+    assert!(revoke(GrantRevocationReason::RevokedByClient, 5).await);
+    assert!(!revoke(GrantRevocationReason::Revoked, 6).await);
     let other = open(&database, BrokerTables::new()).await;
     let found = other.grant(&of.id).await.unwrap().unwrap();
-    assert_eq!(found.revoked, Some((at(5), GrantEnd::RevokedByClient)));
+    assert_eq!(found.revoked, Some((at(5), GrantRevocationReason::RevokedByClient)));
 }

@@ -39,7 +39,7 @@ fn what_is_wrong_is_named_and_not_repeated() {
         ("--access-token-lifetime", "500ms", "--access-token-lifetime: a number of whole seconds is needed"),
         ("--refresh-token-lifetime", "hunter2", "--refresh-token-lifetime: not a duration, such as 24h"),
         ("--grant-lifetime", "0s", "--grant-lifetime: 1s is the least"),
-        ("--reply-window", "1500ms", "--reply-window: a number of whole seconds is needed"),
+        ("--refresh-grace", "1500ms", "--refresh-grace: a number of whole seconds is needed"),
         ("--forget-clients-after", "0s", "--forget-clients-after: 1s is the least"),
     ] {
         for form in [&[][..], &["--json"]] {
