@@ -11,7 +11,8 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Json;
@@ -23,13 +24,14 @@ use keyward::broker::{Issuer, Principal, Resource, Subject, SubjectId};
 use keyward::http::{Broker, ConsentPage, Permitted, Protect, SignIn};
 use keyward::key::Scope;
 use keyward::service::Tokens;
-use keyward::sql::SqlGrantStore;
+use keyward::sql::{BrokerTables, SqlGrantStore};
 use keyward::store::grants::{GrantStore, MemoryGrantStore};
 use keyward::{Clock, Engine, Secret, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing_subscriber::filter::LevelFilter;
 
 keyward::required_scopes! {
     /// Uses the tools.
@@ -52,51 +54,52 @@ impl SignIn for AnyName {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let arguments = Arguments::read()?;
-    let listener = TcpListener::bind(arguments.listen).await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    let issuer = Issuer::new(arguments.issuer.unwrap_or_else(|| origin.clone()))?;
-    let resource = Resource::new(issuer.endpoint("/mcp"))?;
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).init();
 
-    let builder = match &arguments.database {
-        None => Tokens::builder(MemoryGrantStore::new(), issuer),
-        Some(url) => Tokens::builder(open(url).await?, issuer),
-    };
-    let tokens = builder.resource(resource.clone()).scopes([Scope::new("tools:use")?].into_iter().collect()).build();
+    let [listen, issuer, database] = options(["--listen", "--issuer", "--db"])?;
+    let listener = TcpListener::bind(listen.as_deref().unwrap_or("127.0.0.1:8080")).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+
+    // What clients see, which is another address behind a proxy.
+    let issuer = Issuer::new(issuer.unwrap_or_else(|| origin.clone()))?;
+    let path = format!("{}/mcp", issuer.path());
+    let resource = Resource::new(issuer.endpoint("/mcp"))?;
+    let tokens = Tokens::builder_over(store(database).await?, issuer)
+        .resource(resource.clone())
+        .scopes([Scope::new("tools:use")?].into_iter().collect())
+        .build();
     let app = Router::new()
-        .route("/mcp", post(mcp))
+        .route(&path, post(mcp))
         .layer(Protect::resource(tokens.protect(resource))?)
         .merge(Broker::new(tokens.clone(), ConsentPage::new(AnyName)).router());
 
     println!("listening on {origin}");
-    let (stop, stopped) = watch::channel(false);
-    let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
-    let asked = async {
-        until_asked_to_stop().await?;
-        stop.send_replace(true);
-        Ok::<_, Box<dyn Error>>(())
-    };
     let (minute, month) = (Duration::from_mins(1), Duration::from_hours(30 * 24));
-    let sweeping = tokens.keep_swept(minute, Some(month), until_stopped(stopped.clone()));
-    let serving = serve(listener, app).with_graceful_shutdown(until_stopped(stopped)).into_future();
-    let (asked, (), served) = tokio::join!(asked, sweeping, serving);
-    served?;
-    asked
+    tokio::select! {
+        served = serve(listener, app).with_graceful_shutdown(asked_to_stop()) => served?,
+        () = tokens.keep_swept(minute, Some(month), pending()) => {}
+        // A connection that says nothing is not waited for.
+        () = async { asked_to_stop().await; sleep(Duration::from_millis(500)).await } => {}
+    }
+    Ok(())
 }
 
-async fn until_asked_to_stop() -> Result<(), Box<dyn Error>> {
-    let mut terminated = signal(SignalKind::terminate())?;
+async fn asked_to_stop() {
+    let mut terminated = signal(SignalKind::terminate()).expect("signals can be listened to");
     tokio::select! {
-        _ = terminated.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminated.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
 }
 
-async fn open(url: &str) -> Result<impl GrantStore, Box<dyn Error>> {
-    let store = SqlGrantStore::open(Engine::connect(url).await?, keyward::sql::BrokerTables::new()).await?;
+async fn store(database: Option<String>) -> Result<Arc<dyn GrantStore>, Box<dyn Error>> {
+    let Some(url) = database else { return Ok(Arc::new(MemoryGrantStore::new())) };
+    // A file that is not there yet is made.
+    let url = if url.starts_with("sqlite:") && !url.contains('?') { format!("{url}?mode=rwc") } else { url };
+    let store = SqlGrantStore::open(Engine::connect(&url).await?, BrokerTables::new()).await?;
     store.migrate(SystemClock.now()).await?;
-    Ok(store)
+    Ok(Arc::new(store))
 }
 
 /// The one tool: says who uses it. JSON-RPC as MCP's transport "Streamable HTTP" has it, without streams.
@@ -123,25 +126,14 @@ async fn mcp(caller: Permitted<Principal, ToolsUse>, Json(message): Json<Value>)
     Json(json!({"jsonrpc": "2.0", "id": message["id"], "result": result})).into_response()
 }
 
-struct Arguments {
-    listen: SocketAddr,
-    issuer: Option<String>,
-    database: Option<String>,
-}
-
-impl Arguments {
-    fn read() -> Result<Self, Box<dyn Error>> {
-        let mut arguments = Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), issuer: None, database: None };
-        let mut words = std::env::args().skip(1);
-        while let Some(option) = words.next() {
-            let value = words.next().ok_or_else(|| format!("{option} takes a value"))?;
-            match option.as_str() {
-                "--listen" => arguments.listen = value.parse()?,
-                "--issuer" => arguments.issuer = Some(value),
-                "--db" => arguments.database = Some(value),
-                _ => return Err(format!("there is no option {option}: --listen, --issuer and --db are").into()),
-            }
-        }
-        Ok(arguments)
+/// The values of these options, each of which may be left out.
+fn options<const N: usize>(names: [&str; N]) -> Result<[Option<String>; N], Box<dyn Error>> {
+    let mut values = [const { None }; N];
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let place =
+            names.iter().position(|name| *name == word).ok_or_else(|| format!("{word} is none of {names:?}"))?;
+        values[place] = Some(words.next().ok_or_else(|| format!("{word} takes a value"))?);
     }
+    Ok(values)
 }

@@ -63,6 +63,7 @@
 //! | `tokio` | the timer that writes last use at an interval; both engines imply it |
 //! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
 //! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
+//! | `broker` | an OAuth 2.1 authorization server, module `broker`; with `axum`, its router |
 //! | `http` | keys in requests, module `http`: the bearer token, the challenge, and answers that refuse |
 //! | `tower` | the same as a layer over any service of `http` requests; with `credentials`, signed calls over any client |
 //! | `axum` | the caller and the required scopes as arguments of axum's handlers |
@@ -70,6 +71,7 @@
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
+//! | `serve` | `keyward serve`, the authorization server as a program of its own |
 //! | `testkit` | the conformance suite for authors of stores |
 //!
 //! # Read on
@@ -77,6 +79,7 @@
 //! - [Design](docs::design): layers, what a store promises and why, how to add a schema.
 //! - [Threat model](docs::threat_model): what is protected from whom, and what is left to you.
 //! - [Schemas](docs::schemas): the tables, column by column.
+//! - [Authorization server](docs#modules), with the feature `broker`: grants, codes and tokens, and what is decided how.
 //! - [Operating](docs::operating): the command line, events, metrics, a leaked key.
 //! - [Trouble](docs::trouble): what production does to it, how that looks in the log, and what to do.
 

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// The longest `state` that is given back, in bytes.
 const LONGEST_STATE: usize = 4096;
 /// What rather old clients ask for to have a refresh token. Whether one is issued is not a matter of scopes here.
-const OFFLINE_ACCESS: &str = "offline_access";
+pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What a server grants at most.
 #[derive(Clone, Debug, Default)]
@@ -108,13 +108,18 @@ impl AuthorizationRequest {
             .filter(|uri| client.redirect_uri(uri).is_some())
             .and_then(|uri| RedirectUri::new(uri).ok())
             .ok_or(AuthorizationRefusal::Shown("redirect_uri is not one that the client has registered"))?;
-        let state = parameters.get("state").map(str::to_owned);
+        // What is no UTF-8 cannot be given back exactly, so it is not given back at all.
+        let sent_state = parameters.get("state");
+        let state = sent_state.filter(|state| !state.contains(char::REPLACEMENT_CHARACTER)).map(str::to_owned);
         let refuse = |code, description| {
             let (redirect_uri, state) = (redirect_uri.clone(), state.clone());
             AuthorizationRefusal::Redirected(RedirectedRefusal { redirect_uri, state, code, description })
         };
         if parameters.repeated().is_some() {
             return Err(refuse(OAuthErrorCode::InvalidRequest, "a parameter is repeated"));
+        }
+        if sent_state.is_some() && state.is_none() {
+            return Err(refuse(OAuthErrorCode::InvalidRequest, "state is not encoded in UTF-8"));
         }
         if state.as_ref().is_some_and(|state| state.len() > LONGEST_STATE) {
             return Err(refuse(OAuthErrorCode::InvalidRequest, "state is too long"));
@@ -282,6 +287,10 @@ mod tests {
             assert_eq!(code, expected, "{query}");
             assert!(location.starts_with(&format!("https://app.example/cb?error={code}&")), "{location}");
             assert!(location.ends_with("&state=s+%26&iss=https%3A%2F%2Fas.example"), "{location}");
+        }
+        for query in [format!("{GOOD}&scope=a%20").replace("s%20%26", "%FF"), format!("{GOOD}&x=1&x=2&state=again")] {
+            let (code, location) = told(&query);
+            assert_eq!((code, location.contains("state=")), (InvalidRequest, false), "{location}");
         }
         let (_, location) = told(&format!("{GOOD}&state=again"));
         assert!(!location.contains("state="), "{location}");

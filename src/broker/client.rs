@@ -1,6 +1,11 @@
 //! Clients: what is recorded of one, and how it proves that it is this client.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
+
+use serde_json::{Map, Value};
 
 use crate::broker::{ClientId, RedirectUri, TokenDigest};
 use crate::key::{Defect, Scopes};
@@ -59,8 +64,8 @@ pub struct ClientRecord {
     pub scopes: Option<Scopes>,
     /// What it calls itself. Anybody can register under any name.
     pub name: Option<String>,
-    /// Its metadata as JSON, as it was registered and answered (RFC 7591 section 2).
-    pub metadata: Option<String>,
+    /// What else it has said of itself (RFC 7591 section 2), and nothing depends on: members that are none of the fields here.
+    pub metadata: Map<String, Value>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it last had a code or a token.
@@ -72,7 +77,7 @@ pub struct ClientRecord {
 impl ClientRecord {
     /// A public client that may be sent to these URIs.
     #[must_use]
-    pub const fn new(id: ClientId, redirect_uris: Vec<RedirectUri>, created_at: Timestamp) -> Self {
+    pub fn new(id: ClientId, redirect_uris: Vec<RedirectUri>, created_at: Timestamp) -> Self {
         Self {
             id,
             secret: None,
@@ -82,7 +87,7 @@ impl ClientRecord {
             may_refresh: true,
             scopes: None,
             name: None,
-            metadata: None,
+            metadata: Map::new(),
             created_at,
             last_used_at: None,
             defect: None,
@@ -186,7 +191,8 @@ pub fn authenticate_client(
         PresentedClient::Basic(_, secret) => (ClientAuthMethod::ClientSecretBasic, Some(TokenDigest::of(secret))),
         PresentedClient::Post(_, secret) => (ClientAuthMethod::ClientSecretPost, Some(TokenDigest::of(secret))),
     };
-    let client = found.ok_or(ClientRefusal::Unknown)?;
+    // A store whose comparison ignores case, say, has found another client than the one that was named.
+    let client = found.filter(|client| client.id.as_str() == presented.id()).ok_or(ClientRefusal::Unknown)?;
     if client.defect.is_some() {
         return Err(ClientRefusal::Defective);
     }

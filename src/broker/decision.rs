@@ -3,6 +3,9 @@
 //! Each validates first. What is wrong in a request spends nothing and revokes nothing: only a code or refresh token that is
 //! presented again by the client that holds it, with all that belongs to it, is a replay.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::broker::{
@@ -113,19 +116,25 @@ pub fn decide_redemption(
     if !presented.verifier.is_some_and(is_met) {
         return Err(CodeRefusal::WrongVerifier);
     }
-    if presented.resource.is_some_and(|resource| code.grant.resource.as_deref() != Some(resource)) {
+    if !is_within(code.grant.resource.as_deref(), presented.resource) {
         return Err(CodeRefusal::OtherResource);
     }
     if code.spent_at.is_some() {
         return Err(CodeRefusal::Replayed(code.grant.id.clone()));
     }
-    if !code.grant.is_live(at) {
+    if code.grant.revoked.is_some() {
         return Err(CodeRefusal::Revoked);
     }
-    if code.expires_at <= at {
+    if code.expires_at <= at || !code.grant.is_live(at) {
         return Err(CodeRefusal::Expired);
     }
     Ok(())
+}
+
+/// Whether what was granted extends to the resource that is asked for. One that names none is for all of the server's, and
+/// who asks for none asks for what was granted.
+fn is_within(granted: Option<&str>, asked: Option<&str>) -> bool {
+    granted.zip(asked).is_none_or(|(granted, asked)| granted == asked)
 }
 
 /// What a client presents to exchange a refresh token (RFC 6749 section 6).
@@ -235,7 +244,7 @@ pub fn decide_refresh<'r>(
         Some(asked) if asked.iter().all(|scope| token.grant.scopes.contains(scope)) => asked.clone(),
         Some(_) => return Err(RefreshRefusal::ExcessScope),
     };
-    if presented.resource.is_some_and(|resource| token.grant.resource.as_deref().is_some_and(|own| own != resource)) {
+    if !is_within(token.grant.resource.as_deref(), presented.resource) {
         return Err(RefreshRefusal::OtherResource);
     }
     if token.spent_at.is_some() {
@@ -373,8 +382,7 @@ pub fn decide_access(
     if token.expires_at <= at || grant.is_some_and(|grant| !grant.is_live(at)) {
         return Err(AccessRefusal::Expired);
     }
-    let granted = grant.and_then(|grant| grant.resource.as_deref());
-    if granted.zip(resource).is_some_and(|(granted, asked)| granted != asked) {
+    if !is_within(grant.and_then(|grant| grant.resource.as_deref()), resource) {
         return Err(AccessRefusal::OtherResource);
     }
     Ok(Principal(Arc::new(token)))

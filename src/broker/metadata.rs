@@ -9,6 +9,8 @@ use crate::key::{Scope, Scopes};
 const MOST_REDIRECT_URIS: usize = 16;
 /// The longest text among the metadata, in characters.
 const LONGEST_TEXT: usize = 1024;
+/// The longest list of scopes, in bytes.
+const LONGEST_SCOPES: usize = 4096;
 /// The longest name of a client, in characters.
 const LONGEST_NAME: usize = 255;
 
@@ -53,7 +55,7 @@ pub struct ClientMetadata {
     /// What it calls itself.
     pub name: Option<String>,
     /// What else it says, and nothing depends on.
-    others: Map<String, Value>,
+    pub others: Map<String, Value>,
 }
 
 impl ClientMetadata {
@@ -136,8 +138,12 @@ impl ClientMetadata {
     }
 }
 
-/// Reads a list of scopes with spaces between them (RFC 6749 section 3.3).
+/// Reads a list of scopes with spaces between them (RFC 6749 section 3.3). One that is longer than any server's costs
+/// nothing: each scope is compared with all before it.
 pub(crate) fn parse_scopes(scopes: &str) -> Result<Scopes, crate::key::InvalidScope> {
+    if scopes.len() > LONGEST_SCOPES {
+        return Err(crate::key::InvalidScope);
+    }
     scopes.split(' ').filter(|scope| !scope.is_empty()).map(Scope::new).collect()
 }
 

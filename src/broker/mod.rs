@@ -20,6 +20,7 @@ mod redirect_uri;
 mod reply;
 mod token;
 
+pub(crate) use authorization::OFFLINE_ACCESS;
 pub use authorization::{AuthorizationRefusal, AuthorizationRequest, Offer, RedirectedRefusal};
 pub use client::{ClientAuthMethod, ClientRecord, ClientRefusal, PresentedClient, authenticate_client};
 pub use decision::{
@@ -29,6 +30,7 @@ pub use decision::{
 pub use error_code::OAuthErrorCode;
 pub use grant::{Grant, GrantEnd, GrantId, Subject, SubjectId, UpstreamTokens};
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
+pub(crate) use metadata::parse_scopes;
 pub use metadata::{ClientMetadata, RegistrationRefusal};
 pub use parameters::Parameters;
 pub use pkce::CodeChallenge;

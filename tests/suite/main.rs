@@ -4,6 +4,8 @@
 
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod aggregator;
+#[cfg(all(feature = "axum", feature = "broker", feature = "testkit"))]
+mod broker;
 #[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod command_line;
 #[cfg(feature = "testkit")]
@@ -16,8 +18,6 @@ mod engines;
 #[cfg(feature = "testkit")]
 mod faulty_stores;
 #[cfg(all(feature = "broker", feature = "testkit"))]
-mod grant_promises;
-#[cfg(all(feature = "broker", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod grants;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod guest;

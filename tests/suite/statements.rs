@@ -64,6 +64,8 @@ fn the_list_of_statements_is_as_it_was_reviewed() {
     compare("statements.sql", &listed("keys", every_statement()));
     #[cfg(feature = "credentials")]
     compare("credential_statements.sql", &listed("credentials", credentials::every_statement()));
+    #[cfg(feature = "broker")]
+    compare("grant_statements.sql", &listed("an authorization server", grants::every_statement()));
 }
 
 fn compare(file: &str, listed: &str) {
@@ -278,6 +280,70 @@ mod credentials {
                 let prepared = pool.prepare(statement.postgres.into_sql_str()).await;
                 assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
             }
+        }
+    }
+}
+
+/// Those of grants.
+#[cfg(feature = "broker")]
+mod grants {
+    use std::collections::HashSet;
+    use std::fs;
+
+    use keyward::sql::{BrokerTables, SqlGrantStore, StatementText};
+
+    use crate::support::{Database, START};
+
+    pub(super) fn every_statement() -> [(&'static str, Vec<StatementText>); 1] {
+        [("broker", BrokerTables::new().statements())]
+    }
+
+    #[test]
+    fn every_statement_in_the_source_is_listed_once() {
+        let statements = BrokerTables::new().statements();
+        let names: HashSet<_> = statements.iter().map(|statement| statement.name.as_str()).collect();
+        assert_eq!(names.len(), statements.len());
+        let listed: HashSet<_> = statements.iter().flat_map(|one| [one.postgres, one.sqlite]).collect();
+        let mut found = 0;
+        for file in super::sources(&super::root().join("src/sql/grants/statements")) {
+            let source = fs::read_to_string(&file).unwrap();
+            for text in ["postgres: \"", "sqlite: \""].into_iter().flat_map(|field| source.split(field).skip(1)) {
+                let literal = super::literal(text);
+                assert!(listed.contains(literal.as_str()), "{} has one that is not listed:{literal}", file.display());
+                found += 1;
+            }
+        }
+        assert_eq!(found, statements.len() * 2);
+    }
+
+    async fn made(database: &Database) {
+        let store = SqlGrantStore::open(database.engine().await, BrokerTables::new()).await.unwrap();
+        store.migrate(START).await.unwrap();
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn every_statement_is_understood_by_sqlite() {
+        let database = Database::sqlite();
+        made(&database).await;
+        let connection = database.as_sqlite().connection();
+        for statement in BrokerTables::new().statements() {
+            let prepared = connection.prepare(statement.sqlite);
+            assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn every_statement_is_understood_by_postgres() {
+        use sqlx::{Executor as _, SqlSafeStr as _};
+
+        let database = Database::postgres().await;
+        made(&database).await;
+        let pool = database.as_postgres().pool().await;
+        for statement in BrokerTables::new().statements() {
+            let prepared = pool.prepare(statement.postgres.into_sql_str()).await;
+            assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
         }
     }
 }

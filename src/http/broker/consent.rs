@@ -1,5 +1,7 @@
 //! Asking a person: what the host decides, and what it is told for that.
 
+use std::fmt;
+
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -8,7 +10,7 @@ use crate::broker::{AuthorizationRequest, Parameters};
 use crate::service::Approval;
 
 /// What a browser has sent to the authorization endpoint.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct BrowserRequest<'r> {
     pub(super) uri: &'r Uri,
@@ -62,6 +64,16 @@ impl<'r> BrowserRequest<'r> {
     }
 }
 
+/// The path and the names of fields: headers are cookies and sessions, and the query and the form have what is nobody else's.
+impl fmt::Debug for BrowserRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserRequest")
+            .field("path", &self.uri.path())
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What became of asking.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -86,4 +98,36 @@ pub enum Asked {
 pub trait AskPerson: Send + Sync + 'static {
     /// Asks for this request.
     async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> Asked;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_browser_keeps_for_itself_is_printed() {
+        let uri = Uri::from_static("/authorize?state=a-state");
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("session=a-session"))]);
+        let form = Parameters::parse("password=a-password");
+        let request = BrowserRequest { uri: &uri, headers: &headers, form: Some(&form), is_https: true };
+        let shown = format!("{request:?}");
+        assert_eq!(shown, r#"BrowserRequest { path: "/authorize", form: Some({"password"}), .. }"#);
+        assert_eq!(request.cookie("session"), Some("a-session"));
+    }
+
+    #[test]
+    fn of_two_cookies_of_one_name_none_is_taken() {
+        let uri = Uri::from_static("/");
+        let cookie = |values: &[&'static str]| {
+            let headers: HeaderMap = values.iter().map(|value| (COOKIE, HeaderValue::from_static(value))).collect();
+            let request = BrowserRequest { uri: &uri, headers: &headers, form: None, is_https: true };
+            request.cookie("a").map(str::to_owned)
+        };
+        assert_eq!(cookie(&["b=2; a=1 ; c"]).as_deref(), Some("1"));
+        for values in [&["a=1; a=1"][..], &["a=1", "a=2"], &["aa=1"], &["A=1"], &["\"a=1\""], &[]] {
+            assert_eq!(cookie(values), None, "{values:?}");
+        }
+    }
 }

@@ -82,7 +82,7 @@ impl<S: SignIn> ConsentPage<S> {
                 }
             },
         };
-        let proof = proof(cookie.expose_secret(), from.query());
+        let proof = proof(cookie.expose_secret(), from.query(), signed_in);
         let suggested = self.sign_in.suggested_username().unwrap_or_default();
         let body = html::question(request, &proof, &html::View { signed_in, suggested: &suggested, has_failed });
         let mut headers = html::headers(&format!("'self' {}", html::form_target(request)));
@@ -106,15 +106,15 @@ impl<S: SignIn> AskPerson for ConsentPage<S> {
         let Some(form) = from.form() else {
             return self.show(request, from, signed_in.as_ref(), false);
         };
-        let is_own_form = from
-            .cookie(cookie_name(from.is_https()))
-            .zip(form.get(PROOF))
-            .is_some_and(|(cookie, found)| proof(cookie, from.query()).as_bytes().ct_eq(found.as_bytes()).into());
+        let is_own_form =
+            from.cookie(cookie_name(from.is_https())).zip(form.get(PROOF)).is_some_and(|(cookie, found)| {
+                proof(cookie, from.query(), signed_in.as_ref()).as_bytes().ct_eq(found.as_bytes()).into()
+            });
         if !is_own_form || form.repeated().is_some() {
             tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "foreign_form");
             return Asked::Shown(refused(
                 StatusCode::FORBIDDEN,
-                "the form was not sent by the browser to which the page was shown: go back to the application and try again",
+                "the form was not sent by the browser to which the page was shown, or somebody else has signed in since: go back to the application and try again",
             ));
         }
         match form.get(DECISION) {
@@ -145,10 +145,12 @@ fn is_cookie(value: &str) -> bool {
     value.len() == 43 && URL_SAFE_NO_PAD.decode(value).is_ok()
 }
 
-/// What ties a form to the browser and to the request. Pages of other sites cannot read the cookie from which it follows.
-fn proof(cookie: &str, query: &str) -> String {
+/// What ties a form to the browser, to the request, and to whom the page has named as signed in: nobody says yes for somebody
+/// else. Pages of other sites cannot read the cookie from which it follows.
+fn proof(cookie: &str, query: &str, signed_in: Option<&Subject>) -> String {
     let mut digest = Sha256::new();
-    for part in ["keyward.consent.1", cookie, query] {
+    let subject = signed_in.map_or("", |subject| subject.id.as_str());
+    for part in ["keyward.consent.1", cookie, query, subject] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
@@ -160,10 +162,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_belongs_to_one_browser_and_one_request() {
-        let own = proof("cookie", "client_id=a");
-        assert_eq!(own, proof("cookie", "client_id=a"));
-        for other in [proof("other", "client_id=a"), proof("cookie", "client_id=b"), proof("cookiec", "lient_id=a")] {
+    fn a_form_belongs_to_one_browser_one_request_and_one_person() {
+        let ada = Subject::new(crate::broker::SubjectId::new("ada").unwrap());
+        let own = proof("cookie", "client_id=a", None);
+        assert_eq!(own, proof("cookie", "client_id=a", None));
+        for other in [
+            proof("other", "client_id=a", None),
+            proof("cookie", "client_id=b", None),
+            proof("cookiec", "lient_id=a", None),
+            proof("cookie", "client_id=a", Some(&ada)),
+        ] {
             assert_ne!(own, other);
         }
     }

@@ -13,7 +13,7 @@ use crate::key::OwnerId;
 use crate::service::credentials::access::Demand;
 use crate::service::credentials::opened::Opened;
 use crate::service::credentials::seal::Means;
-use crate::service::credentials::slot::Slot;
+use crate::service::credentials::slot::{Meanwhile, Slot};
 use crate::service::credentials::verdict::Verdict;
 use crate::service::credentials::{CredentialsError, Shared, TransportAnswer, TransportError};
 use crate::store::StoreError;
@@ -75,6 +75,14 @@ struct Spent {
     state: CredentialState,
     nonce: Option<DpopNonce>,
     error: CredentialsError,
+    /// Tokens that came all the same, and must not be used.
+    unwanted: Option<TokenPair>,
+}
+
+impl Spent {
+    const fn new(state: CredentialState, nonce: Option<DpopNonce>, error: CredentialsError) -> Self {
+        Self { state, nonce, error, unwanted: None }
+    }
 }
 
 impl Exchange {
@@ -86,6 +94,7 @@ impl Exchange {
     pub(super) async fn run(&self) -> Result<Exchanged, CredentialsError> {
         // What is wrong before the lease should not cost one.
         self.shared.require_keys()?;
+        let asks_store = Meanwhile::say(&self.slot.refreshing.asks_store);
         let record = match self.claim().await? {
             Claim::Won(record) => *record,
             Claim::Lost(_) => return Ok(Exchanged::Lost),
@@ -127,9 +136,10 @@ impl Exchange {
                 return Err(error);
             }
         };
+        drop(asks_store);
         match self.send(&record.head, &means, until).await {
             Ok(bought) => self.keep(&record, &means, bought).await.map(Exchanged::Pair),
-            Err(spent) => Err(self.end(&CredentialHead { lease_until: Some(until), ..record.head }, spent).await),
+            Err(spent) => Err(self.end(&record.head, means, spent).await),
         }
     }
 
@@ -171,7 +181,7 @@ impl Exchange {
             if sent_at >= until {
                 self.shared.counters.leases_lost.add_one();
                 let error = CredentialsError::Busy { until };
-                return Err(Spent { state: head.state, nonce, error });
+                return Err(Spent::new(head.state, nonce, error));
             }
             let verdict = match self.attempt(head, means, nonce.as_ref(), sent_at).await {
                 Ok(answer) => {
@@ -188,12 +198,15 @@ impl Exchange {
                     if !self.is_still_sent(head).await {
                         self.shared.counters.leases_lost.add_one();
                         let error = CredentialsError::Busy { until };
-                        return Err(Spent { state: head.state, nonce, error });
+                        return Err(Spent::new(head.state, nonce, error));
                     }
                 }
                 // It is as it was when the lease was given: unknown, where it had been sent before and somebody decided.
-                Verdict::Unspent(error) => return Err(Spent { state: head.state, nonce, error }),
-                Verdict::Nothing(state, error) => return Err(Spent { state, nonce, error }),
+                Verdict::Unspent(error) => return Err(Spent::new(head.state, nonce, error)),
+                Verdict::Nothing(state, error) => return Err(Spent::new(state, nonce, error)),
+                Verdict::Unwanted(pair, state, error) => {
+                    return Err(Spent { unwanted: Some(pair), ..Spent::new(state, nonce, error) });
+                }
             }
         }
     }
@@ -234,12 +247,15 @@ impl Exchange {
     }
 
     /// Writes down what is known of a refresh token that bought nothing.
-    async fn end(&self, head: &CredentialHead, spent: Spent) -> CredentialsError {
-        let Spent { state, nonce, error } = spent;
+    async fn end(&self, head: &CredentialHead, means: Means, spent: Spent) -> CredentialsError {
+        let Spent { state, nonce, error, unwanted } = spent;
         match state {
             CredentialState::Ended { .. } => self.shared.counters.ended.add_one(),
             CredentialState::Uncertain { .. } => self.shared.counters.uncertain.add_one(),
             _ => self.shared.counters.failed.add_one(),
+        }
+        if let Some(pair) = unwanted {
+            self.give_back(head, means, pair, nonce.clone());
         }
         self.release(head, state, nonce).await;
         if matches!(state, CredentialState::Ended { .. }) {

@@ -16,6 +16,7 @@ mod session;
 mod slot;
 mod sweep;
 mod transport;
+mod unwanted;
 mod verdict;
 
 use std::fmt;

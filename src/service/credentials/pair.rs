@@ -1,7 +1,7 @@
 //! Storing a new pair, without ever dropping it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use tokio::time::sleep;
 
@@ -11,27 +11,11 @@ use crate::service::credentials::exchange::{Bought, Exchange, FIRST_PAUSE, LONGE
 use crate::service::credentials::opened::Opened;
 use crate::service::credentials::release::nonces;
 use crate::service::credentials::seal::{ACCESS_TOKEN, Means, REFRESH_TOKEN};
-use crate::service::credentials::slot::Slot;
+use crate::service::credentials::slot::Meanwhile;
 use crate::service::credentials::{ASSUMED_LIFETIME, CredentialsError};
 use crate::store::StoreError;
 use crate::store::credentials::SaveRequest;
 use crate::visible::Causes;
-
-/// Says in a slot, for as long as it lives, that a pair is in memory alone.
-struct KeptInMemory<'s>(&'s Slot);
-
-impl<'s> KeptInMemory<'s> {
-    fn by(slot: &'s Slot) -> Self {
-        slot.refreshing.is_unsaved.store(true, Ordering::Relaxed);
-        Self(slot)
-    }
-}
-
-impl Drop for KeptInMemory<'_> {
-    fn drop(&mut self) {
-        self.0.refreshing.is_unsaved.store(false, Ordering::Relaxed);
-    }
-}
 
 impl Exchange {
     /// Stores a new pair, for as long as it takes: it is the only one that the server still takes.
@@ -46,7 +30,7 @@ impl Exchange {
         let expires_at = Some(sent_at.saturating_add(expires_in.unwrap_or(ASSUMED_LIFETIME)));
         // A server that gives no new refresh token leaves the old one good.
         let refresh_token = refresh_token.map_or_else(|| Arc::clone(&means.refresh_token), Arc::new);
-        let _kept = KeptInMemory::by(&self.slot);
+        let _unsaved = Meanwhile::say(&self.slot.refreshing.is_unsaved);
         let mut pause = FIRST_PAUSE;
         loop {
             let saved = match self.sealed(&access_token, &refresh_token) {

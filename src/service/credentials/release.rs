@@ -8,15 +8,15 @@ use tokio::time::sleep;
 use crate::credential::{CredentialHead, CredentialState, DpopNonce, Nonces};
 use crate::service::credentials::exchange::{Exchange, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::store::credentials::ReleaseRequest;
-use crate::time::Timestamp;
 use crate::visible::Causes;
 
 /// The longest pause for which a caller waits with it.
 const CALLERS_PAUSE: Duration = Duration::from_secs(1);
 
 impl Exchange {
-    /// Ends the lease. A store that does not answer leaves it marked as sent, which is uncertain once the lease is over; where
-    /// more than that is known, it is tried until then, after a while without the caller.
+    /// Ends the lease. A store that does not answer leaves it marked as sent, which is uncertain once the lease is over. Where
+    /// more than that is known, it is tried until the store knows it too, after a while without the caller: nobody else can
+    /// say it. Whoever has decided meanwhile has a lease of another version, which this does not touch.
     pub(super) async fn release(&self, head: &CredentialHead, state: CredentialState, nonce: Option<DpopNonce>) {
         let mut release = ReleaseRequest::new(self.owner.clone(), head.version, state);
         release.nonces = nonces(nonce);
@@ -25,7 +25,7 @@ impl Exchange {
             tracing::warn!(event = "credential.unreleased", owner = %self.owner, error = %Causes(&error));
             if pause > CALLERS_PAUSE {
                 if !matches!(state, CredentialState::Uncertain { .. }) {
-                    self.release_later(release, head.lease_until);
+                    self.release_later(release);
                 }
                 return;
             }
@@ -34,12 +34,11 @@ impl Exchange {
         }
     }
 
-    fn release_later(&self, release: ReleaseRequest, until: Option<Timestamp>) {
+    fn release_later(&self, release: ReleaseRequest) {
         let (shared, flight) = (Arc::clone(&self.shared), self.shared.in_flight.begin());
         self.shared.runtime.spawn(async move {
             let mut pause = CALLERS_PAUSE;
-            while until.is_some_and(|until| until > shared.clock.now()) && shared.store.release(&release).await.is_err()
-            {
+            while shared.store.release(&release).await.is_err() {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

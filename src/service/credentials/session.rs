@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credential::{
-    Attempt, ClientAuthentication, ClientId, CredentialHead, CredentialRecord, CredentialState, Endpoint, KeyBinding,
-    LONGEST_LEASE, OAuthSession, RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError, StoredSecrets,
-    TokenType,
+    Attempt, ClientAuthentication, ClientId, CredentialHead, CredentialRecord, CredentialState, DpopNonce, Endpoint,
+    KeyBinding, LONGEST_LEASE, OAuthSession, RevocationAnswer, RevocationOutcome, RevocationRequest, SessionError,
+    StoredSecrets, TokenType,
 };
 use crate::key::{Defect, OwnerId};
 use crate::secret::Secret;
-use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, REFRESH_TOKEN};
+use crate::service::credentials::seal::{ACCESS_TOKEN, DPOP_KEY, Means, REFRESH_TOKEN};
 use crate::service::credentials::{Credentials, CredentialsError, Shared};
 use crate::store::credentials::{Claim, ClaimRequest, Over, PutRequest};
 use crate::visible::Causes;
@@ -228,10 +228,20 @@ impl Shared {
             return Ok(false);
         };
         let means = self.means(record)?;
-        let mut nonce = means.nonce.clone();
+        self.revoke_token(&endpoint, &record.head.issuer, &means, &means.refresh_token, means.nonce.clone()).await
+    }
+
+    /// Whether the server confirms that a token is good for nothing any more.
+    pub(super) async fn revoke_token(
+        &self,
+        endpoint: &Endpoint,
+        issuer: &str,
+        means: &Means,
+        token: &Secret,
+        mut nonce: Option<DpopNonce>,
+    ) -> Result<bool, CredentialsError> {
         for _ in 0..2 {
-            let mut request =
-                RevocationRequest::new(&means.client, &endpoint, &record.head.issuer, &means.refresh_token);
+            let mut request = RevocationRequest::new(&means.client, endpoint, issuer, token);
             if let Some((key, form)) = &means.opened.dpop {
                 request = request.dpop(key, *form, nonce.as_ref());
             }
@@ -240,7 +250,7 @@ impl Shared {
             let sent = tokio::time::timeout(self.settings.exchange_timeout, self.transport.send(&request)).await;
             let Ok(Ok(answer)) = sent else { return Ok(false) };
             let by_dpop = means.opened.token_type() == TokenType::Dpop;
-            let answer = RevocationAnswer::understand(answer.as_server_answer(), &means.refresh_token, by_dpop);
+            let answer = RevocationAnswer::understand(answer.as_server_answer(), token, by_dpop);
             match answer.outcome {
                 RevocationOutcome::Revoked => return Ok(true),
                 RevocationOutcome::UseNonce => nonce = answer.nonce.or(nonce),

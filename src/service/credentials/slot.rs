@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::key::OwnerId;
 use crate::service::credentials::CredentialsError;
 use crate::service::credentials::opened::Opened;
+use crate::store::StoreError;
 use crate::time::Timestamp;
 
 /// The longest pause after refreshes that failed.
@@ -57,6 +58,22 @@ impl Slots {
     }
 }
 
+/// Says something for as long as it lives.
+pub(super) struct Meanwhile<'s>(&'s AtomicBool);
+
+impl<'s> Meanwhile<'s> {
+    pub(super) fn say(said: &'s AtomicBool) -> Self {
+        said.store(true, Ordering::Relaxed);
+        Self(said)
+    }
+}
+
+impl Drop for Meanwhile<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// What this process remembers of one credential.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -70,6 +87,8 @@ pub(super) struct Slot {
 pub(super) struct Refreshing {
     /// Held by the one task that looks into the store or refreshes.
     pub(super) flight: Arc<Mutex<()>>,
+    /// Whether the store is being asked whether a refresh may be sent.
+    pub(super) asks_store: AtomicBool,
     /// Whether a new pair is in memory alone.
     pub(super) is_unsaved: AtomicBool,
     /// Before when a refresh is not tried again, in microseconds.
@@ -81,6 +100,7 @@ impl Default for Refreshing {
     fn default() -> Self {
         Self {
             flight: Arc::default(),
+            asks_store: AtomicBool::new(false),
             is_unsaved: AtomicBool::new(false),
             retry_at: AtomicI64::new(i64::MIN),
             failures: AtomicU32::new(0),
@@ -108,8 +128,12 @@ impl Slot {
 
     /// What a caller is told who can wait no longer.
     pub(super) fn unfinished(&self, until: Timestamp) -> CredentialsError {
-        if self.refreshing.is_unsaved.load(Ordering::Relaxed) {
+        let Refreshing { asks_store, is_unsaved, .. } = &*self.refreshing;
+        if is_unsaved.load(Ordering::Relaxed) {
             CredentialsError::Unsaved
+        } else if asks_store.load(Ordering::Relaxed) {
+            let source = "it has not said in time whether the credential may be refreshed".into();
+            StoreError::Unavailable { backend: "the store", source }.into()
         } else {
             CredentialsError::Busy { until }
         }

@@ -17,6 +17,8 @@ pub(super) enum Verdict {
     Unspent(CredentialsError),
     /// There is no new pair, and this is known of the refresh token.
     Nothing(CredentialState, CredentialsError),
+    /// There is one that must not be used: the session is over.
+    Unwanted(TokenPair, CredentialState, CredentialsError),
 }
 
 impl Exchange {
@@ -27,20 +29,20 @@ impl Exchange {
             self.slot.fail(now, None);
             Verdict::Unspent(error)
         };
-        let ended = |reason| {
-            Verdict::Nothing(CredentialState::Ended { reason, at: now }, CredentialsError::NeedsAuthorization(reason))
-        };
+        let ended = |reason| (CredentialState::Ended { reason, at: now }, CredentialsError::NeedsAuthorization(reason));
         match outcome {
             TokenOutcome::Refreshed(pair) => Verdict::Pair(pair),
             TokenOutcome::UseNonce if !is_repeated => Verdict::Again,
             TokenOutcome::UseNonce => self.later(None, None, None),
             TokenOutcome::Ended { cause, error } => {
                 tracing::error!(event = "credential.ended", owner = %self.owner, ?cause, answer = %error);
-                ended(EndReason::of(cause))
+                let (state, error) = ended(EndReason::of(cause));
+                Verdict::Nothing(state, error)
             }
-            TokenOutcome::Unacceptable { reason, .. } => {
+            TokenOutcome::Unacceptable { pair, reason } => {
                 tracing::error!(event = "credential.unacceptable", owner = %self.owner, %reason);
-                ended(EndReason::UnacceptableAnswer)
+                let (state, error) = ended(EndReason::UnacceptableAnswer);
+                Verdict::Unwanted(pair, state, error)
             }
             TokenOutcome::ClientRefused(answer) => refused(CredentialsError::ClientRefused(answer)),
             TokenOutcome::ProofRefused(answer) => refused(CredentialsError::ProofRefused(answer)),

@@ -56,7 +56,14 @@ impl Tokens {
         self.accept(token, None).await
     }
 
-    pub(super) async fn accept(&self, token: &str, resource: Option<&str>) -> Result<Principal, AccessError> {
+    async fn accept(&self, token: &str, resource: Option<&str>) -> Result<Principal, AccessError> {
+        let accepted = self.look_up(token, resource).await?;
+        self.note_first_use(&accepted).await;
+        Ok(accepted)
+    }
+
+    /// Accepts or refuses, and notes nothing.
+    pub(super) async fn look_up(&self, token: &str, resource: Option<&str>) -> Result<Principal, AccessError> {
         if token.is_empty() || token.len() > LONGEST_TOKEN {
             return Err(refused(AccessRefusal::Unknown, None));
         }
@@ -65,12 +72,10 @@ impl Tokens {
             tracing::error!(event = "access_token.unverified", reason = "store_unavailable", error = %Causes(&error));
             AccessError::Unavailable(error)
         })?;
-        let accepted = decide_access(found, resource, self.now()).map_err(|refusal| refused(refusal, Some(&digest)))?;
-        self.note_first_use(&accepted).await;
-        Ok(accepted)
+        decide_access(found, resource, self.now()).map_err(|refusal| refused(refusal, Some(&digest)))
     }
 
-    async fn note_first_use(&self, caller: &Principal) {
+    pub(super) async fn note_first_use(&self, caller: &Principal) {
         let record = caller.record();
         let is_repeatable = self.now() < record.created_at.saturating_add(self.shared.reply_window);
         if record.used_at.is_some() || record.grant.is_none() || !is_repeatable {

@@ -65,7 +65,7 @@ impl Tokens {
         record.may_refresh = metadata.may_refresh;
         record.scopes.clone_from(&metadata.scopes);
         record.name.clone_from(&metadata.name);
-        record.metadata = Some(Value::Object(metadata.to_json()).to_string());
+        record.metadata.clone_from(&metadata.others);
         self.shared.store.register(&record).await?;
         tracing::info!(event = "client.registered", client = %record.id, method = record.auth_method.as_str());
         Ok(RegisteredClient { record, secret, metadata })

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::broker::{
-    ClientRecord, ClientRefusal, CodeRefusal, Grant, GrantEnd, GrantId, Pair, PresentedClient, Redemption, Refresh,
-    RefreshRefusal, RefreshTokenRecord, RefreshVerdict, Reply, TokenDigest, decide_redemption, decide_refresh,
-    open_reply, seal_reply,
+    ClientRecord, ClientRefusal, CodeRefusal, Grant, GrantEnd, GrantId, OFFLINE_ACCESS, Pair, PresentedClient,
+    Redemption, Refresh, RefreshRefusal, RefreshTokenRecord, RefreshVerdict, Reply, TokenDigest, decide_redemption,
+    decide_refresh, open_reply, parse_scopes, seal_reply,
 };
-use crate::key::{Scope, Scopes};
+use crate::key::Scopes;
 use crate::seal::SealNonce;
 use crate::secret::Secret;
 use crate::service::Tokens;
@@ -18,7 +18,7 @@ use crate::store::grants::{ExchangeRequest, NewTokens, RedeemRequest, RevokeGran
 use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
 
-/// How often a refresh token is looked at again after somebody else was first. Once tells what became of it.
+/// How often a code or a refresh token is looked at again after somebody else was first. Once tells what became of it.
 const MOST_ATTEMPTS: u32 = 3;
 
 /// What a client exchanges for tokens.
@@ -127,18 +127,32 @@ impl Tokens {
                 self.redeem(&client, code, Redemption { client: &client.id, redirect_uri, verifier, resource }).await
             }
             TokenRequest::Refresh { refresh_token, scope, resource } => {
-                let scopes: Option<Scopes> = scope
-                    .map(|scope| scope.split(' ').filter(|scope| !scope.is_empty()).map(Scope::new).collect())
-                    .transpose()
-                    .map_err(|_| TokensError::InvalidScope)?;
+                let scopes = scope.map(|scope| self.asked_again(scope)).transpose()?;
                 let scopes = scopes.as_ref().filter(|scopes| !scopes.is_empty());
-                self.refresh(&client, refresh_token, Refresh { client: &client.id, scopes, resource }).await
+                let presented = Refresh { client: &client.id, scopes, resource };
+                match self.refresh(&client, refresh_token, presented).await {
+                    // One that another program has issued to a client which did not ask for any is good nevertheless.
+                    Err(TokensError::Refresh(RefreshRefusal::Unknown | RefreshRefusal::OtherClient))
+                        if !client.may_refresh =>
+                    {
+                        Err(TokensError::UnauthorizedClient)
+                    }
+                    exchanged => exchanged,
+                }
             }
         };
         if issued.is_ok() {
             self.note_client_use(&client.id).await;
         }
         issued
+    }
+
+    /// The scopes that a client names with a refresh token. What it had to name at the authorization endpoint, and was granted
+    /// in another way, it names here as well.
+    fn asked_again(&self, scope: &str) -> Result<Scopes, TokensError> {
+        let asked = parse_scopes(scope).map_err(|_| TokensError::InvalidScope)?;
+        let offered = &self.offer().scopes;
+        Ok(Scopes::from_stored(asked.iter().filter(|scope| *scope != OFFLINE_ACCESS || offered.contains(scope))))
     }
 
     async fn redeem(
@@ -148,20 +162,24 @@ impl Tokens {
         presented: Redemption<'_>,
     ) -> Result<IssuedTokens, TokensError> {
         let digest = TokenDigest::of(code);
-        let found = self.shared.store.code(&digest).await?;
-        if let Err(refusal) = decide_redemption(found.as_ref(), presented, self.now()) {
-            if let CodeRefusal::Replayed(grant) = &refusal {
-                self.end_replayed(grant, GrantEnd::CodeReplayed).await?;
+        for _ in 0..MOST_ATTEMPTS {
+            let found = self.shared.store.code(&digest).await?;
+            if let Err(refusal) = decide_redemption(found.as_ref(), presented, self.now()) {
+                if let CodeRefusal::Replayed(grant) = &refusal {
+                    self.end_replayed(grant, GrantEnd::CodeReplayed).await?;
+                }
+                return Err(code_refused(client, refusal));
             }
-            return Err(code_refused(client, refusal));
+            let Some(found) = found else { break };
+            let fresh = self.fresh(&found.grant, found.grant.scopes.clone(), client.may_refresh)?;
+            let request = RedeemRequest::new(digest, fresh.tokens.clone());
+            if self.shared.store.redeem(&request).await.map_err(client_is_gone)? {
+                tracing::info!(event = "code.redeemed", client = %client.id, grant = %found.grant.id);
+                return Ok(fresh.issued());
+            }
+            // Somebody was first: a code that is presented twice at one moment is as much a replay as an hour later.
         }
-        let Some(found) = found else { return Err(code_refused(client, CodeRefusal::Unknown)) };
-        let fresh = self.fresh(&found.grant, found.grant.scopes.clone(), client.may_refresh)?;
-        if !self.shared.store.redeem(&RedeemRequest::new(digest, fresh.tokens.clone())).await.map_err(client_is_gone)? {
-            return Err(code_refused(client, CodeRefusal::LostRace));
-        }
-        tracing::info!(event = "code.redeemed", client = %client.id, grant = %found.grant.id);
-        Ok(fresh.issued())
+        Err(code_refused(client, CodeRefusal::LostRace))
     }
 
     async fn refresh(

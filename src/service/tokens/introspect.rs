@@ -69,10 +69,14 @@ impl Tokens {
             Asker::ResourceServer(resource) => *resource,
             Asker::Client(_) => None,
         };
-        match self.accept(token, resource).await {
+        match self.look_up(token, resource).await {
+            // Another client's token is not used by being asked for.
+            Ok(caller) if matches!(&asker, Asker::Client(own) if own != caller.client()) => {
+                return Ok(Introspection::Inactive);
+            }
             Ok(caller) => {
-                let is_seen = !matches!(&asker, Asker::Client(own) if own != caller.client());
-                return Ok(if is_seen { Introspection::Access(caller) } else { Introspection::Inactive });
+                self.note_first_use(&caller).await;
+                return Ok(Introspection::Access(caller));
             }
             Err(AccessError::Unavailable(error)) => return Err(error.into()),
             Err(AccessError::Refused(_)) => {}

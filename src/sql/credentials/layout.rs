@@ -47,7 +47,7 @@ pub trait CredentialLayout: CredentialTables {
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
     fn grants(&self, role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
-        let what = format!("what is kept as {}", Self::NAME);
+        let what = format!("credentials of the layout {}", Self::NAME);
         Granted { what, tables: self.tables(), beside: self.beside() }.statements(role, grantee, own_schema)
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod arguments;
 mod keyed;
 mod layout;
 mod own;
+mod read_back;
 pub(crate) mod row;
 mod store;
 mod within;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::credential::{CredentialHead, CredentialRecord, CredentialState, OAuthSession, SessionError};
+use crate::credential::{CredentialHead, CredentialRecord, OAuthSession, SessionError};
 use crate::key::OwnerId;
 use crate::sql::credentials::layout::MADE;
+use crate::sql::credentials::read_back::ReadBack;
 use crate::sql::credentials::{CredentialLayout, CredentialTables, Encryption};
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
@@ -88,24 +89,37 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         Ok(is_made(&self.engine.run(script).await.map_err(interpret_script)?))
     }
 
-    /// Whether a conditional change was made, by what stands there afterwards: `is_done` says whether it shows the change, and
-    /// `is_due` whether it still meets the condition. A rule or a trigger of the host's that keeps the row as it was is an
-    /// error: nothing may be sent that was not written down, and no pair counts as stored that is not.
+    /// Whether a conditional change was made. What stands there afterwards has to show it, in the same transaction: where it
+    /// does not, nothing of it stays.
     async fn change(
         &self,
         script: Script<StoreError>,
         owner: &OwnerId,
-        is_done: impl FnOnce(&CredentialHead) -> bool,
-        is_due: impl FnOnce(&CredentialHead) -> bool,
+        read_back: ReadBack,
     ) -> Result<bool, StoreError> {
-        let (is_made, found) = self.run_and_get(script, owner).await?;
-        let is_suppressed = match found.map(|record| record.head) {
-            Some(head) if is_made => !is_done(&head),
-            // Versions and generations never come back, so it met the condition when the change was tried.
-            Some(head) => is_due(&head),
-            None => is_made,
-        };
-        if is_suppressed { Err(StoreError::Suppressed { table: L::TABLE }) } else { Ok(is_made) }
+        Ok(self.change_and_get(script, owner, read_back).await?.0)
+    }
+
+    /// As [`change`](Self::change), and what stands there afterwards.
+    async fn change_and_get(
+        &self,
+        script: Script<StoreError>,
+        owner: &OwnerId,
+        read_back: ReadBack,
+    ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
+        let read_back = Arc::new(read_back);
+        let shown = Arc::clone(&read_back);
+        let confirms =
+            move |counts: &Counts, rows: &[CredentialRecord]| !shown.is_suppressed(is_made(counts), rows.last());
+        let suppressed = || StoreError::Suppressed { table: L::TABLE };
+        let script = script.or_unconfirmed(suppressed());
+        let (query, arguments) = self.layout.get(owner);
+        let reading = Reading::new(query, arguments, self.decoder()).confirmed_by(confirms);
+        let (is_made, found) = self.run_and_get(script, owner, reading).await?;
+        if !is_made && read_back.is_suppressed(is_made, found.as_ref()) {
+            return Err(suppressed());
+        }
+        Ok((is_made, found))
     }
 
     /// Whether the script made its change, and what stands there afterwards.
@@ -113,9 +127,9 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         &self,
         script: Script<StoreError>,
         owner: &OwnerId,
+        reading: Reading<CredentialRecord>,
     ) -> Result<(bool, Option<CredentialRecord>), StoreError> {
-        let (query, arguments) = self.layout.get(owner);
-        let done = self.engine.run_and_read(script, Reading::new(query, arguments, self.decoder())).await;
+        let done = self.engine.run_and_read(script, reading).await;
         if let (Err(ScriptError::Engine(EngineError::Undecryptable { .. })), true) = (&done, self.decrypts()) {
             // Nothing of the script stays.
             return Ok((false, self.read_undecrypted(owner).await?));
@@ -205,45 +219,33 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
     }
 
     async fn put(&self, request: &PutRequest) -> Result<(), StoreError> {
-        let stored = |head: &CredentialHead| head.refreshed_at == Some(request.at);
         // What does not stand there afterwards, and was no conflict, was taken back by the database.
-        let is_made = self.change(self.layout.put(request)?, &request.record.head.owner, stored, |_| true).await?;
+        let (script, owner) = (self.layout.put(request)?, &request.record.head.owner);
+        let is_made = self.change(script, owner, ReadBack::of_put(request)).await?;
         if is_made { Ok(()) } else { Err(StoreError::Suppressed { table: L::TABLE }) }
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
         // A lease whose caller has gone would keep everybody else waiting until it is over.
         let script = self.layout.claim(request).only_while_awaited();
-        Ok(match self.run_and_get(script, &request.owner).await? {
+        Ok(match self.change_and_get(script, &request.owner, ReadBack::of_claim(request)).await? {
             (_, None) => Claim::Gone,
-            (true, Some(record)) if record.head.lease_until != Some(request.until) => {
-                return Err(StoreError::Suppressed { table: L::TABLE });
-            }
             (true, Some(record)) => Claim::Won(Box::new(record)),
             (false, Some(record)) => Claim::Lost(Box::new(record)),
         })
     }
 
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {
-        let MarkRequest { version, at, .. } = *request;
-        let marked = |head: &CredentialHead| head.state == CredentialState::Sent { at } && head.version == version;
-        let due = |head: &CredentialHead| {
-            let is_unsent = matches!(head.state, CredentialState::Active | CredentialState::Uncertain { .. });
-            head.version == version && is_unsent && head.is_leased(at)
-        };
-        self.change(self.layout.mark(request).only_while_awaited(), &request.owner, marked, due).await
+        let script = self.layout.mark(request).only_while_awaited();
+        self.change(script, &request.owner, ReadBack::of_mark(request)).await
     }
 
     async fn save(&self, request: &SaveRequest) -> Result<bool, StoreError> {
-        let stored = |head: &CredentialHead| head.generation > request.generation;
-        let due = |head: &CredentialHead| head.generation == request.generation;
-        self.change(self.layout.save(request)?, &request.owner, stored, due).await
+        self.change(self.layout.save(request)?, &request.owner, ReadBack::of_save(request)).await
     }
 
     async fn release(&self, request: &ReleaseRequest) -> Result<bool, StoreError> {
-        let ended = |head: &CredentialHead| head.version > request.version;
-        let due = |head: &CredentialHead| head.version == request.version && head.lease_until.is_some();
-        self.change(self.layout.release(request), &request.owner, ended, due).await
+        self.change(self.layout.release(request), &request.owner, ReadBack::of_release(request)).await
     }
 
     async fn note_nonces(&self, request: &NonceRequest) -> Result<bool, StoreError> {
@@ -269,7 +271,9 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
     }
 
     async fn wipe(&self, owner: &OwnerId) -> Result<bool, StoreError> {
-        match self.run_and_get(self.layout.wipe(owner), owner).await? {
+        let (query, arguments) = self.layout.get(owner);
+        let reading = Reading::new(query, arguments, self.decoder());
+        match self.run_and_get(self.layout.wipe(owner), owner, reading).await? {
             (_, Some(_)) => Err(StoreError::Suppressed { table: L::TABLE }),
             (wiped, None) => Ok(wiped),
         }

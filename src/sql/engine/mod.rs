@@ -114,7 +114,7 @@ impl Engine {
 
     /// Reads what could also end a script.
     pub(crate) async fn read_as<T: Send + 'static>(&self, reading: Reading<T>) -> Result<Vec<T>, EngineError> {
-        let Reading { query, arguments, decode } = reading;
+        let Reading { query, arguments, decode, .. } = reading;
         self.read(query, &arguments, decode).await
     }
 

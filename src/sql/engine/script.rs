@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sql::engine::{Query, Row, Sql, Statement, Value};
+use crate::sql::engine::{Query, Row, ScriptError, Sql, Statement, Value};
 
 /// A part of a [`Script`].
 #[derive(Debug)]
@@ -141,15 +141,39 @@ pub(crate) struct Script<E> {
     /// Whether the script is still worth running once nobody waits for its outcome.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "PostgreSQL gives up with its caller"))]
     pub(super) outlives_caller: bool,
+    /// What ends the script where the row that is read at its end does not [confirm](Reading::confirmed_by) it.
+    pub(super) unconfirmed: Option<E>,
 }
 
 impl<E> Script<E> {
     pub(crate) fn new(steps: impl Into<Vec<Step<E>>>) -> Self {
-        Self { lock: None, steps: steps.into(), outlives_caller: true }
+        Self { lock: None, steps: steps.into(), outlives_caller: true, unconfirmed: None }
+    }
+
+    /// Ends with `error`, so that nothing of it stays, where what is read at its end does not
+    /// [confirm](Reading::confirmed_by) it.
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "only credentials are confirmed by a read"))]
+    pub(crate) fn or_unconfirmed(self, error: E) -> Self {
+        Self { unconfirmed: Some(error), ..self }
+    }
+
+    /// Ends the script if `reading` does not confirm it.
+    pub(super) fn confirm<T>(
+        &mut self,
+        reading: Option<&mut Reading<T>>,
+        counts: &Counts,
+        rows: &[T],
+    ) -> Result<(), ScriptError<E>> {
+        let confirms = reading.and_then(|reading| reading.confirms.as_mut());
+        let is_confirmed = confirms.is_none_or(|confirms| confirms(counts, rows));
+        match self.unconfirmed.take_if(|_| !is_confirmed) {
+            Some(error) => Err(ScriptError::Refused(error)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn locked(lock: impl Into<String>, steps: impl Into<Vec<Step<E>>>) -> Self {
-        Self { lock: Some(lock.into()), steps: steps.into(), outlives_caller: true }
+        Self { lock: Some(lock.into()), ..Self::new(steps) }
     }
 }
 
@@ -192,8 +216,10 @@ pub(crate) struct Reading<T> {
     pub(super) query: &'static Query,
     pub(super) arguments: Vec<Value<'static>>,
     pub(super) decode: Decode<T>,
+    pub(super) confirms: Option<Confirms<T>>,
 }
 
+type Confirms<T> = Box<dyn FnMut(&Counts, &[T]) -> bool + Send>;
 type Decode<T> = Box<dyn FnMut(&Row<'_>) -> T + Send>;
 
 impl<T> Reading<T> {
@@ -202,7 +228,14 @@ impl<T> Reading<T> {
         arguments: impl Into<Vec<Value<'static>>>,
         decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
     ) -> Self {
-        Self { query, arguments: arguments.into(), decode: Box::new(decode) }
+        Self { query, arguments: arguments.into(), decode: Box::new(decode), confirms: None }
+    }
+
+    /// Whether the rows show what the script has counted. Its transaction is still open then: see
+    /// [`Script::or_unconfirmed`].
+    #[cfg_attr(not(feature = "credentials"), expect(dead_code, reason = "only credentials are confirmed by a read"))]
+    pub(crate) fn confirmed_by(self, confirms: impl FnMut(&Counts, &[T]) -> bool + Send + 'static) -> Self {
+        Self { confirms: Some(Box::new(confirms)), ..self }
     }
 }
 

@@ -7,7 +7,6 @@ use crate::key::Scopes;
 use crate::sql::engine::{Cell, Row, Value};
 use crate::sql::grants::arguments::{instant, optional_time, seconds, text, time};
 use crate::sql::keys::{RowReader, columns};
-use crate::store::StoreError;
 use crate::time::Timestamp;
 
 columns! {
@@ -24,6 +23,17 @@ columns! {
 
 /// Stands in front of the digest of a secret. What does not have it is a secret in clear, which is never compared.
 const SECRET_MARK: &str = "sha256:";
+
+/// Members of the metadata that are columns or fields, and not kept as what else a client says.
+const KNOWN: [&str; 7] = [
+    "client_name",
+    "client_secret_expires_at",
+    "grant_types",
+    "redirect_uris",
+    "response_types",
+    "scope",
+    "token_endpoint_auth_method",
+];
 
 /// What the metadata of a client say of it (RFC 7591 section 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +62,8 @@ impl Said {
         Self { auth_method, may_refresh: true, scopes: None, name: None, secret_expires_at: None }
     }
 
-    /// `None` for what is no object, or has a member of another kind than it should be.
-    fn read(json: &str, has_secret: bool) -> Option<Self> {
-        let members: Map<String, Json> = serde_json::from_str(json).ok()?;
+    /// `None` where a member is of another kind than it should be.
+    fn read(members: &Map<String, Json>, has_secret: bool) -> Option<Self> {
         let text = |name: &str| match members.get(name) {
             None | Some(Json::Null) => Some(None),
             Some(Json::String(text)) => Some(Some(text.as_str())),
@@ -83,7 +92,7 @@ impl Said {
         })
     }
 
-    /// The members in which this is said, each with its value, or without one where it is not to be there.
+    /// The members in which this is said, each with its value, or without one where it is not said.
     fn members(&self) -> [(&'static str, Option<Json>); 5] {
         let mut types = vec![Json::from("authorization_code")];
         types.extend(self.may_refresh.then(|| Json::from("refresh_token")));
@@ -102,44 +111,34 @@ const fn default_method(has_secret: bool) -> ClientAuthMethod {
     if has_secret { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None }
 }
 
-/// The metadata as they are stored: those of the record, where they say what the record says; otherwise with the members
-/// that do.
-fn metadata(client: &ClientRecord) -> Result<Option<String>, StoreError> {
-    let (said, has_secret) = (Said::by(client), client.secret.is_some());
-    let Some(json) = &client.metadata else {
-        let is_said = said == Said::without_metadata(has_secret);
-        return Ok((!is_said).then(|| with_members(Map::new(), &said)));
-    };
-    if Said::read(json, has_secret).as_ref() == Some(&said) {
-        return Ok(Some(json.clone()));
+/// The metadata as they are stored: what the record says, and what else the client has said.
+fn metadata(client: &ClientRecord) -> Option<String> {
+    let said = Said::by(client);
+    if client.metadata.is_empty() && said == Said::without_metadata(client.secret.is_some()) {
+        return None;
     }
-    let members = serde_json::from_str(json);
-    let members = members.map_err(|_| StoreError::Unsupported("the metadata of a client must be a JSON object"))?;
-    Ok(Some(with_members(members, &said)))
+    let mut members = others(client.metadata.clone());
+    members.extend(said.members().into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    Some(Json::Object(members).to_string())
 }
 
-fn with_members(mut members: Map<String, Json>, said: &Said) -> String {
-    for (name, value) in said.members() {
-        match value {
-            Some(value) => drop(members.insert(name.to_owned(), value)),
-            None => drop(members.remove(name)),
-        }
-    }
-    Json::Object(members).to_string()
+fn others(mut members: Map<String, Json>) -> Map<String, Json> {
+    members.retain(|name, _| !KNOWN.contains(&name.as_str()));
+    members
 }
 
 /// The columns of a client.
-pub(super) fn values(client: &ClientRecord) -> Result<[Value<'static>; 6], StoreError> {
+pub(super) fn values(client: &ClientRecord) -> [Value<'static>; 6] {
     let uris: Vec<_> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     let secret = client.secret.as_ref().map(|digest| format!("{SECRET_MARK}{}", digest.to_hex().as_str()));
-    Ok([
+    [
         text(client.id.as_str()),
         secret.into(),
         serde_json::json!(uris).to_string().into(),
-        metadata(client)?.into(),
+        metadata(client).into(),
         time(client.created_at),
         optional_time(client.last_used_at),
-    ])
+    ]
 }
 
 /// Reads a client.
@@ -151,11 +150,16 @@ pub(super) fn client(row: &Row<'_>) -> ClientRecord {
     client.last_used_at = seconds_in(&mut row, ClientColumn::LastUsed);
     let has_secret = !row.is_null(ClientColumn::ClientSecret);
     client.secret = secret(&mut row);
-    client.metadata = row.optional_text(ClientColumn::MetadataJson);
-    let said = match &client.metadata {
+    let read = |json: &str| serde_json::from_str::<Map<String, Json>>(json);
+    let said = match row.optional_with(ClientColumn::MetadataJson, read) {
         None => Some(Said::without_metadata(has_secret)),
-        Some(json) => Said::read(json, has_secret).or_else(|| row.mark_defect(ClientColumn::MetadataJson)),
+        Some(members) => members.ok().and_then(|members| {
+            let said = Said::read(&members, has_secret)?;
+            client.metadata = others(members);
+            Some(said)
+        }),
     };
+    let said = said.or_else(|| row.mark_defect(ClientColumn::MetadataJson));
     if let Some(Said { auth_method, may_refresh, scopes, name, secret_expires_at }) = said {
         client.auth_method = auth_method;
         client.may_refresh = may_refresh;
@@ -201,23 +205,23 @@ mod tests {
     #[test]
     fn what_is_stored_says_what_the_record_says() {
         let mut odd = record();
-        odd.metadata = Some(r#"{"client_name":"Other","scope":7,"logo_uri":"x"}"#.to_owned());
+        odd.metadata.insert("logo_uri".to_owned(), "x".into());
+        odd.metadata.insert("client_name".to_owned(), "Other".into());
         odd.name = Some("Mine".to_owned());
-        let stored = metadata(&odd).unwrap().unwrap();
+        let stored: Map<String, Json> = serde_json::from_str(&metadata(&odd).unwrap()).unwrap();
         assert_eq!(Said::read(&stored, false), Some(Said::by(&odd)));
-        assert!(stored.contains("logo_uri"), "{stored}");
-        assert_eq!(metadata(&record()).unwrap(), None);
-        odd.metadata = Some("[]".to_owned());
-        assert!(metadata(&odd).is_err());
+        assert_eq!(Json::Object(others(stored)), serde_json::json!({"logo_uri": "x"}));
+        assert_eq!(metadata(&record()), None);
     }
 
     #[test]
     fn the_defaults_are_those_of_rfc_7591() {
-        let said = Said::read("{}", true).unwrap();
+        let read = |json: &str, has_secret| Said::read(&serde_json::from_str(json).unwrap(), has_secret);
+        let said = read("{}", true).unwrap();
         assert_eq!((said.auth_method, said.may_refresh), (ClientAuthMethod::ClientSecretBasic, false));
-        assert_eq!(Said::read("{}", false).unwrap().auth_method, ClientAuthMethod::None);
-        for odd in ["", "[]", r#"{"grant_types":"refresh_token"}"#, r#"{"token_endpoint_auth_method":"none "}"#] {
-            assert_eq!(Said::read(odd, false), None, "{odd}");
+        assert_eq!(read("{}", false).unwrap().auth_method, ClientAuthMethod::None);
+        for odd in [r#"{"grant_types":"refresh_token"}"#, r#"{"token_endpoint_auth_method":"none "}"#] {
+            assert_eq!(read(odd, false), None, "{odd}");
         }
     }
 }

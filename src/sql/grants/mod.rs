@@ -4,6 +4,7 @@ mod arguments;
 mod client;
 mod columns;
 mod layout;
+mod opening;
 mod revocation;
 mod row;
 mod scripts;

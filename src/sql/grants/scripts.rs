@@ -111,6 +111,9 @@ pub(super) fn redeem(request: &RedeemRequest, sealing: Sealing) -> Result<Script
     ];
     steps.extend(add_tokens(tokens, sealing)?);
     let [access, refresh] = digests(tokens);
+    if sealing == Sealing::Store {
+        steps.push(step(exchanges::COPY_UPSTREAM_OF_GRANT, [access.clone(), of.clone()]));
+    }
     steps.push(write("auth_codes", codes::IS_REDEEMED, [hash, at, of, access, refresh]));
     Ok(Script::new(steps).only_while_awaited())
 }
@@ -149,6 +152,9 @@ pub(super) fn exchange(request: &ExchangeRequest, sealing: Sealing) -> Result<Sc
         steps.push(step(exchanges::RETIRE_ACCESS, [of.clone(), at.clone()]));
     }
     steps.extend(add_tokens(tokens, sealing)?);
+    if sealing == Sealing::Store {
+        steps.push(step(exchanges::COPY_UPSTREAM_OF_ACCESS, [access.clone(), hash.clone()]));
+    }
     let revokes = i64::from(*revokes_access).into();
     steps.push(write("refresh_tokens", exchanges::IS_EXCHANGED, [hash, at, of, access, successor, revokes]));
     Ok(Script::new(steps).only_while_awaited())

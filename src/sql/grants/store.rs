@@ -6,115 +6,30 @@ use crate::broker::{
     AccessTokenRecord, ClientId, ClientRecord, CodeRecord, Grant, GrantEnd, GrantId, RefreshTokenRecord, SubjectId,
     TokenDigest,
 };
-use crate::sql::engine::check::{Difference, Lacking};
-use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{
     Engine, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Step, Value, ViolationKind,
 };
 use crate::sql::grants::arguments::{count, digest, limit, text, time, upstream};
 use crate::sql::grants::scripts::{self, Refusal};
 use crate::sql::grants::statements::{clients, exchanges, foreign, reads};
-use crate::sql::grants::{BrokerTables, client, row, tables};
+use crate::sql::grants::{BrokerTables, client, row};
 use crate::sql::keys::interpret_with;
 use crate::store::grants::{
     ClientListRequest, ExchangeRequest, GrantFilter, GrantListRequest, GrantStore, NewCode, RedeemRequest,
     RevokeGrantRequest, RevokeGrantsRequest, RevokeTokenRequest, Sealing, SweepRequest, Swept, TokenKind,
     UpstreamRequest,
 };
-use crate::store::{Reference, StoreError, Unfit};
+use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
 
 /// The clients, grants, codes and tokens of an authorization server in a database. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SqlGrantStore {
     pub(super) engine: Engine,
-    tables: BrokerTables,
+    pub(super) tables: BrokerTables,
 }
 
 impl SqlGrantStore {
-    /// The tables of the host's and of keyward's own in the database of `engine`.
-    ///
-    /// Tables that are still to be made are no error: [`migrate`](Self::migrate) makes them. Those that somebody else has
-    /// made are, those that another version of keyward has made, and those that the database role may not read.
-    ///
-    /// # Errors
-    /// [`StoreError::Unfit`] says why the tables will not do; otherwise when the database could not answer.
-    pub async fn open(engine: impl Into<Engine>, tables: BrokerTables) -> Result<Self, StoreError> {
-        let engine = engine.into();
-        require_trusted(&engine).await.map_err(|error| engine.unfit(error))?;
-        let store = Self { engine, tables };
-        let engine = &store.engine;
-        match engine.presence(tables::NAME, tables::MIGRATIONS, &tables::ALL).await {
-            Ok(presence) => {
-                for table in &presence.lost {
-                    tracing::error!(
-                        event = "table.lost",
-                        table,
-                        "a table that was made is gone: migrate makes it again"
-                    );
-                }
-            }
-            Err(error) => return Err(store.denied().await.unwrap_or_else(|| engine.unfit(error))),
-        }
-        for query in [&reads::FIND_ACCESS, &reads::FIND_REFRESH, &reads::FIND_CODE, &clients::CLIENT] {
-            match engine.read(query, &["".into()], |_| ()).await {
-                Err(error @ EngineError::Denied { .. }) => {
-                    return Err(store.denied().await.unwrap_or_else(|| interpret(error)));
-                }
-                Err(error @ EngineError::Unavailable { .. }) => return Err(interpret(error)),
-                // Tables that are still to be made are for `check` and `migrate` to say.
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Ok(store)
-    }
-
-    /// The engine.
-    #[must_use]
-    pub const fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Makes what is missing: the host's tables, where there are none, and those of keyward's own. Tables of the host's that
-    /// are there are left as they are. Running it again, or in several processes at once, does nothing more. `at` is the time
-    /// that is recorded.
-    ///
-    /// # Errors
-    /// As [`SqlKeyStore::migrate`](crate::SqlKeyStore::migrate).
-    pub async fn migrate(&self, at: Timestamp) -> Result<Vec<AppliedMigration>, MigrateError> {
-        require_trusted(&self.engine).await?;
-        self.engine.apply(tables::NAME, tables::MIGRATIONS, &tables::ALL, at).await
-    }
-
-    /// Compares the tables that are there with those that keyward expects, and names every difference. It only reads.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database could not answer.
-    pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
-        let mut differences = self.engine.differences(&tables::OWN).await.map_err(interpret)?;
-        for table in tables::HOST {
-            for difference in self.engine.differences(&[table]).await.map_err(interpret)? {
-                if !differences.contains(&difference) {
-                    differences.push(difference);
-                }
-            }
-        }
-        match self.engine.version_differences(tables::NAME, tables::MIGRATIONS).await {
-            Ok(versions) => differences.extend(versions),
-            // What may not be read was named already.
-            Err(_) if self.denied().await.is_some() => {}
-            Err(error) => return Err(self.engine.unfit(error)),
-        }
-        Ok(differences)
-    }
-
-    /// Which right is lacking.
-    async fn denied(&self) -> Option<StoreError> {
-        let Lacking { object, right, columns } = self.engine.unreadable(&tables::ALL).await.ok()??;
-        let object = if columns.is_empty() { object } else { format!("{object} ({columns})") };
-        Some(Unfit::Denied { object, right }.into())
-    }
-
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: &'static Query,
@@ -151,15 +66,6 @@ impl SqlGrantStore {
     }
 }
 
-/// None of the host's tables may be hidden by another one, and our own have to be our own.
-async fn require_trusted(engine: &Engine) -> Result<(), MigrateError> {
-    engine.require_trusted(&tables::OWN).await?;
-    for table in tables::HOST {
-        engine.require_trusted(&[table]).await?;
-    }
-    Ok(())
-}
-
 /// What the store reports of an error of the engine.
 pub(super) fn interpret(error: EngineError) -> StoreError {
     interpret_with(error, |violation| match violation.kind {
@@ -188,7 +94,7 @@ impl GrantStore for SqlGrantStore {
 
     async fn register(&self, client: &ClientRecord) -> Result<(), StoreError> {
         let suppressed = Refusal::Failed(StoreError::Suppressed { table: "clients" });
-        let statement = Statement::new(clients::REGISTER, client::values(client)?);
+        let statement = Statement::new(clients::REGISTER, client::values(client));
         self.change(Script::new([Step::require(statement, suppressed)]).only_while_awaited()).await.map(|_| ())
     }
 
@@ -222,7 +128,9 @@ impl GrantStore for SqlGrantStore {
         let found = self.code(&request.code).await?;
         let is_due = found.is_some_and(|code| {
             let is_of_grant = code.grant.id == request.tokens.grant;
-            is_of_grant && code.spent_at.is_none() && code.grant.revoked.is_none() && code.defect.is_none()
+            // The host's row of one that has expired may have been swept.
+            let is_good = code.spent_at.is_none() && request.tokens.at < code.expires_at;
+            is_of_grant && is_good && code.grant.revoked.is_none() && code.defect.is_none()
         });
         self.lost(&request.tokens.client, is_due, "auth_codes").await
     }

@@ -1,8 +1,8 @@
 //! Removing what nobody can use any more.
 
-use crate::sql::engine::{Row, Script, ScriptError, Statement, Step};
+use crate::sql::engine::{Counts, Row, Script, ScriptError, Sql, Statement, Step, Value};
 use crate::sql::grants::SqlGrantStore;
-use crate::sql::grants::arguments::{limit, list, time};
+use crate::sql::grants::arguments::{count, limit, list, time};
 use crate::sql::grants::scripts::Refusal;
 use crate::sql::grants::statements::sweep;
 use crate::sql::grants::store::interpret;
@@ -16,95 +16,80 @@ const GRANTS: &str = "grants";
 const CLIENTS: &str = "clients";
 
 impl SqlGrantStore {
-    /// Removes a part of what is due. What is due is looked up before, and looked at again when it is removed: it is the same
-    /// rows that are removed from the host's tables and from ours.
+    /// Removes a part of what is due: first the host's rows, and what is remembered beside them once they are gone, so that
+    /// no token of ours is ever taken for one of another program's. Each kind of row is counted, also those of our own.
     pub(super) async fn sweep_once(&self, request: &SweepRequest) -> Result<Swept, StoreError> {
         let SweepRequest { at, limit: most, clients_unused_since } = *request;
-        let (at, most) = (time(at), limit(most));
-        let due = [at.clone(), most.clone()];
-        let mut grants = self.read(&sweep::FORGETTABLE, &due, id).await?;
-        let spent = self.forget_spent(&grants, request).await?;
-        if spent.is_some_left {
-            // Somebody else holds them: another time.
-            grants.clear();
-        }
+        let (at, all) = (time(at), limit(most));
+        let due = [at.clone(), all.clone()];
+        let mut swept = Swept::default();
+        self.run_sweep(
+            vec![step(CODES, sweep::SWEEP_CODES, due.clone()), step(REFRESH, sweep::SWEEP_REFRESH, due.clone())],
+            &mut swept,
+        )
+        .await?;
+
+        // It is the same access tokens that are removed from the host's table and from ours.
         let access = self.read(&sweep::SWEEPABLE_ACCESS, &due, id).await?;
-        let count = |name, sql, arguments: [_; 2]| Step::<Refusal>::count(name, Statement::new(sql, arguments));
-        let mut steps = Vec::new();
-        if !grants.is_empty() {
-            let grants = list(grants.iter().map(String::as_str));
-            for (name, sql) in [
-                (CODES, sweep::FORGET_CODES),
-                (REFRESH, sweep::FORGET_REFRESH),
-                (ACCESS, sweep::FORGET_ACCESS),
-                (GRANTS, sweep::FORGET_GRANTS),
-            ] {
-                steps.push(count(name, sql, [grants.clone(), at.clone()]));
-            }
-        }
-        steps.push(count(CODES, sweep::SWEEP_CODES, due.clone()));
-        steps.push(count(REFRESH, sweep::SWEEP_REFRESH, due));
         if !access.is_empty() {
             let access = list(access.iter().map(String::as_str));
-            steps.push(count(REFRESH, sweep::SWEEP_REFRESH_OF_ACCESS, [access.clone(), at.clone()]));
-            steps.push(count(ACCESS, sweep::SWEEP_ACCESS, [access.clone(), at]));
-            steps.push(Step::run(Statement::new(sweep::SWEEP_GRANT_ACCESS, [access])));
+            let refresh = [access.clone(), at.clone(), left(most, swept.refresh_tokens)];
+            let steps = vec![
+                step(REFRESH, sweep::SWEEP_REFRESH_OF_ACCESS, refresh),
+                step(ACCESS, sweep::SWEEP_ACCESS, [access.clone(), at.clone()]),
+                Step::run(Statement::new(sweep::SWEEP_GRANT_ACCESS, [access])),
+            ];
+            self.run_sweep(steps, &mut swept).await?;
         }
+
+        let grants = self.read(&sweep::FORGETTABLE, &due, id).await?;
+        if !grants.is_empty() {
+            let grants = list(grants.iter().map(String::as_str));
+            let of_kind = |left| [grants.clone(), at.clone(), left];
+            let steps = vec![
+                step(CODES, sweep::FORGET_CODES, of_kind(left(most, swept.codes))),
+                step(REFRESH, sweep::FORGET_REFRESH, of_kind(left(most, swept.refresh_tokens))),
+                step(ACCESS, sweep::FORGET_ACCESS, of_kind(left(most, swept.access_tokens))),
+                step(GRANTS, sweep::FORGET_GRANTS, [grants.clone(), at.clone()]),
+            ];
+            self.run_sweep(steps, &mut swept).await?;
+        }
+
         if let Some(since) = clients_unused_since {
-            steps.push(count(CLIENTS, sweep::SWEEP_CLIENTS, [time(since), most]));
+            self.run_sweep(vec![step(CLIENTS, sweep::SWEEP_CLIENTS, [time(since), all])], &mut swept).await?;
         }
-        match self.engine.run(Script::new(steps)).await {
-            Ok(counts) => Ok(Swept {
-                codes: counts.of(CODES),
-                access_tokens: counts.of(ACCESS),
-                refresh_tokens: counts.of(REFRESH) + spent.removed,
-                grants: counts.of(GRANTS),
-                clients: counts.of(CLIENTS),
-            }),
-            Err(ScriptError::Engine(error)) => Err(interpret(error)),
-            // No step of it has an error of its own.
-            Err(ScriptError::Refused(_)) => Ok(Swept::default()),
-        }
+        Ok(swept)
     }
 
-    /// Removes the spent refresh tokens of grants that are to be forgotten, in transactions of their own, until a few are left
-    /// that can go with the grants: a grant that was refreshed for a year has had tens of thousands.
-    async fn forget_spent(&self, grants: &[String], request: &SweepRequest) -> Result<Spent, StoreError> {
-        let mut removed = 0;
-        if grants.is_empty() {
-            return Ok(Spent { removed, is_some_left: false });
+    /// One transaction of a sweep.
+    async fn run_sweep(&self, steps: Vec<Step<Refusal>>, swept: &mut Swept) -> Result<(), StoreError> {
+        match self.engine.run(Script::new(steps)).await {
+            Ok(counts) => *swept += counted(&counts),
+            Err(ScriptError::Engine(error)) => return Err(interpret(error)),
+            // No step of it has an error of its own.
+            Err(ScriptError::Refused(_)) => {}
         }
-        let of = [list(grants.iter().map(String::as_str)), limit(request.limit)];
-        loop {
-            let digests = self.read(&sweep::SPENT_OF_GRANTS, &of, id).await?;
-            if u64::try_from(digests.len()).is_ok_and(|found| found < u64::from(request.limit)) {
-                return Ok(Spent { removed, is_some_left: false });
-            }
-            let of_digests = [list(digests.iter().map(String::as_str)), time(request.at)];
-            let script = Script::<Refusal>::new([
-                Step::count(GRANTS, Statement::new(sweep::FORGET_SPENT, of_digests.clone())),
-                Step::count(REFRESH, Statement::new(sweep::FORGET_SPENT_REFRESH, of_digests)),
-            ]);
-            let counts = match self.engine.run(script).await {
-                Ok(counts) => counts,
-                Err(ScriptError::Engine(error)) => return Err(interpret(error)),
-                // No step of it has an error of its own.
-                Err(ScriptError::Refused(_)) => return Ok(Spent { removed, is_some_left: true }),
-            };
-            removed += counts.of(REFRESH);
-            if counts.of(GRANTS) == 0 {
-                return Ok(Spent { removed, is_some_left: true });
-            }
-        }
+        Ok(())
     }
 }
 
-/// What became of the spent refresh tokens of grants that are to be forgotten.
-struct Spent {
-    /// How many of the host's rows were removed.
-    removed: u64,
-    /// Whether there are more of them than go with the grants.
-    is_some_left: bool,
+fn step(name: &'static str, sql: Sql, arguments: impl Into<Vec<Value<'static>>>) -> Step<Refusal> {
+    Step::count(name, Statement::new(sql, arguments))
+}
+
+/// How many rows of a kind may still be removed.
+fn left(most: u32, removed: u64) -> Value<'static> {
+    count(u64::from(most).saturating_sub(removed))
+}
+
+fn counted(counts: &Counts) -> Swept {
+    Swept {
+        codes: counts.of(CODES),
+        access_tokens: counts.of(ACCESS),
+        refresh_tokens: counts.of(REFRESH),
+        grants: counts.of(GRANTS),
+        clients: counts.of(CLIENTS),
+    }
 }
 
 fn id(row: &Row<'_>) -> String {

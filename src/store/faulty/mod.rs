@@ -1,9 +1,10 @@
 //! A store that fails on purpose: [`FaultyStore`], for tests of what is built on a store.
 //!
 //! A service over a database has to be right when the database is not: when it is away, when it made a change and the
-//! answer was lost, when it does not answer at all. [`FaultyStore`] stands in front of any store and makes this happen,
-//! either at the calls that a test names ([`FaultyStore::fail_next`]) or by chance from a seed
-//! ([`FaultyStore::fail_by_chance`]), so that every run can be repeated.
+//! answer was lost, when it does not answer at all. [`FaultyStore`] stands in front of any store of keys and makes this
+//! happen, either at the calls that a test names ([`Faulty::fail_next`]) or by chance from a seed
+//! ([`Faulty::fail_by_chance`]), so that every run can be repeated. `FaultyGrantStore` (feature `broker`) does the same in
+//! front of a store of grants.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,47 +34,44 @@
 //! # }).unwrap();
 //! ```
 
+#[cfg(feature = "broker")]
+mod grants;
+mod keys;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation, Schema};
-use crate::store::{
-    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
-    Touched,
-};
+use crate::store::StoreError;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
+pub use grants::{FaultyGrantStore, GrantCall};
+pub use keys::{Call, FaultyStore};
+pub use plan::Fault;
 use plan::Plan;
-pub use plan::{Call, Fault};
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+type Answer<'a, A> = Pin<Box<dyn Future<Output = Result<A, StoreError>> + Send + 'a>>;
 type Wait = dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// A store that does what the store behind it does, but for the [`Fault`]s that it is told to have.
-pub struct FaultyStore<S: Schema> {
-    store: Arc<dyn KeyStore<Schema = S>>,
-    plan: Mutex<Plan>,
+/// A store that does what the store behind it does, but for the [`Fault`]s that it is told to have. `T` is the contract,
+/// and `C` names its calls.
+pub struct Faulty<T: ?Sized, C> {
+    store: Arc<T>,
+    plan: Mutex<Plan<C>>,
     wait: Box<Wait>,
 }
 
-impl<S: Schema> FaultyStore<S> {
-    /// A store in front of `store`, without a fault yet.
+impl<T: Send + Sync + ?Sized, C: Copy + Eq + Hash + Send> Faulty<T, C> {
+    /// A store in front of one that others hold too, such as one that is chosen at run time, without a fault yet.
     #[must_use]
-    pub fn new(store: impl KeyStore<Schema = S>) -> Self {
-        Self::over(Arc::new(store))
-    }
-
-    /// As [`new`](Self::new), over a store that others hold too, such as one that is chosen at run time.
-    #[must_use]
-    pub fn over(store: Arc<dyn KeyStore<Schema = S>>) -> Self {
+    pub fn over(store: Arc<T>) -> Self {
         Self { store, plan: Mutex::default(), wait: Box::new(|_| Box::pin(give_way())) }
     }
 
@@ -88,12 +86,12 @@ impl<S: Schema> FaultyStore<S> {
     }
 
     /// The next call of this kind that has no fault yet gets `fault`. Several of them make a script.
-    pub fn fail_next(&self, call: Call, fault: Fault) {
+    pub fn fail_next(&self, call: C, fault: Fault) {
         self.plan().script(call, Some(fault));
     }
 
     /// The next call of this kind that has no fault yet is made without one, whatever chance would say.
-    pub fn let_next_succeed(&self, call: Call) {
+    pub fn let_next_succeed(&self, call: C) {
         self.plan().script(call, None);
     }
 
@@ -110,26 +108,26 @@ impl<S: Schema> FaultyStore<S> {
 
     /// The calls that met a fault so far, in the order in which they were made.
     #[must_use]
-    pub fn faults_met(&self) -> Vec<(Call, Fault)> {
+    pub fn faults_met(&self) -> Vec<(C, Fault)> {
         self.plan().met.clone()
     }
 
     /// Only single calls change the plan, so a panic elsewhere leaves it whole.
-    fn plan(&self) -> MutexGuard<'_, Plan> {
+    fn plan(&self) -> MutexGuard<'_, Plan<C>> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a call with the fault that is planned for it.
-    async fn call<'a, T: Send>(&self, call: Call, make: impl Fn() -> Answer<'a, T> + Send) -> Result<T, StoreError> {
+    async fn call<'a, A: Send>(&self, call: C, make: impl Fn() -> Answer<'a, A> + Send) -> Result<A, StoreError> {
         let fault = self.plan().fault_of(call);
         self.with(fault, make).await
     }
 
-    async fn with<'a, T: Send>(
+    async fn with<'a, A: Send>(
         &self,
         fault: Option<Fault>,
-        make: impl Fn() -> Answer<'a, T> + Send,
-    ) -> Result<T, StoreError> {
+        make: impl Fn() -> Answer<'a, A> + Send,
+    ) -> Result<A, StoreError> {
         match fault {
             None => make().await,
             Some(Fault::Delayed(time)) => {
@@ -178,81 +176,8 @@ async fn give_way() {
     .await;
 }
 
-impl<S: Schema> fmt::Debug for FaultyStore<S> {
+impl<T: fmt::Debug + ?Sized, C> fmt::Debug for Faulty<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyStore").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<S: Schema> KeyStore for FaultyStore<S> {
-    type Schema = S;
-
-    fn schema(&self) -> &S {
-        self.store.schema()
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.store.abilities()
-    }
-
-    async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
-        self.call(Call::Find, || self.store.find(lookup)).await
-    }
-
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {
-        self.call(Call::Get, || self.store.get(id)).await
-    }
-
-    async fn list(&self, request: &ListRequest) -> Result<Vec<KeyRecord<S>>, StoreError> {
-        self.call(Call::List, || self.store.list(request)).await
-    }
-
-    async fn count(&self, request: &ListRequest) -> Result<u64, StoreError> {
-        self.call(Call::Count, || self.store.count(request)).await
-    }
-
-    async fn owner_exists(&self, owner: &OwnerId) -> Result<bool, StoreError> {
-        self.call(Call::OwnerExists, || self.store.owner_exists(owner)).await
-    }
-
-    async fn insert(&self, key: &KeyRecord<S>) -> Result<(), StoreError> {
-        self.call(Call::Insert, || self.store.insert(key)).await
-    }
-
-    async fn rotate(&self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
-        self.call(Call::Rotate, || self.store.rotate(rotation)).await
-    }
-
-    async fn change(&self, change: &KeyChange<S>) -> Result<(), StoreError> {
-        self.call(Call::Change, || self.store.change(change)).await
-    }
-
-    async fn revoke(&self, request: &RevokeRequest) -> Result<Option<Revoked>, StoreError> {
-        self.call(Call::Revoke, || self.store.revoke(request)).await
-    }
-
-    async fn revoke_all(&self, request: &RevokeAllRequest) -> Result<RevokedAll, StoreError> {
-        self.call(Call::RevokeAll, || self.store.revoke_all(request)).await
-    }
-
-    async fn touch(&self, uses: &[KeyUse]) -> Result<Touched, StoreError> {
-        let fault = self.plan().fault_of(Call::Touch);
-        let mut touched = Touched::default();
-        match fault {
-            Some(Fault::Busy) => touched.busy = uses.to_vec(),
-            Some(Fault::Refused) => touched.refused = uses.to_vec(),
-            fault => return self.with(fault, || self.store.touch(uses)).await,
-        }
-        Ok(touched)
-    }
-
-    async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.call(Call::History, || self.store.history(id)).await
-    }
-
-    async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
-        self.call(Call::Purge, || self.store.purge(request)).await
+        f.debug_struct("Faulty").field("store", &self.store).finish_non_exhaustive()
     }
 }

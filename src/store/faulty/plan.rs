@@ -1,42 +1,11 @@
 //! Which call meets which fault: a script for each kind of call, and chance for the rest.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-
-/// A kind of call: a method of [`KeyStore`](crate::store::KeyStore).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Call {
-    /// [`find`](crate::store::KeyStore::find), which a verification makes.
-    Find,
-    /// [`get`](crate::store::KeyStore::get), with which changes and rotations begin.
-    Get,
-    /// [`list`](crate::store::KeyStore::list).
-    List,
-    /// [`count`](crate::store::KeyStore::count).
-    Count,
-    /// [`owner_exists`](crate::store::KeyStore::owner_exists).
-    OwnerExists,
-    /// [`insert`](crate::store::KeyStore::insert).
-    Insert,
-    /// [`rotate`](crate::store::KeyStore::rotate).
-    Rotate,
-    /// [`change`](crate::store::KeyStore::change).
-    Change,
-    /// [`revoke`](crate::store::KeyStore::revoke).
-    Revoke,
-    /// [`revoke_all`](crate::store::KeyStore::revoke_all).
-    RevokeAll,
-    /// [`touch`](crate::store::KeyStore::touch), which writes last use.
-    Touch,
-    /// [`history`](crate::store::KeyStore::history).
-    History,
-    /// [`purge`](crate::store::KeyStore::purge).
-    Purge,
-}
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,21 +26,27 @@ pub enum Fault {
     Unanswered,
     /// It is made and never answers, until the caller drops it.
     MadeAndUnanswered,
-    /// It is made after this time, see [`FaultyStore::waiting`](super::FaultyStore::waiting).
+    /// It is made after this time, see [`Faulty::waiting`](super::Faulty::waiting).
     Delayed(Duration),
-    /// No last use is written, because others hold all rows locked. Of another call than [`Call::Touch`], it is
+    /// No last use is written, because others hold all rows locked. Of another call than [`Call::Touch`](super::Call::Touch), it is
     /// [`Fault::Unavailable`].
     Busy,
-    /// No last use is written, because the database refuses each row. Of another call than [`Call::Touch`], it is
+    /// No last use is written, because the database refuses each row. Of another call than [`Call::Touch`](super::Call::Touch), it is
     /// [`Fault::Backend`].
     Refused,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    scripts: HashMap<Call, VecDeque<Option<Fault>>>,
+#[derive(Debug)]
+pub(super) struct Plan<C> {
+    scripts: HashMap<C, VecDeque<Option<Fault>>>,
     chance: Option<Chance>,
-    pub(super) met: Vec<(Call, Fault)>,
+    pub(super) met: Vec<(C, Fault)>,
+}
+
+impl<C> Default for Plan<C> {
+    fn default() -> Self {
+        Self { scripts: HashMap::new(), chance: None, met: Vec::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -81,8 +56,8 @@ struct Chance {
     faults: Vec<Fault>,
 }
 
-impl Plan {
-    pub(super) fn script(&mut self, call: Call, fault: Option<Fault>) {
+impl<C: Copy + Eq + Hash> Plan<C> {
+    pub(super) fn script(&mut self, call: C, fault: Option<Fault>) {
         self.scripts.entry(call).or_default().push_back(fault);
     }
 
@@ -98,7 +73,7 @@ impl Plan {
     }
 
     /// The fault of a call that is made now.
-    pub(super) fn fault_of(&mut self, call: Call) -> Option<Fault> {
+    pub(super) fn fault_of(&mut self, call: C) -> Option<Fault> {
         let scripted = self.scripts.get_mut(&call).and_then(VecDeque::pop_front);
         let fault = scripted.unwrap_or_else(|| self.chance.as_mut().and_then(Chance::fault));
         self.met.extend(fault.map(|fault| (call, fault)));

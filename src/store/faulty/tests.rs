@@ -4,11 +4,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use async_trait::async_trait;
+
 use super::*;
-use crate::key::{Draft, Prepared};
+use crate::key::{Draft, KeyRecord, OwnerId, Prepared};
 use crate::schemas::standard::{Standard, StandardDetails, StandardKey};
-use crate::store::MemoryKeyStore;
 use crate::store::conformance::Subject;
+use crate::store::{KeyLookup, KeyStore, KeyUse, MemoryKeyStore};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
@@ -154,4 +156,19 @@ fn a_script_comes_before_chance_and_chance_can_be_repeated() {
     assert_eq!(first, faults_of(1));
     assert_ne!(first, faults_of(2));
     assert!((15..60).contains(&first.1.len()), "about one call in three fails: {}", first.1.len());
+}
+
+#[cfg(feature = "broker")]
+mod grants_without_faults {
+    use super::*;
+    use crate::store::grants::conformance::Subject;
+    use crate::store::grants::{GrantStore, MemoryGrantStore};
+
+    impl Subject for FaultyGrantStore {
+        fn store(&self) -> &dyn GrantStore {
+            self
+        }
+    }
+
+    crate::grant_conformance_suite!(FaultyGrantStore::new(MemoryGrantStore::new()));
 }

@@ -8,6 +8,8 @@
 //! | `credentials` | answers of servers are sorted whatever they are, and never shown with a token |
 //! | `digests` | digests survive hexadecimal, and nothing else is one |
 //! | `scopes` | a key permits exactly the scopes that it holds |
+//! | `grants` | what is accepted of codes and tokens is what a simple model says, whatever was done before |
+//! | `redirects` | only a loopback port may differ from a redirect URI; only its own verifier meets a challenge |
 //! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
 //! | `decisions` | a key is accepted exactly when a live record has its digest |
 //! | `randomness` | a generator that fails makes no key and leaves nothing behind |
@@ -24,8 +26,10 @@ mod decisions;
 mod digests;
 mod foreign;
 mod formats;
+mod grants;
 mod instants;
 mod randomness;
+mod redirects;
 mod scopes;
 mod sealing;
 mod support;

@@ -31,13 +31,22 @@ impl Server {
         Self { address, _serving: serving }
     }
 
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
     /// Sends these bytes and nothing else, and reads until the connection is closed.
     pub(crate) async fn send(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        Answer::read(&String::from_utf8(self.bytes(request).await).unwrap())
+    }
+
+    /// As [`send`](Self::send), for what is no single answer with a body.
+    pub(crate) async fn bytes(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect().await;
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        Answer::read(&String::from_utf8(answer).unwrap())
+        answer
     }
 
     /// Asks for `path` with these headers, each with its line break.

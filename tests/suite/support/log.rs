@@ -11,10 +11,15 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn listen() -> (Self, DefaultGuard) {
+        Self::listen_to(tracing::Level::INFO)
+    }
+
+    /// As [`listen`](Self::listen), to whatever is at least as severe as this.
+    pub(crate) fn listen_to(level: tracing::Level) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::INFO)
+            .with_max_level(level)
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();

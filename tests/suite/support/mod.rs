@@ -28,6 +28,8 @@ mod database;
 pub(crate) mod log;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(all(feature = "postgres", feature = "credentials"))]
+pub(crate) mod proxy;
 #[cfg(feature = "postgres")]
 pub(crate) mod roles;
 pub(crate) mod schemas;

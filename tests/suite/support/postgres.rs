@@ -35,6 +35,10 @@ impl Database {
         self.options.to_url_lossy().to_string()
     }
 
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     /// A new pool. sqlx sets the time zone of its sessions to UTC, whatever the server's is.
     pub(crate) async fn pool(&self) -> PgPool {
         self.connect(PgPoolOptions::new()).await

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 use crate::secret_file;
 
 /// What everybody has to know who brings a session.
-pub(crate) const REFRESHED_HERE: &str = "from now on it is refreshed here alone: whoever else does so ends it for both";
+pub(crate) const REFRESHED_HERE: &str =
+    "from now on the session is refreshed here alone: whoever else does so ends it for both";
 
 /// The longest session, in bytes.
 const MAX_SESSION_LEN: u64 = 256 * 1024;

@@ -27,7 +27,8 @@ pub(super) fn form_target(request: &AuthorizationRequest) -> String {
     let uri = request.redirect_uri.as_str();
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+    // A policy cannot name an address in brackets: browsers would take none of the list.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-".contains(&byte);
     match scheme {
         "https" | "http" if authority.bytes().all(is_plain) => format!("{scheme}://{authority}"),
         scheme => format!("{scheme}:"),
@@ -66,9 +67,15 @@ pub(super) fn question(request: &AuthorizationRequest, proof: &str, view: &View<
     let name = request.client.name.as_deref().unwrap_or(request.client.id.as_str());
     let mut body = format!("<h1>{} asks for access</h1>", escape(name));
     let host = escape(&request.redirect_uri.host());
+    // Of a program or an app nobody can say more than which device it is on.
+    let target = match &request.redirect_uri {
+        uri if uri.leads_to_own_machine() => format!("a program on <strong>this computer</strong> ({host})"),
+        uri if uri.leads_to_app() => format!("the app <strong>{host}</strong> on this device"),
+        _ => format!("<strong>{host}</strong>"),
+    };
     let _ = write!(
         body,
-        "<p>The answer goes to <strong>{host}</strong>. Anybody can choose any name for an application: allow this only if you have just started it there.</p>"
+        "<p>The answer goes to {target}. Anybody can choose any name for an application: allow this only if you have just started it there.</p>"
     );
     if request.scopes.is_empty() {
         body.push_str("<p>It asks for no permission beyond knowing who you are.</p>");

@@ -93,7 +93,7 @@ pub(super) async fn steps<E: Send, T: Send>(
     connection: &mut PgConnection,
     prepared: Prepared,
     script: &mut Script<E>,
-    reading: Option<&mut Reading<T>>,
+    mut reading: Option<&mut Reading<T>>,
 ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let texts = &postgres.texts;
     if let Some(lock) = &script.lock {
@@ -130,11 +130,12 @@ pub(super) async fn steps<E: Send, T: Send>(
             }
         }
     }
-    let rows = match reading {
-        Some(Reading { query, arguments, decode }) => {
+    let rows = match &mut reading {
+        Some(Reading { query, arguments, decode, .. }) => {
             read(postgres, connection, prepared, query, arguments, decode).await?
         }
         None => Vec::new(),
     };
+    script.confirm(reading, &counts, &rows)?;
     Ok((counts, rows))
 }

@@ -180,11 +180,11 @@ pub(super) fn run_within<E, T>(
 
 fn steps<E, T>(
     connection: &Connection,
-    script: Script<E>,
-    reading: Option<Reading<T>>,
+    mut script: Script<E>,
+    mut reading: Option<Reading<T>>,
 ) -> Result<(Counts, Vec<T>), ScriptError<E>> {
     let mut counts = Counts::default();
-    for step in script.steps {
+    for step in std::mem::take(&mut script.steps) {
         match step {
             Step::Batch(sql) => connection.execute_batch(sql.sqlite).map_err(classify)?,
             Step::Statement { statement, mut end, name } => {
@@ -197,10 +197,11 @@ fn steps<E, T>(
             }
         }
     }
-    let rows = match reading {
-        Some(Reading { query, arguments, decode }) => rows(connection, query, &arguments, decode)?,
+    let rows = match &mut reading {
+        Some(Reading { query, arguments, decode, .. }) => rows(connection, query, arguments, decode)?,
         None => Vec::new(),
     };
+    script.confirm(reading.as_mut(), &counts, &rows)?;
     Ok((counts, rows))
 }
 

@@ -175,13 +175,49 @@ pub(in crate::sql::grants) const REPLACE_UPSTREAM_OF_ACCESS: Sql = Sql {
         UPDATE access_tokens
         SET forgejo_access_token = $2::text, forgejo_refresh_token = $3::text, forgejo_token_expires_at = $4::bigint
         WHERE token_hash::text IN (SELECT s.digest FROM keyward.grant_access_tokens s WHERE s.grant_id = $1::text)
-          AND revoked_at IS NULL
         RETURNING 1",
     sqlite: "
         UPDATE access_tokens
         SET forgejo_access_token = ?2, forgejo_refresh_token = ?3, forgejo_token_expires_at = ?4
         WHERE token_hash IN (SELECT s.digest FROM keyward_grant_access_tokens s WHERE s.grant_id = ?1)
-          AND revoked_at IS NULL
+        RETURNING 1",
+};
+
+/// `$1` the digest of a new access token, `$2` the grant: where the host's rows hold upstream tokens too, the newest
+/// are those of the grant, and not those that its code was redeemed with.
+pub(in crate::sql::grants) const COPY_UPSTREAM_OF_GRANT: Sql = Sql {
+    postgres: "
+        UPDATE access_tokens AS n
+        SET forgejo_access_token = g.upstream_access_token, forgejo_refresh_token = g.upstream_refresh_token,
+            forgejo_token_expires_at = coalesce(g.upstream_expires_at, 0)
+        FROM keyward.grants g
+        WHERE n.token_hash::text = $1::text AND g.id = $2::text AND pg_catalog.substr(g.upstream_access_token, 1, 8) <> 'keyward.'
+        RETURNING 1",
+    sqlite: "
+        UPDATE access_tokens AS n
+        SET forgejo_access_token = g.upstream_access_token, forgejo_refresh_token = g.upstream_refresh_token,
+            forgejo_token_expires_at = coalesce(g.upstream_expires_at, 0)
+        FROM keyward_grants g
+        WHERE n.token_hash = ?1 AND g.id = ?2 AND substr(g.upstream_access_token, 1, 8) <> 'keyward.'
+        RETURNING 1",
+};
+
+/// `$1` the digest of a new access token, `$2` that of the refresh token that was exchanged for it: the newest are
+/// those of the access token before.
+pub(in crate::sql::grants) const COPY_UPSTREAM_OF_ACCESS: Sql = Sql {
+    postgres: "
+        UPDATE access_tokens AS n
+        SET forgejo_access_token = a.forgejo_access_token, forgejo_refresh_token = a.forgejo_refresh_token,
+            forgejo_token_expires_at = a.forgejo_token_expires_at
+        FROM refresh_tokens h JOIN access_tokens a ON a.token_hash::text = h.access_token_hash::text
+        WHERE n.token_hash::text = $1::text AND h.token_hash::text = $2::text AND a.forgejo_access_token::text <> ''
+        RETURNING 1",
+    sqlite: "
+        UPDATE access_tokens AS n
+        SET forgejo_access_token = a.forgejo_access_token, forgejo_refresh_token = a.forgejo_refresh_token,
+            forgejo_token_expires_at = a.forgejo_token_expires_at
+        FROM refresh_tokens h JOIN access_tokens a ON a.token_hash = h.access_token_hash
+        WHERE n.token_hash = ?1 AND h.token_hash = ?2 AND a.forgejo_access_token <> ''
         RETURNING 1",
 };
 
@@ -216,6 +252,8 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("is_exchanged", IS_EXCHANGED),
         ("replace_upstream", REPLACE_UPSTREAM),
         ("replace_upstream_of_access", REPLACE_UPSTREAM_OF_ACCESS),
+        ("copy_upstream_of_grant", COPY_UPSTREAM_OF_GRANT),
+        ("copy_upstream_of_access", COPY_UPSTREAM_OF_ACCESS),
         ("upstream_is_replaced", UPSTREAM_IS_REPLACED),
         ("note_first_use", NOTE_FIRST_USE),
     ]

@@ -160,16 +160,27 @@ pub(in crate::sql::grants) static NOT_REVOKED: Query = Query::new(
     &["id"],
 );
 
-/// `$1` the last one of the page before or NULL, `$2` how many.
+/// `$1` the last one of the page before or NULL, `$2` how many: grants that are not revoked, or of which somebody held
+/// a row when they were.
 pub(in crate::sql::grants) static LIVE: Query = Query::new(
     Sql {
         postgres: "
             SELECT g.id AS id FROM keyward.grants g
-            WHERE g.id >= coalesce($1::text, '') AND ($1::text IS NULL OR g.id > $1::text) AND g.revoked_at IS NULL
+            WHERE g.id >= coalesce($1::text, '') AND ($1::text IS NULL OR g.id > $1::text)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT $2::bigint",
         sqlite: "
             SELECT g.id AS id FROM keyward_grants g
-            WHERE g.id >= coalesce(?1, '') AND (?1 IS NULL OR g.id > ?1) AND g.revoked_at IS NULL
+            WHERE g.id >= coalesce(?1, '') AND (?1 IS NULL OR g.id > ?1)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT ?2",
     },
     &["id"],
@@ -181,12 +192,22 @@ pub(in crate::sql::grants) static LIVE_OF_CLIENT: Query = Query::new(
         postgres: "
             SELECT g.id AS id FROM keyward.grants g
             WHERE g.client_id = $1::text AND ($2::text IS NULL OR g.subject = $2::text)
-              AND ($3::text IS NULL OR g.id > $3::text) AND g.revoked_at IS NULL
+              AND ($3::text IS NULL OR g.id > $3::text)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT $4::bigint",
         sqlite: "
             SELECT g.id AS id FROM keyward_grants g
             WHERE g.client_id = ?1 AND (?2 IS NULL OR g.subject = ?2)
-              AND (?3 IS NULL OR g.id > ?3) AND g.revoked_at IS NULL
+              AND (?3 IS NULL OR g.id > ?3)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT ?4",
     },
     &["id"],
@@ -197,11 +218,21 @@ pub(in crate::sql::grants) static LIVE_OF_SUBJECT: Query = Query::new(
     Sql {
         postgres: "
             SELECT g.id AS id FROM keyward.grants g
-            WHERE g.subject = $1::text AND ($2::text IS NULL OR g.id > $2::text) AND g.revoked_at IS NULL
+            WHERE g.subject = $1::text AND ($2::text IS NULL OR g.id > $2::text)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward.grant_access_tokens s JOIN access_tokens h ON h.token_hash::text = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT $3::bigint",
         sqlite: "
             SELECT g.id AS id FROM keyward_grants g
-            WHERE g.subject = ?1 AND (?2 IS NULL OR g.id > ?2) AND g.revoked_at IS NULL
+            WHERE g.subject = ?1 AND (?2 IS NULL OR g.id > ?2)
+              AND (g.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s JOIN refresh_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM keyward_grant_access_tokens s JOIN access_tokens h ON h.token_hash = s.digest
+                              WHERE s.grant_id = g.id AND h.revoked_at IS NULL))
             ORDER BY g.id LIMIT ?3",
     },
     &["id"],

@@ -20,149 +20,99 @@ pub(in crate::sql::grants) static FORGETTABLE: Query = Query::new(
     &["id"],
 );
 
-/// `$1` the grants as JSON, `$2` the present time.
+/// `$1` the grants as JSON, `$2` the present time, `$3` how many: what is remembered of codes whose row in the host's
+/// table is gone.
 pub(in crate::sql::grants) const FORGET_CODES: Sql = Sql {
     postgres: "
-        DELETE FROM auth_codes
-        WHERE code::text = ANY (ARRAY(
-            SELECT h.code::text FROM keyward.grants g
+        DELETE FROM keyward.grant_codes
+        WHERE digest = ANY (ARRAY(
+            SELECT s.digest FROM keyward.grants g
             JOIN keyward.grant_codes s ON s.grant_id = g.id
-            JOIN auth_codes h ON h.code::text = s.digest
             WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
               AND g.remembered_until <= $2::bigint
-            FOR UPDATE OF h SKIP LOCKED))
+              AND NOT EXISTS (SELECT 1 FROM auth_codes h WHERE h.code::text = s.digest)
+            LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
         RETURNING 1",
     sqlite: "
-        DELETE FROM auth_codes
-        WHERE code IN (
-            SELECT h.code FROM keyward_grants g
+        DELETE FROM keyward_grant_codes
+        WHERE digest IN (
+            SELECT s.digest FROM keyward_grants g
             JOIN keyward_grant_codes s ON s.grant_id = g.id
-            JOIN auth_codes h ON h.code = s.digest
-            WHERE g.id IN (SELECT value FROM json_each(?1))
-              AND g.remembered_until <= ?2)
-        RETURNING 1",
-};
-
-/// `$1` the grants as JSON, `$2` the present time.
-pub(in crate::sql::grants) const FORGET_REFRESH: Sql = Sql {
-    postgres: "
-        DELETE FROM refresh_tokens
-        WHERE token_hash::text = ANY (ARRAY(
-            SELECT h.token_hash::text FROM keyward.grants g
-            JOIN keyward.grant_refresh_tokens s ON s.grant_id = g.id
-            JOIN refresh_tokens h ON h.token_hash::text = s.digest
-            WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
-              AND g.remembered_until <= $2::bigint
-            FOR UPDATE OF h SKIP LOCKED))
-        RETURNING 1",
-    sqlite: "
-        DELETE FROM refresh_tokens
-        WHERE token_hash IN (
-            SELECT h.token_hash FROM keyward_grants g
-            JOIN keyward_grant_refresh_tokens s ON s.grant_id = g.id
-            JOIN refresh_tokens h ON h.token_hash = s.digest
-            WHERE g.id IN (SELECT value FROM json_each(?1))
-              AND g.remembered_until <= ?2)
-        RETURNING 1",
-};
-
-/// `$1` the grants as JSON, `$2` the present time.
-pub(in crate::sql::grants) const FORGET_ACCESS: Sql = Sql {
-    postgres: "
-        DELETE FROM access_tokens
-        WHERE token_hash::text = ANY (ARRAY(
-            SELECT h.token_hash::text FROM keyward.grants g
-            JOIN keyward.grant_access_tokens s ON s.grant_id = g.id
-            JOIN access_tokens h ON h.token_hash::text = s.digest
-            WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
-              AND g.remembered_until <= $2::bigint
-              AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.access_token_hash::text = s.digest)
-            FOR UPDATE OF h SKIP LOCKED))
-        RETURNING 1",
-    sqlite: "
-        DELETE FROM access_tokens
-        WHERE token_hash IN (
-            SELECT h.token_hash FROM keyward_grants g
-            JOIN keyward_grant_access_tokens s ON s.grant_id = g.id
-            JOIN access_tokens h ON h.token_hash = s.digest
             WHERE g.id IN (SELECT value FROM json_each(?1))
               AND g.remembered_until <= ?2
-              AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.access_token_hash = s.digest))
+              AND NOT EXISTS (SELECT 1 FROM auth_codes h WHERE h.code = s.digest)
+            LIMIT ?3)
         RETURNING 1",
 };
 
-/// `$1` the grants as JSON, `$2` how many: refresh tokens of theirs that were spent. A grant may have had any number.
-pub(in crate::sql::grants) static SPENT_OF_GRANTS: Query = Query::new(
-    Sql {
-        postgres: "
-            SELECT s.digest AS id FROM keyward.grant_refresh_tokens s
-            WHERE s.grant_id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb)) AND s.spent_at IS NOT NULL
-            LIMIT $2::bigint",
-        sqlite: "
-            SELECT s.digest AS id FROM keyward_grant_refresh_tokens s
-            WHERE s.grant_id IN (SELECT value FROM json_each(?1)) AND s.spent_at IS NOT NULL
-            LIMIT ?2",
-    },
-    &["id"],
-);
-
-/// `$1` digests of refresh tokens as JSON, `$2` the present time: what is remembered of them, where their grants are
-/// forgotten.
-pub(in crate::sql::grants) const FORGET_SPENT: Sql = Sql {
+/// As [`FORGET_CODES`], of refresh tokens.
+pub(in crate::sql::grants) const FORGET_REFRESH: Sql = Sql {
     postgres: "
         DELETE FROM keyward.grant_refresh_tokens
         WHERE digest = ANY (ARRAY(
-            SELECT s.digest FROM keyward.grant_refresh_tokens s
-            JOIN keyward.grants g ON g.id = s.grant_id
-            WHERE s.digest IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
+            SELECT s.digest FROM keyward.grants g
+            JOIN keyward.grant_refresh_tokens s ON s.grant_id = g.id
+            WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
               AND g.remembered_until <= $2::bigint
-            FOR UPDATE OF s SKIP LOCKED))
+              AND NOT EXISTS (SELECT 1 FROM refresh_tokens h WHERE h.token_hash::text = s.digest)
+            LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
         RETURNING 1",
     sqlite: "
         DELETE FROM keyward_grant_refresh_tokens
         WHERE digest IN (
-            SELECT s.digest FROM keyward_grant_refresh_tokens s
-            JOIN keyward_grants g ON g.id = s.grant_id
-            WHERE s.digest IN (SELECT value FROM json_each(?1))
-              AND g.remembered_until <= ?2)
+            SELECT s.digest FROM keyward_grants g
+            JOIN keyward_grant_refresh_tokens s ON s.grant_id = g.id
+            WHERE g.id IN (SELECT value FROM json_each(?1))
+              AND g.remembered_until <= ?2
+              AND NOT EXISTS (SELECT 1 FROM refresh_tokens h WHERE h.token_hash = s.digest)
+            LIMIT ?3)
         RETURNING 1",
 };
 
-/// `$1` the same digests, `$2` the present time: the host's rows of those of which nothing is remembered any more.
-pub(in crate::sql::grants) const FORGET_SPENT_REFRESH: Sql = Sql {
+/// As [`FORGET_CODES`], of access tokens.
+pub(in crate::sql::grants) const FORGET_ACCESS: Sql = Sql {
     postgres: "
-        DELETE FROM refresh_tokens
-        WHERE token_hash::text = ANY (ARRAY(
-            SELECT h.token_hash::text FROM refresh_tokens h
-            WHERE h.token_hash::text IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
-              AND (h.revoked_at IS NOT NULL OR h.expires_at <= $2::bigint)
-              AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = h.token_hash::text)
-            FOR UPDATE OF h SKIP LOCKED))
+        DELETE FROM keyward.grant_access_tokens
+        WHERE digest = ANY (ARRAY(
+            SELECT s.digest FROM keyward.grants g
+            JOIN keyward.grant_access_tokens s ON s.grant_id = g.id
+            WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
+              AND g.remembered_until <= $2::bigint
+              AND NOT EXISTS (SELECT 1 FROM access_tokens h WHERE h.token_hash::text = s.digest)
+            LIMIT $3::bigint FOR UPDATE OF s SKIP LOCKED))
         RETURNING 1",
     sqlite: "
-        DELETE FROM refresh_tokens
-        WHERE token_hash IN (
-            SELECT h.token_hash FROM refresh_tokens h
-            WHERE h.token_hash IN (SELECT value FROM json_each(?1))
-              AND (h.revoked_at IS NOT NULL OR h.expires_at <= ?2 OR typeof(h.expires_at) <> 'integer')
-              AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = h.token_hash))
+        DELETE FROM keyward_grant_access_tokens
+        WHERE digest IN (
+            SELECT s.digest FROM keyward_grants g
+            JOIN keyward_grant_access_tokens s ON s.grant_id = g.id
+            WHERE g.id IN (SELECT value FROM json_each(?1))
+              AND g.remembered_until <= ?2
+              AND NOT EXISTS (SELECT 1 FROM access_tokens h WHERE h.token_hash = s.digest)
+            LIMIT ?3)
         RETURNING 1",
 };
 
-/// `$1` the grants as JSON, `$2` the present time. What is remembered of their codes and tokens goes with them.
+/// `$1` the grants as JSON, `$2` the present time: those of which no code and no token is remembered.
 pub(in crate::sql::grants) const FORGET_GRANTS: Sql = Sql {
     postgres: "
         DELETE FROM keyward.grants
         WHERE id = ANY (ARRAY(SELECT g.id FROM keyward.grants g
                      WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
                        AND g.remembered_until <= $2::bigint
-                     FOR UPDATE SKIP LOCKED))
+                       AND NOT EXISTS (SELECT 1 FROM keyward.grant_codes s WHERE s.grant_id = g.id)
+                       AND NOT EXISTS (SELECT 1 FROM keyward.grant_access_tokens s WHERE s.grant_id = g.id)
+                       AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.grant_id = g.id)
+                     FOR UPDATE OF g SKIP LOCKED))
         RETURNING 1",
     sqlite: "
         DELETE FROM keyward_grants
         WHERE id IN (SELECT g.id FROM keyward_grants g
                      WHERE g.id IN (SELECT value FROM json_each(?1))
-                       AND g.remembered_until <= ?2)
+                       AND g.remembered_until <= ?2
+                       AND NOT EXISTS (SELECT 1 FROM keyward_grant_codes s WHERE s.grant_id = g.id)
+                       AND NOT EXISTS (SELECT 1 FROM keyward_grant_access_tokens s WHERE s.grant_id = g.id)
+                       AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.grant_id = g.id))
         RETURNING 1",
 };
 
@@ -214,8 +164,8 @@ pub(in crate::sql::grants) static SWEEPABLE_ACCESS: Query = Query::new(
     &["id"],
 );
 
-/// `$1` digests of access tokens as JSON, `$2` the present time: refresh tokens that refer to them and are good no
-/// longer.
+/// `$1` digests of access tokens as JSON, `$2` the present time, `$3` how many: refresh tokens that refer to them and
+/// are good no longer.
 pub(in crate::sql::grants) const SWEEP_REFRESH_OF_ACCESS: Sql = Sql {
     postgres: "
         DELETE FROM refresh_tokens
@@ -223,14 +173,15 @@ pub(in crate::sql::grants) const SWEEP_REFRESH_OF_ACCESS: Sql = Sql {
             SELECT r.token_hash::text FROM refresh_tokens r
             WHERE r.access_token_hash::text IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
               AND (r.revoked_at IS NOT NULL OR r.expires_at <= $2::bigint)
-            FOR UPDATE SKIP LOCKED))
+            LIMIT $3::bigint FOR UPDATE SKIP LOCKED))
         RETURNING 1",
     sqlite: "
         DELETE FROM refresh_tokens
         WHERE rowid IN (
             SELECT r.rowid FROM refresh_tokens r
             WHERE r.access_token_hash IN (SELECT value FROM json_each(?1))
-              AND (r.revoked_at IS NOT NULL OR r.expires_at <= ?2 OR typeof(r.expires_at) <> 'integer'))
+              AND (r.revoked_at IS NOT NULL OR r.expires_at <= ?2 OR typeof(r.expires_at) <> 'integer')
+            LIMIT ?3)
         RETURNING 1",
 };
 
@@ -304,9 +255,6 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("forget_codes", FORGET_CODES),
         ("forget_refresh", FORGET_REFRESH),
         ("forget_access", FORGET_ACCESS),
-        ("spent_of_grants", SPENT_OF_GRANTS.sql()),
-        ("forget_spent", FORGET_SPENT),
-        ("forget_spent_refresh", FORGET_SPENT_REFRESH),
         ("forget_grants", FORGET_GRANTS),
         ("sweep_codes", SWEEP_CODES),
         ("sweep_refresh", SWEEP_REFRESH),

@@ -1,5 +1,7 @@
 //! Texts and times at the edge of what is legal.
 
+use serde_json::json;
+
 use crate::broker::{
     ClientId, ClientRecord, Grant, GrantId, RedirectUri, Subject as Person, SubjectId, UpstreamTokens,
 };
@@ -72,8 +74,9 @@ pub async fn odd_letters_are_kept<S: Subject>(subject: &S) {
             .into();
         client.scopes = Some(all.clone());
         client.name = Some(odd.to_owned());
+        let other = format!("\"\\ \0 {} 中文 🦀'", '\u{2028}');
         client.metadata =
-            Some(format!(r#"{{"client_name":"\"\\ \u0000 {} 中文 🦀'","b":[1,2.50,null],"a":{{}}}}"#, '\u{2028}'));
+            json!({"client_uri": other, "b": [1, 2.50, null], "a": {}}).as_object().cloned().unwrap_or_default();
         make.answer(make.store().register(&client).await, "a client is registered");
         make.same(&make.client_record(&client.id).await, &client, "a client is read letter for letter");
 

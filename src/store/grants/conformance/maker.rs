@@ -126,9 +126,7 @@ impl<'s, S: Subject> Maker<'s, S> {
         client.auth_method = ClientAuthMethod::ClientSecretPost;
         client.scopes = Some(scopes(&["read", "write"]));
         client.name = Some("An app".to_owned());
-        let metadata =
-            r#"{"client_name":"An app","scope":"read write","token_endpoint_auth_method":"client_secret_post"}"#;
-        client.metadata = Some(metadata.to_owned());
+        client.metadata.insert("client_uri".to_owned(), "https://app.example".into());
         client
     }
 

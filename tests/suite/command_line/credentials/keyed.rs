@@ -9,7 +9,7 @@ impl Desk {
     fn issued(&mut self, options: &[&str], session: &str) -> String {
         let output = self.typed(&[&["issue", OWNER[0], OWNER[1]], options].concat(), session);
         assert_eq!((output.status, output.stdout.len()), (0, 71), "{}", output.stderr);
-        assert_eq!(output.stderr.contains("from now on it is refreshed here alone"), !session.is_empty());
+        assert_eq!(output.stderr.contains("from now on the session is refreshed here alone"), !session.is_empty());
         output.stdout.trim().to_owned()
     }
 

@@ -7,6 +7,7 @@ mod layouts;
 mod life;
 mod moving;
 mod refused;
+mod shown;
 
 use std::ffi::OsStr;
 use std::fs;

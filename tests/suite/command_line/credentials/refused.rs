@@ -30,7 +30,9 @@ fn the_first_field_that_is_missing_is_named() {
         let session = desk.session(DID, CLIENT);
         let without = |names: &[&str]| {
             let mut session = session.clone();
-            names.iter().for_each(|name| drop(session.as_object_mut().unwrap().remove(*name)));
+            for name in names {
+                session.as_object_mut().unwrap().remove(*name);
+            }
             session.to_string()
         };
         let required = [

@@ -12,6 +12,7 @@ mod sweeps;
 pub(crate) mod transport;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod trouble;
+mod unacceptable;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

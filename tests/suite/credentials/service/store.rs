@@ -1,5 +1,6 @@
 //! A store that fails on purpose, and counts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -20,10 +21,29 @@ pub(super) struct Failing {
     pub(super) refused: AtomicU32,
     /// They do what they are asked, and report an outage.
     pub(super) unanswered: AtomicU32,
+    /// What happens just before the next call.
+    pub(super) before: Before,
+}
+
+/// Something that happens once.
+#[derive(Default)]
+pub(super) struct Before(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Before {
+    pub(super) fn set(&self, work: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(work));
+    }
+}
+
+impl fmt::Debug for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Before").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
+    pub(super) claims: Failing,
     pub(super) marks: Failing,
     pub(super) saves: Failing,
     pub(super) releases: Failing,
@@ -34,10 +54,22 @@ pub(super) struct Faults {
     pub(super) calls: AtomicU64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct FaultyCredentialStore {
-    pub(super) inner: MemoryCredentialStore,
+    inner: Arc<dyn CredentialStore>,
     pub(super) faults: Arc<Faults>,
+}
+
+impl Default for FaultyCredentialStore {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryCredentialStore::new()))
+    }
+}
+
+impl FaultyCredentialStore {
+    pub(super) fn over(inner: Arc<dyn CredentialStore>) -> Self {
+        Self { inner, faults: Arc::default() }
+    }
 }
 
 fn outage() -> StoreError {
@@ -50,6 +82,10 @@ fn takes(count: &AtomicU32) -> bool {
 
 impl Failing {
     async fn run<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let before = self.before.0.lock().unwrap().take();
+        if let Some(before) = before {
+            before();
+        }
         if takes(&self.refused) {
             return Err(outage());
         }
@@ -84,7 +120,7 @@ impl CredentialStore for FaultyCredentialStore {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
-        self.inner.claim(request).await
+        self.faults.claims.run(self.inner.claim(request)).await
     }
 
     async fn mark(&self, request: &MarkRequest) -> Result<bool, StoreError> {

@@ -6,6 +6,8 @@ mod changed;
 mod given_up;
 mod held;
 mod rows;
+mod shown;
+mod standing_still;
 mod suppressed;
 
 use std::pin::Pin;

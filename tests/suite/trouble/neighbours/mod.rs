@@ -1,9 +1,12 @@
 //! A neighbour on the search path, whose functions, operators, types and tables have the names of those that keyward
 //! means: none of them is ever called.
 
+#[cfg(feature = "credentials")]
+mod credentials;
+
 use std::collections::BTreeSet;
 
-use keyward::sql::SqlSchema;
+use keyward::sql::{SqlSchema, StatementText};
 use keyward::{Engine, SqlKeyStore};
 use regex::Regex;
 use tokio::task::JoinSet;
@@ -23,9 +26,19 @@ const SYNTAX: &str = "all and any array as case cast coalesce conflict distinct 
                       then update using values when where with interval varchar due used keys api_key api_keys \
                       aggregators revocations rotations key_uses key_history";
 
-fn statements<S: SqlSchema>() -> impl Iterator<Item = (String, &'static str)> {
-    S::statements().into_iter().map(|statement| (statement.name, statement.postgres))
+/// Statements, each with its name.
+type Statements = Vec<(String, &'static str)>;
+
+fn texts(statements: Vec<StatementText>) -> Statements {
+    statements.into_iter().map(|statement| (statement.name, statement.postgres)).collect()
 }
+
+fn statements<S: SqlSchema>() -> Statements {
+    texts(S::statements())
+}
+
+/// A function that statements on keys call.
+const OF_KEYS: &str = "jsonb_array_elements";
 
 /// The functions that are called, each with what stands in front of it.
 fn calls(text: &str) -> Vec<(bool, String)> {
@@ -42,11 +55,12 @@ fn calls(text: &str) -> Vec<(bool, String)> {
 }
 
 /// Traps: an overload for all types of every function that is called and every operator, as far as PostgreSQL has none
-/// of just these types, which would be taken first; and a type and a table of every name.
-async fn lay_traps<S: TestSchema>(database: &Database) {
-    let functions: BTreeSet<_> = statements::<S>().flat_map(|(_, text)| calls(text)).map(|(_, name)| name).collect();
+/// of just these types, which would be taken first; and a type and a table of every name. `well_known` is one of the
+/// functions, so that it is known that they are found.
+async fn lay_traps(database: &Database, statements: &Statements, well_known: &str) {
+    let functions: BTreeSet<_> = statements.iter().flat_map(|(_, text)| calls(text)).map(|(_, name)| name).collect();
     let functions: Vec<_> = functions.into_iter().collect();
-    assert!(functions.iter().any(|name| name == "jsonb_array_elements"), "{functions:?}");
+    assert!(functions.iter().any(|name| name == well_known), "{functions:?}");
     let name = database.text("SELECT current_database()::text").await.unwrap();
     let traps = format!(
         "CREATE SCHEMA neighbour;
@@ -88,6 +102,7 @@ async fn lay_traps<S: TestSchema>(database: &Database) {
          CREATE TABLE neighbour.keys (); CREATE TABLE neighbour.key_uses (); CREATE TABLE neighbour.key_history ();
          CREATE TABLE neighbour.revocations (); CREATE TABLE neighbour.rotations ();
          CREATE TABLE neighbour.migrations ();
+         CREATE TABLE neighbour.credentials (); CREATE TABLE neighbour.credential_states ();
          ALTER DATABASE {name} SET search_path = neighbour, public",
         functions = functions.join(" "),
     );
@@ -113,7 +128,7 @@ async fn sprung(database: &Database) -> String {
 async fn assert_nothing_of_the_neighbours_is_called<S: TestSchema>(bare: bool) {
     let database = Database::postgres().await;
     database.run(S::parents(true)).await;
-    lay_traps::<S>(&database).await;
+    lay_traps(&database, &statements::<S>(), OF_KEYS).await;
     let pool = database.as_postgres().pool().await;
     let engine = Engine::from(keyward::Postgres::new(pool.clone()));
     engine.migrate::<S>(START).await.unwrap();
@@ -131,11 +146,16 @@ async fn assert_nothing_of_the_neighbours_is_called<S: TestSchema>(bare: bool) {
     lives.spawn(async move { assert_a_key_lives(&store, "did:plc:acme").await });
     let outcome = lives.join_next().await.unwrap();
     pool.close().await;
-    assert_eq!(sprung(&database).await, "");
+    assert_no_trap_was_sprung(&database).await;
     outcome.unwrap();
+}
+
+/// Nobody fell into one, although they work.
+async fn assert_no_trap_was_sprung(database: &Database) {
+    assert_eq!(sprung(database).await, "");
     // The traps work: this is how a `varchar` that is compared with a text falls into one.
     database.run("SELECT 'a'::varchar = 'b'::text").await;
-    assert_eq!(sprung(&database).await, "varchar = text(character varying, text)");
+    assert_eq!(sprung(database).await, "varchar = text(character varying, text)");
 }
 
 /// A function whose body is understood once, when it is made, depends on every operator and function in it.
@@ -143,9 +163,14 @@ async fn assert_no_statement_means_anything_of_the_neighbours<S: TestSchema>() {
     let database = Database::postgres().await;
     database.run(S::parents(true)).await;
     Engine::from(keyward::Postgres::new(database.as_postgres().pool().await)).migrate::<S>(START).await.unwrap();
-    lay_traps::<S>(&database).await;
+    let statements = statements::<S>();
+    lay_traps(&database, &statements, OF_KEYS).await;
+    assert_none_means_anything_of_the_neighbours(&database, statements).await;
+}
+
+async fn assert_none_means_anything_of_the_neighbours(database: &Database, statements: Statements) {
     let mut found = Vec::new();
-    for (name, text) in statements::<S>() {
+    for (name, text) in statements {
         let arguments = arguments(text).join(", ");
         let body =
             format!("CREATE FUNCTION public.probe({arguments}) RETURNS void LANGUAGE sql BEGIN ATOMIC {text}; END");
@@ -165,6 +190,14 @@ async fn assert_no_statement_means_anything_of_the_neighbours<S: TestSchema>() {
         database.run("DROP FUNCTION public.probe").await;
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+fn assert_every_function_is_called_by_its_schema(statements: &Statements) {
+    for (name, text) in statements {
+        for (is_qualified, function) in calls(text) {
+            assert!(is_qualified, "{name} calls {function}");
+        }
+    }
 }
 
 /// The types of a statement's arguments, as it is given them: a cast says what it expects.
@@ -204,11 +237,7 @@ macro_rules! for_each_schema {
 
             #[test]
             fn every_function_is_called_by_its_schema() {
-                for (name, text) in super::statements::<$schema>() {
-                    for (is_qualified, function) in super::calls(text) {
-                        assert!(is_qualified, "{name} calls {function}");
-                    }
-                }
+                super::assert_every_function_is_called_by_its_schema(&super::statements::<$schema>());
             }
         }
     )+};

@@ -22,7 +22,7 @@ use crate::support::Database;
 on_both_engines![it_answers_as_the_reference_does];
 
 const GRANTS: usize = 6;
-const TOKENS: usize = 5;
+const TOKENS: usize = 3;
 
 fn outcome<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> String {
     match outcome {
@@ -45,9 +45,9 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
         1 => GrantFilter::of_subject(SubjectId::new(any(3).to_string()).unwrap()),
         2 => GrantFilter::default(),
         _ => {
-            let mut filter = GrantFilter::of_subject(SubjectId::new("0").unwrap());
-            filter.client = Some(id(CLIENT));
-            filter
+            let mut both = GrantFilter::of_subject(SubjectId::new("0").unwrap());
+            both.client = Some(id(CLIENT));
+            both
         }
     };
     match any(23) {
@@ -74,16 +74,16 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
             let request = RevokeTokenRequest::new(kind, digest(&format!("{which}-{from}")), at(now));
             outcome(store.revoke_token(&request).await)
         }
-        14 => {
+        14 if any(3) == 0 => {
             let reason = GrantEnd::RefreshTokenReplayed;
             outcome(store.revoke_grant(&RevokeGrantRequest::new(of.id, reason, at(now))).await)
         }
-        15 if any(3) == 0 => {
+        15 if any(8) == 0 => {
             let limit = u32::try_from(any(4)).unwrap();
             let request = RevokeGrantsRequest::new(filter, GrantEnd::Revoked, at(now), limit);
             outcome(store.revoke_grants(&request).await)
         }
-        16 if any(4) == 0 => outcome(store.remove_client(&id(clients[any(2)]), at(now)).await),
+        16 if any(12) == 0 => outcome(store.remove_client(&id(clients[any(2)]), at(now)).await),
         17 => {
             let mut new = client(clients[any(2)]);
             new.name = (any(2) == 0).then(|| "An app".to_owned());
@@ -120,8 +120,7 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
 /// What is known and decided of everything that there may be.
 async fn state(store: &dyn GrantStore, now: i64) -> Vec<String> {
     let mut state = Vec::new();
-    for mut known in store.clients(&ClientListRequest::new(10)).await.unwrap() {
-        known.metadata = None;
+    for known in store.clients(&ClientListRequest::new(10)).await.unwrap() {
         state.push(format!("{known:?}"));
     }
     for number in 0..GRANTS {
@@ -170,8 +169,8 @@ async fn it_answers_as_the_reference_does(database: Database) {
     let mut random = StdRng::seed_from_u64(11);
     let mut now = 10;
     let mut done = Vec::new();
-    for step in 0..700 {
-        now += if random.random_range(0..40) == 0 {
+    for step in 0..900 {
+        now += if random.random_range(0..100) == 0 {
             random.random_range(0..40 * 86_400)
         } else {
             random.random_range(0..300)
@@ -180,7 +179,7 @@ async fn it_answers_as_the_reference_does(database: Database) {
         let expected = change(&reference, seed, now).await;
         let found = change(&store, seed, now).await;
         assert_eq!(found, expected, "step {step} at {now}: seed {seed}");
-        if step % 5 == 0 {
+        if step % 6 == 0 {
             for (found, expected) in state(&store, now).await.into_iter().zip(state(&reference, now).await) {
                 assert_eq!(found, expected, "after step {step} at {now}");
             }
@@ -188,5 +187,5 @@ async fn it_answers_as_the_reference_does(database: Database) {
         done.push(expected);
     }
     let rare = |what: &str| done.iter().filter(|outcome| *outcome == what).count();
-    assert!(rare("true") > 60 && rare("false") > 60, "{} {}", rare("true"), rare("false"));
+    assert!(rare("true") > 30 && rare("false") > 50, "{} {}", rare("true"), rare("false"));
 }

@@ -1,1 +1,0 @@
-//! The tables of the program that is beside us or was before us.
