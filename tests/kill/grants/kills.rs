@@ -48,7 +48,7 @@ impl fmt::Display for Tally {
         let Done { redeemed, exchanged, replayed, lost, repeated, unavailable } = self.done;
         write!(
             f,
-            "{} killed; {redeemed} codes redeemed and {exchanged} refresh tokens exchanged; {lost} answers lost, of which \
+            "{} killed; {redeemed} codes redeemed and {exchanged} refresh tokens exchanged; {lost} requests without an answer, after which \
              {repeated} exchanges were answered again; {replayed} replays ended a grant; {unavailable} answers 503",
             self.killed
         )

@@ -54,7 +54,7 @@ pub(super) struct RegisterArguments {
     #[arg(long = "redirect-uri", required = true, value_name = "URI")]
     pub(super) redirect_uris: Vec<RedirectUri>,
     /// What the client is called on the page that asks
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = name)]
     pub(super) name: Option<String>,
     /// What it may ask for; repeatable. Everything, unless set
     #[arg(long = "scope", value_name = "SCOPE")]
@@ -95,4 +95,9 @@ pub(super) struct RevokeArguments {
     /// Remove the client as well
     #[arg(long, requires = "client", conflicts_with = "subject")]
     pub(super) remove: bool,
+}
+
+/// A name; what else is wrong with it is found where clients are registered.
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("a name has at least one character") } else { Ok(text.to_owned()) }
 }

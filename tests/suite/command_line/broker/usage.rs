@@ -25,7 +25,7 @@ fn what_is_wrong_is_said_and_nothing_is_done() {
             (&["register", "--redirect-uri", "javascript:alert(1)"], "--redirect-uri: "),
             (&["register", "--redirect-uri", "http://hunter2.example/cb"], "--redirect-uri: "),
             (&["register", "--redirect-uri", "https://app.example/cb#hunter2"], "--redirect-uri: "),
-            (&["register", "--redirect-uri", REDIRECT, "--name", ""], "--name"),
+            (&["register", "--redirect-uri", REDIRECT, "--name", ""], "--name: a name has at least one character"),
             (&["register", "--redirect-uri", REDIRECT, "--name", "hunter2\u{1b}[31m"], "client_name"),
             (&["register", "--redirect-uri", REDIRECT, "--name", &long], "client_name"),
             (&["register", "--redirect-uri", REDIRECT, "--scope", "hunter2 read"], "--scope: "),
