@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Router, serve};
 use keyward::broker::{Issuer, Principal, Resource, Subject, SubjectId};
-use keyward::http::{Broker, ConsentPage, Permitted, Protect, SignIn};
+use keyward::http::{Broker, CheckPassword, ConsentPage, Permitted, Protect, SignIn, SignInUnavailable};
 use keyward::key::Scope;
 use keyward::service::Tokens;
 use keyward::sql::{BrokerTables, SqlGrantStore};
@@ -41,10 +41,16 @@ keyward::required_scopes! {
 /// Takes everybody at their word. A service asks for more than a name.
 struct AnyName;
 
-#[async_trait::async_trait]
 impl SignIn for AnyName {
-    async fn sign_in(&self, username: &str, _: &Secret) -> Option<Subject> {
-        Some(Subject::new(SubjectId::new(username).ok()?).with_name(username))
+    fn passwords(&self) -> Option<&dyn CheckPassword> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl CheckPassword for AnyName {
+    async fn check_password(&self, username: &str, _: &Secret) -> Result<Option<Subject>, SignInUnavailable> {
+        Ok(SubjectId::new(username).ok().map(|id| Subject::new(id).with_name(username)))
     }
 
     fn suggested_username(&self) -> Option<String> {

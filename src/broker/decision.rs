@@ -240,20 +240,25 @@ pub fn decide_refresh<'r>(
         return Err(RefreshRefusal::Revoked);
     }
     let scopes = match presented.scopes {
-        None => token.grant.scopes.clone(),
-        Some(asked) if asked.iter().all(|scope| token.grant.scopes.contains(scope)) => asked.clone(),
-        Some(_) => return Err(RefreshRefusal::ExcessScope),
+        None => Some(token.grant.scopes.clone()),
+        Some(asked) if asked.iter().all(|scope| token.grant.scopes.contains(scope)) => Some(asked.clone()),
+        Some(_) => None,
     };
-    if !is_within(token.grant.resource.as_deref(), presented.resource) {
-        return Err(RefreshRefusal::OtherResource);
-    }
-    if token.spent_at.is_some() {
-        let response = token.response.as_ref().filter(|response| at < response.until && !token.successor_is_used);
+    let is_for_resource = is_within(token.grant.resource.as_deref(), presented.resource);
+    // Whoever asks for more than was granted is not told by it whether the family of a spent token lives.
+    if let Some(spent_at) = token.spent_at {
+        let response = token.response.as_ref().filter(|response| {
+            let is_same_question = is_for_resource && scopes.as_ref() == Some(&response.scopes);
+            is_same_question && !token.successor_is_used && is_open(spent_at, response.until, at)
+        });
         return match response {
-            // The same question, or it is not the same answer that is wanted.
-            Some(response) if response.scopes == scopes => Ok(RefreshVerdict::Repeat(response)),
-            _ => Err(RefreshRefusal::Replayed(token.grant.id.clone())),
+            Some(response) => Ok(RefreshVerdict::Repeat(response)),
+            None => Err(RefreshRefusal::Replayed(token.grant.id.clone())),
         };
+    }
+    let scopes = scopes.ok_or(RefreshRefusal::ExcessScope)?;
+    if !is_for_resource {
+        return Err(RefreshRefusal::OtherResource);
     }
     if token.revoked_at.is_some() {
         return Err(RefreshRefusal::Revoked);
@@ -262,6 +267,12 @@ pub fn decide_refresh<'r>(
         return Err(RefreshRefusal::Expired);
     }
     Ok(RefreshVerdict::Exchange(scopes))
+}
+
+/// Whether a window from `from` to `until` is open. A clock that is behind by more than its length does not open it again.
+fn is_open(from: Timestamp, until: Timestamp, at: Timestamp) -> bool {
+    let length = until.as_micros().saturating_sub(from.as_micros());
+    at < until && at.as_micros().saturating_add(length) >= from.as_micros()
 }
 
 /// Proof that an access token was good when it was presented. Only [`decide_access`] makes one.

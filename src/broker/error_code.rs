@@ -25,6 +25,8 @@ pub enum OAuthErrorCode {
     AccessDenied,
     /// The server could not answer; the same request may succeed later.
     TemporarilyUnavailable,
+    /// The server is not set up as it should be.
+    ServerError,
     /// The access token is unknown, expired or revoked, or is meant for another resource.
     InvalidToken,
     /// The access token does not permit it.
@@ -50,6 +52,7 @@ impl OAuthErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidRedirectUri => "invalid_redirect_uri",

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::broker::{ClientAuthMethod, InvalidRedirectUri, OAuthErrorCode, RedirectUri};
 use crate::key::{Scope, Scopes};
 
+/// The longest metadata of one client, in bytes. Anybody can register.
+const LONGEST_METADATA: usize = 8 * 1024;
 /// The most redirect URIs of one client.
 const MOST_REDIRECT_URIS: usize = 16;
 /// The longest text among the metadata, in characters.
@@ -77,6 +79,9 @@ impl ClientMetadata {
     /// # Errors
     /// [`RegistrationRefusal`].
     pub fn from_json(body: &str) -> Result<Self, RegistrationRefusal> {
+        if body.len() > LONGEST_METADATA {
+            return Err(RegistrationRefusal::Metadata("the metadata is longer than 8 KiB"));
+        }
         let mut members: Map<String, Value> =
             serde_json::from_str(body).map_err(|_| RegistrationRefusal::Metadata("the body is no JSON object"))?;
         members.retain(|_, value| !value.is_null());

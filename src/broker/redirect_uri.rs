@@ -65,7 +65,8 @@ impl RedirectUri {
     #[must_use]
     pub fn host(&self) -> String {
         let url = Url::parse(&self.0).ok();
-        let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
+        // What stands behind the scheme of an app is the app's own words.
+        let host = url.as_ref().filter(|url| matches!(url.scheme(), "https" | "http")).and_then(Url::host_str);
         host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or_default().to_owned()
     }
 

@@ -47,7 +47,10 @@ mod verify;
 pub use bearer::{Bearer, BearerError};
 #[cfg(all(feature = "axum", feature = "broker"))]
 #[cfg_attr(docsrs_keyward, doc(cfg(all(feature = "axum", feature = "broker"))))]
-pub use broker::{Broker, BrowserRequest, Consent, ConsentOutcome, ConsentPage, RegistrationPolicy, SignIn};
+pub use broker::{
+    Broker, BrowserRequest, CheckPassword, Consent, ConsentOutcome, ConsentPage, RegistrationPolicy, SignIn,
+    SignInUnavailable,
+};
 #[cfg(all(feature = "tower", feature = "credentials"))]
 #[cfg_attr(docsrs_keyward, doc(cfg(all(feature = "tower", feature = "credentials"))))]
 pub use calls::{CallError, CloneBody, OnBehalfOf, RepeatBody, SignCalls, SignedCalls};

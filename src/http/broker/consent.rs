@@ -20,6 +20,19 @@ pub struct BrowserRequest<'r> {
 }
 
 impl<'r> BrowserRequest<'r> {
+    /// A request as the endpoint would make it, for tests of a host's own [`Consent`] and
+    /// [`SignIn`](crate::http::SignIn).
+    #[must_use]
+    pub const fn new(uri: &'r Uri, headers: &'r HeaderMap) -> Self {
+        Self { uri, headers, form: None, is_https: true }
+    }
+
+    /// The same, with the form that a page has sent back.
+    #[must_use]
+    pub const fn with_form(self, form: &'r Parameters<'r>) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
     /// The headers, cookies among them.
     #[must_use]
     pub const fn headers(&self) -> &'r HeaderMap {

@@ -32,7 +32,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 pub use consent::{BrowserRequest, Consent, ConsentOutcome};
-pub use page::{ConsentPage, SignIn};
+pub use page::{CheckPassword, ConsentPage, SignIn, SignInUnavailable};
 pub use register::RegistrationPolicy;
 
 use crate::broker::Resource;
@@ -44,7 +44,7 @@ use register::RegistrationLimit;
 /// ```
 /// use axum::Router;
 /// use keyward::broker::{Issuer, Resource, Subject, SubjectId};
-/// use keyward::http::{Broker, BrowserRequest, ConsentPage, SignIn};
+/// use keyward::http::{Broker, BrowserRequest, ConsentPage, SignIn, SignInUnavailable};
 /// use keyward::service::Tokens;
 /// use keyward::store::grants::MemoryGrantStore;
 /// # use tower_service::Service as _;
@@ -54,9 +54,9 @@ use register::RegistrationLimit;
 ///
 /// #[async_trait::async_trait]
 /// impl SignIn for Sessions {
-///     async fn signed_in(&self, request: &BrowserRequest<'_>) -> Option<Subject> {
-///         let user = request.headers().get("x-user")?.to_str().ok()?;
-///         SubjectId::new(user).ok().map(Subject::new)
+///     async fn current_subject(&self, request: &BrowserRequest<'_>) -> Result<Option<Subject>, SignInUnavailable> {
+///         let user = request.headers().get("x-user").and_then(|user| user.to_str().ok());
+///         Ok(user.and_then(|user| SubjectId::new(user).ok()).map(Subject::new))
 ///     }
 /// }
 ///

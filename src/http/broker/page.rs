@@ -7,11 +7,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub(super) use html::refused;
 
+use super::authorize::redirect;
 use super::{BrowserRequest, Consent, ConsentOutcome};
 use crate::broker::{AuthorizationRequest, Subject, new_secret};
 use crate::random::SharedGenerator;
@@ -24,27 +26,76 @@ const DECISION: &str = "decision";
 const USERNAME: &str = "username";
 const PASSWORD: &str = "password";
 
-/// Who sits at the browser, as the host knows it.
+/// Who is at the browser, as the host knows it.
+///
+/// A host that keeps sessions of its own says whose one it is, and where people sign in:
+///
+/// ```
+/// use keyward::broker::{Subject, SubjectId};
+/// use keyward::http::{BrowserRequest, SignIn, SignInUnavailable};
+///
+/// struct Sessions;
+///
+/// #[async_trait::async_trait]
+/// impl SignIn for Sessions {
+///     async fn current_subject(&self, request: &BrowserRequest<'_>) -> Result<Option<Subject>, SignInUnavailable> {
+///         // Look the session up: `Ok(None)` when there is none, an error when the database does not answer.
+///         let Some(session) = request.cookie("session") else { return Ok(None) };
+///         Ok(SubjectId::new(session).ok().map(Subject::new))
+///     }
+///
+///     fn sign_in_at(&self, request: &BrowserRequest<'_>) -> Option<String> {
+///         // Afterwards the browser comes back to `to`: your page must send it nowhere but to paths of your own.
+///         let to: String = url::form_urlencoded::byte_serialize(request.uri().to_string().as_bytes()).collect();
+///         Some(format!("/login?to={to}"))
+///     }
+/// }
+/// ```
 #[async_trait::async_trait]
 pub trait SignIn: Send + Sync + 'static {
     /// Who is signed in already, by a session of the host's; nobody, unless overridden.
-    async fn signed_in(&self, request: &BrowserRequest<'_>) -> Option<Subject> {
+    ///
+    /// # Errors
+    /// [`SignInUnavailable`] when that cannot be found out: the client is told to try again later.
+    async fn current_subject(&self, request: &BrowserRequest<'_>) -> Result<Option<Subject>, SignInUnavailable> {
+        let _ = request;
+        Ok(None)
+    }
+
+    /// Where the browser goes when nobody is signed in: a page of the host's, which sends it back to the request's
+    /// [`uri`](BrowserRequest::uri). Nowhere, unless overridden.
+    fn sign_in_at(&self, request: &BrowserRequest<'_>) -> Option<String> {
         let _ = request;
         None
     }
 
-    /// Who signs in on the page, by a name and a password; nobody, unless overridden. Limiting how often somebody may try is
-    /// the host's part.
-    async fn sign_in(&self, username: &str, password: &Secret) -> Option<Subject> {
-        let _ = (username, password);
+    /// Who checks names and passwords, if they are typed on the page itself; nobody, unless overridden. Where there is neither
+    /// this nor a page of the host's, whoever is not signed in is refused.
+    fn passwords(&self) -> Option<&dyn CheckPassword> {
         None
     }
+}
+
+/// Checks names and passwords that are typed on the page. Limiting how often somebody may try is the host's part.
+#[async_trait::async_trait]
+pub trait CheckPassword: Send + Sync + 'static {
+    /// Whose name and password these are.
+    ///
+    /// # Errors
+    /// [`SignInUnavailable`] when that cannot be found out.
+    async fn check_password(&self, username: &str, password: &Secret) -> Result<Option<Subject>, SignInUnavailable>;
 
     /// What stands in the field of the name at first; nothing, unless overridden.
     fn suggested_username(&self) -> Option<String> {
         None
     }
 }
+
+/// Nobody can say at the moment who is at the browser. It is no refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be found out who is signed in")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
+pub struct SignInUnavailable;
 
 /// The page that is built in: it shows which client asks, where the answer goes and for what, and takes a yes or a no, and a
 /// name and a password where nobody is signed in.
@@ -58,10 +109,29 @@ pub struct ConsentPage<S> {
 }
 
 impl<S: SignIn> ConsentPage<S> {
-    /// The page, with `sign_in` to say who sits there.
+    /// The page, with `sign_in` to say who is there.
     #[must_use]
     pub fn new(sign_in: S) -> Self {
         Self { sign_in, random: SharedGenerator::system() }
+    }
+
+    /// Takes random bytes from `generator` instead of the operating system: any cryptographically secure generator of
+    /// the crate `rand`.
+    #[must_use]
+    pub fn random(self, generator: impl TryCryptoRng + Send + 'static) -> Self {
+        Self { random: SharedGenerator::new(generator), ..self }
+    }
+
+    /// Nobody is signed in.
+    fn ask_to_sign_in(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome {
+        if let Some(location) = self.sign_in.sign_in_at(from) {
+            return ConsentOutcome::Respond(redirect(&location));
+        }
+        if self.sign_in.passwords().is_some() {
+            return self.show(request, from, None, false);
+        }
+        tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "not_signed_in");
+        ConsentOutcome::Respond(refused(StatusCode::UNAUTHORIZED, "nobody is signed in"))
     }
 
     fn show(
@@ -83,7 +153,7 @@ impl<S: SignIn> ConsentPage<S> {
             },
         };
         let proof = proof(cookie.expose_secret(), from.query(), signed_in);
-        let suggested = self.sign_in.suggested_username().unwrap_or_default();
+        let suggested = self.sign_in.passwords().and_then(CheckPassword::suggested_username).unwrap_or_default();
         let body = html::question(request, &proof, &html::View { signed_in, suggested: &suggested, has_failed });
         let mut headers = html::headers(&format!("'self' {}", html::form_target(request)));
         let name = cookie_name(from.is_https());
@@ -102,9 +172,12 @@ impl<S: SignIn> ConsentPage<S> {
 #[async_trait::async_trait]
 impl<S: SignIn> Consent for ConsentPage<S> {
     async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome {
-        let signed_in = self.sign_in.signed_in(from).await;
+        let Ok(signed_in) = self.sign_in.current_subject(from).await else { return ConsentOutcome::Unavailable };
         let Some(form) = from.form() else {
-            return self.show(request, from, signed_in.as_ref(), false);
+            return match &signed_in {
+                Some(_) => self.show(request, from, signed_in.as_ref(), false),
+                None => self.ask_to_sign_in(request, from),
+            };
         };
         let is_own_form =
             from.cookie(cookie_name(from.is_https())).zip(form.get(PROOF)).is_some_and(|(cookie, found)| {
@@ -122,16 +195,19 @@ impl<S: SignIn> Consent for ConsentPage<S> {
             Some("deny") => return ConsentOutcome::Denied,
             _ => return ConsentOutcome::Respond(refused(StatusCode::BAD_REQUEST, "the form has no decision")),
         }
-        let mut subject = signed_in;
-        if subject.is_none() {
-            let password = Secret::new(form.get(PASSWORD).unwrap_or_default().to_owned());
-            subject = self.sign_in.sign_in(form.get(USERNAME).unwrap_or_default(), &password).await;
+        if let Some(subject) = signed_in {
+            return ConsentOutcome::Approved(Box::new(Approval::new(subject)));
         }
-        let Some(subject) = subject else {
-            tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "not_signed_in");
-            return self.show(request, from, None, true);
-        };
-        ConsentOutcome::Approved(Box::new(Approval::new(subject)))
+        let Some(passwords) = self.sign_in.passwords() else { return self.ask_to_sign_in(request, from) };
+        let password = Secret::new(form.get(PASSWORD).unwrap_or_default().to_owned());
+        match passwords.check_password(form.get(USERNAME).unwrap_or_default(), &password).await {
+            Ok(Some(subject)) => ConsentOutcome::Approved(Box::new(Approval::new(subject))),
+            Ok(None) => {
+                tracing::warn!(event = "consent.refused", client = %request.client.id, reason = "wrong_password");
+                self.show(request, from, None, true)
+            }
+            Err(SignInUnavailable) => ConsentOutcome::Unavailable,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::broker::OAuthErrorCode;
+use crate::broker::{OAuthErrorCode, RegistrationRefusal};
 use crate::http::{Challenge, Rejection, RejectionKind};
 use crate::service::TokensError;
 use crate::visible::Causes;
@@ -12,17 +12,24 @@ pub(super) fn refuse(code: OAuthErrorCode, description: &'static str) -> Rejecti
     Rejection::new(RejectionKind::BadRequest).with_error(code.as_str()).with_description(description)
 }
 
-/// A refusal of the service: what is the client's fault by its code, and everything else as an outage, which is logged.
-pub(super) fn refused(error: &TokensError) -> Rejection {
-    match error {
-        TokensError::Registration(refusal) => refuse(refusal.error_code(), "").with_description(refusal.to_string()),
-        error => error.error_code().map_or_else(|| unavailable(error), |code| refuse(code, describe(code))),
-    }
+/// A client that cannot be registered as it describes itself (RFC 7591 section 3.2.2).
+pub(super) fn not_registered(refusal: &RegistrationRefusal) -> Rejection {
+    refuse(refusal.error_code(), "").with_description(refusal.to_string())
 }
 
-fn unavailable(error: &TokensError) -> Rejection {
+/// A refusal of the service: what is the client's fault by its code. Everything else is logged, and is the client's to repeat
+/// where that can help.
+pub(super) fn refused(error: &TokensError) -> Rejection {
+    if let Some(code) = error.error_code() {
+        return refuse(code, describe(code));
+    }
     tracing::error!(event = "broker.unavailable", error = %Causes(error));
-    Rejection::new(RejectionKind::Unavailable).with_error(OAuthErrorCode::TemporarilyUnavailable.as_str())
+    let (kind, code) = if error.is_outage() {
+        (RejectionKind::Unavailable, OAuthErrorCode::TemporarilyUnavailable)
+    } else {
+        (RejectionKind::Misconfigured, OAuthErrorCode::ServerError)
+    };
+    Rejection::new(kind).with_error(code.as_str())
 }
 
 /// A client that has used the header `Authorization`, and is told by which scheme to do so (RFC 6749 section 5.2).

@@ -9,11 +9,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::refusal::{refuse, refused};
+use super::refusal::{not_registered, refuse, refused};
 use super::{Shared, form};
 use crate::broker::{ClientMetadata, OAuthErrorCode};
 use crate::http::Rejection;
-use crate::service::TokensError;
 use crate::time::Timestamp;
 
 /// How many clients can register in a minute, unless set.
@@ -86,7 +85,7 @@ pub(super) async fn register(
         .await
         .map_err(|rejection| rejection.with_error(OAuthErrorCode::InvalidClientMetadata.as_str()))?;
     let metadata = ClientMetadata::from_json(&body);
-    let metadata = metadata.map_err(|refusal| refused(&TokensError::Registration(refusal)))?;
+    let metadata = metadata.map_err(|refusal| not_registered(&refusal))?;
     match shared.registration.as_ref().map(|limit| limit.pass(shared.tokens.now())) {
         Some(Ok(())) => {}
         Some(Err(retry_after)) => {

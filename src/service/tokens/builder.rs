@@ -47,6 +47,7 @@ impl TokensBuilder {
             grant_lifetime: None,
             refresh_grace: DEFAULT_REFRESH_GRACE,
             revokes_access: true,
+            drops_upstream: false,
         };
         Self { shared }
     }
@@ -75,6 +76,13 @@ impl TokensBuilder {
     /// Seals the host's own tokens on behalf of subjects. Without keys, none can be stored.
     pub fn seal_keys(mut self, keys: SealKeys) -> Self {
         self.shared.seal_keys = Some(keys);
+        self
+    }
+
+    /// Leaves behind the upstream tokens of what another program has issued in the same tables, when a refresh token of its is
+    /// exchanged: for a server that has no use for them, and no keys.
+    pub const fn without_upstream_tokens(mut self) -> Self {
+        self.shared.drops_upstream = true;
         self
     }
 

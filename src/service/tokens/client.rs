@@ -71,7 +71,7 @@ impl Tokens {
         Ok(RegisteredClient { record, secret, metadata })
     }
 
-    /// The client of this identifier, if it can be understood.
+    /// The client of this identifier. One whose row cannot be understood has a [`defect`](ClientRecord::defect).
     ///
     /// # Errors
     /// [`TokensError::Store`].

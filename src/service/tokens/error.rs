@@ -1,9 +1,6 @@
-//! Why there are no tokens.
+//! Errors of [`Tokens`](crate::service::Tokens).
 
-use crate::broker::{
-    AccessRefusal, AuthorizationRefusal, ClientRefusal, CodeRefusal, OAuthErrorCode, RefreshRefusal,
-    RegistrationRefusal,
-};
+use crate::broker::{AccessRefusal, AuthorizationRefusal, ClientRefusal, CodeRefusal, OAuthErrorCode, RefreshRefusal};
 use crate::random::RandomUnavailable;
 use crate::seal::OpenError;
 use crate::store::StoreError;
@@ -15,9 +12,6 @@ pub enum TokensError {
     /// The client is unknown, or did not prove that it is this client.
     #[error("the client is not accepted: {0}")]
     Client(ClientRefusal),
-    /// The client is not registered as it describes itself.
-    #[error("the client is not registered: {0}")]
-    Registration(RegistrationRefusal),
     /// No person is asked.
     #[error("the authorization request is refused: {0}")]
     Authorization(AuthorizationRefusal),
@@ -39,7 +33,7 @@ pub enum TokensError {
     /// A stored secret does not open.
     #[error("a stored secret does not open")]
     Unopened(#[source] OpenError),
-    /// A secret is longer than what is sealed.
+    /// A secret is longer than an envelope can hold.
     #[error("a secret is too long to be stored")]
     TooLong,
     /// No code or token was made.
@@ -56,7 +50,6 @@ impl TokensError {
     pub const fn error_code(&self) -> Option<OAuthErrorCode> {
         match self {
             Self::Client(_) => Some(OAuthErrorCode::InvalidClient),
-            Self::Registration(refusal) => Some(refusal.error_code()),
             Self::Authorization(AuthorizationRefusal::Redirected(refusal)) => Some(refusal.code),
             Self::Authorization(AuthorizationRefusal::Shown(_)) => Some(OAuthErrorCode::InvalidRequest),
             Self::Code(refusal) => Some(refusal.error_code()),
@@ -67,10 +60,15 @@ impl TokensError {
         }
     }
 
-    /// Whether the fault is the service's and not the client's.
+    /// Whether the same call may succeed later: 503. What is neither this nor has an [error code](Self::error_code) is a fault
+    /// in how the service is set up: 500.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        self.error_code().is_none()
+        match self {
+            Self::Random(_) => true,
+            Self::Store(error) => error.is_outage(),
+            _ => false,
+        }
     }
 }
 

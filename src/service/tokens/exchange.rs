@@ -115,7 +115,7 @@ impl Tokens {
     /// [window](crate::service::TokensBuilder::refresh_grace).
     ///
     /// # Errors
-    /// [`TokensError`]; its [code](TokensError::code) is what the client is told.
+    /// [`TokensError`]; its [error code](TokensError::error_code) is what the client is told.
     pub async fn exchange(
         &self,
         client: PresentedClient<'_>,
@@ -227,7 +227,8 @@ impl Tokens {
     ) -> Result<(Fresh, ExchangeRequest), TokensError> {
         let mut grant = found.grant.clone();
         if !found.grant_is_stored {
-            grant.upstream = grant.upstream.map(|tokens| self.adopt_upstream(&grant.id, tokens)).transpose()?;
+            let upstream = grant.upstream.filter(|_| !self.shared.drops_upstream);
+            grant.upstream = upstream.map(|tokens| self.adopt_upstream(&grant.id, tokens)).transpose()?;
         }
         let fresh = self.fresh(&grant, scopes, true)?;
         let mut request = ExchangeRequest::new(found.digest, fresh.tokens.clone());

@@ -39,7 +39,7 @@ use crate::time::{Clock, Timestamp};
 /// An OAuth 2.1 authorization server without its HTTP: registers clients, issues codes and tokens, exchanges, revokes and
 /// introspects them, over any [`GrantStore`].
 ///
-/// Cheap to clone; clones share the store. Where `axum` is at hand, `keyward::http::broker` is its router.
+/// Cheap to clone; clones share the store. Where `axum` is at hand, `keyward::http::Broker` is its router.
 ///
 /// ```
 /// use keyward::broker::{
@@ -101,6 +101,7 @@ struct Shared {
     grant_lifetime: Option<Duration>,
     refresh_grace: Duration,
     revokes_access: bool,
+    drops_upstream: bool,
 }
 
 /// Who may ask what a token means, beside the clients themselves.

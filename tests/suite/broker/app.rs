@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::routing::any;
 use keyward::broker::{Issuer, Principal, Resource, Subject, SubjectId};
-use keyward::http::{Broker, BrowserRequest, ConsentPage, Permitted, Protect, RegistrationPolicy, SignIn};
+use keyward::http::{
+    Broker, BrowserRequest, CheckPassword, ConsentPage, Permitted, Protect, RegistrationPolicy, SignIn,
+    SignInUnavailable,
+};
 use keyward::key::{Scope, Scopes};
 use keyward::service::{Tokens, TokensBuilder};
 use keyward::store::grants::{GrantStore, MemoryGrantStore};
@@ -68,14 +71,24 @@ struct People;
 
 #[async_trait::async_trait]
 impl SignIn for People {
-    async fn signed_in(&self, request: &BrowserRequest<'_>) -> Option<Subject> {
-        let user = request.headers().get("x-session")?.to_str().ok()?;
-        Some(Subject::new(SubjectId::new(user).ok()?))
+    async fn current_subject(&self, request: &BrowserRequest<'_>) -> Result<Option<Subject>, SignInUnavailable> {
+        let user = request.headers().get("x-session").and_then(|user| user.to_str().ok());
+        Ok(user.and_then(|user| SubjectId::new(user).ok()).map(Subject::new))
     }
 
-    async fn sign_in(&self, username: &str, password: &Secret) -> Option<Subject> {
+    fn passwords(&self) -> Option<&dyn CheckPassword> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl CheckPassword for People {
+    async fn check_password(&self, username: &str, password: &Secret) -> Result<Option<Subject>, SignInUnavailable> {
+        if username == "nobody knows" {
+            return Err(SignInUnavailable);
+        }
         let is_ada = username == USERNAME && password.expose_secret() == PASSWORD;
-        is_ada.then(|| Subject::new(SubjectId::new("42").unwrap()).with_name("Ada"))
+        Ok(is_ada.then(|| Subject::new(SubjectId::new("42").unwrap()).with_name("Ada")))
     }
 }
 

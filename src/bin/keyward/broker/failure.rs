@@ -8,7 +8,7 @@ impl From<TokensError> for Failure {
     fn from(error: TokensError) -> Self {
         match error {
             TokensError::Store(error) => error.into(),
-            TokensError::Registration(_) | TokensError::InvalidScope => Self::usage(error.to_string()),
+            TokensError::InvalidScope => Self::usage(error.to_string()),
             _ => Self::unavailable(&error),
         }
     }

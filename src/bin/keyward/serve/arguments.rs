@@ -56,14 +56,14 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "KEYWARD_GRANT_LIFETIME", value_parser = lifetime, value_name = "DURATION")]
     pub(super) grant_lifetime: Option<Duration>,
     /// How long the answer to a refresh can be had again; 0s never
-    #[arg(long, env = "KEYWARD_REPLY_WINDOW", default_value = "10s", value_parser = seconds, value_name = "DURATION")]
+    #[arg(long, env = "KEYWARD_REFRESH_GRACE", default_value = "10s", value_parser = seconds, value_name = "DURATION")]
     pub(super) refresh_grace: Duration,
     /// How often what nobody can use any more is removed
     #[arg(long, env = "KEYWARD_SWEEP_EVERY", default_value = "1m", value_parser = duration, value_name = "DURATION")]
     pub(super) sweep_every: Duration,
-    /// Remove clients that were idle for so long and have no grant; never, unless set
-    #[arg(long, env = "KEYWARD_FORGET_CLIENTS_AFTER", value_parser = lifetime, value_name = "DURATION")]
-    pub(super) forget_clients_after: Option<Duration>,
+    /// Remove clients that were idle for so long and have no grant: anybody can register any number of them
+    #[arg(long, env = "KEYWARD_CLIENTS_UNUSED_FOR", default_value = "7d", value_parser = lifetime, value_name = "DURATION")]
+    pub(super) clients_unused_for: Duration,
     /// Do not make tables that are missing: it does not start without them
     #[arg(long)]
     pub(super) no_migrate: bool,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use keyward::http::{Broker, RegistrationPolicy};
+use keyward::http::{Broker, ConsentPage, RegistrationPolicy};
 use keyward::service::Tokens;
 use keyward::sql::SqlGrantStore;
 use keyward::store::grants::{ClientListRequest, GrantStore};
@@ -28,7 +28,7 @@ use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{print_json, print_lines};
 use resource_servers::ResourceServer;
-use sign_in::AskSignedIn;
+use sign_in::UserHeader;
 use stop::Stop;
 
 /// How long requests that have begun may take after the signal to stop.
@@ -49,7 +49,7 @@ pub(crate) async fn run(
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     let Started { listener, tokens, app } = started;
-    let sweeping = tokens.keep_swept(arguments.sweep_every, arguments.forget_clients_after, stop.asked());
+    let sweeping = tokens.keep_swept(arguments.sweep_every, Some(arguments.clients_unused_for), stop.asked());
     let serving = axum::serve(listener, app).with_graceful_shutdown(stop.asked()).into_future();
     let cut_off = async {
         stop.asked().await;
@@ -85,7 +85,7 @@ async fn start(
         Ok(per_minute) => RegistrationPolicy::open_at_most(per_minute),
         Err(_) => RegistrationPolicy::closed(),
     };
-    let page = AskSignedIn::new(arguments.user_header.clone());
+    let page = ConsentPage::new(UserHeader::new(arguments.user_header.clone()));
     let health = {
         let (tokens, limit) = (tokens.clone(), database.timeout);
         move || healthy(tokens.clone(), limit)
@@ -133,7 +133,9 @@ fn tokens(store: Arc<dyn GrantStore>, arguments: &ServeArguments, resource_serve
         .code_lifetime(arguments.code_lifetime)
         .access_token_lifetime(arguments.access_token_lifetime)
         .refresh_token_lifetime(arguments.refresh_token_lifetime)
-        .refresh_grace(arguments.refresh_grace);
+        .refresh_grace(arguments.refresh_grace)
+        // It calls nobody on behalf of anybody.
+        .without_upstream_tokens();
     for resource in &arguments.resources {
         builder = builder.resource(resource.clone());
     }

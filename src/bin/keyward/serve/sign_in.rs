@@ -1,16 +1,17 @@
-//! Who sits at the browser, as the proxy in front says.
+//! Who is at the browser, as the proxy in front says.
 
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
-use axum::response::IntoResponse as _;
-use keyward::broker::{AuthorizationRequest, Subject, SubjectId};
-use keyward::http::{BrowserRequest, Consent, ConsentOutcome, ConsentPage, SignIn};
+use axum::http::{HeaderMap, HeaderName};
+use keyward::broker::{Subject, SubjectId};
+use keyward::http::{BrowserRequest, SignIn, SignInUnavailable};
 
-/// The header in which a proxy says who is signed in.
-#[derive(Clone)]
-struct UserHeader(HeaderName);
+/// The header in which a proxy says who is signed in. There is no password that could be typed here.
+pub(super) struct UserHeader(HeaderName);
 
 impl UserHeader {
+    pub(super) const fn new(name: HeaderName) -> Self {
+        Self(name)
+    }
+
     /// A header that is there twice was set by somebody else as well, and is not believed.
     fn subject(&self, headers: &HeaderMap) -> Option<Subject> {
         let mut values = headers.get_all(&self.0).iter();
@@ -21,36 +22,12 @@ impl UserHeader {
 
 #[async_trait::async_trait]
 impl SignIn for UserHeader {
-    async fn signed_in(&self, request: &BrowserRequest<'_>) -> Option<Subject> {
-        self.subject(request.headers())
-    }
-}
-
-/// The page that asks whoever the proxy has signed in, and nobody else: there is no password that could be typed.
-pub(super) struct AskSignedIn {
-    header: UserHeader,
-    page: ConsentPage<UserHeader>,
-}
-
-impl AskSignedIn {
-    pub(super) fn new(header: HeaderName) -> Self {
-        let header = UserHeader(header);
-        Self { page: ConsentPage::new(header.clone()), header }
-    }
-}
-
-#[async_trait::async_trait]
-impl Consent for AskSignedIn {
-    async fn ask(&self, request: &AuthorizationRequest, from: &BrowserRequest<'_>) -> ConsentOutcome {
-        if self.header.subject(from.headers()).is_some() {
-            return self.page.ask(request, from).await;
+    async fn current_subject(&self, request: &BrowserRequest<'_>) -> Result<Option<Subject>, SignInUnavailable> {
+        let subject = self.subject(request.headers());
+        if subject.is_none() {
+            tracing::warn!(event = "person.not_signed_in", header = %self.0, "the proxy in front has to say who is signed in");
         }
-        tracing::warn!(event = "person.not_signed_in", client = %request.client.id, header = %self.header.0);
-        let said =
-            "Nobody is signed in: the proxy in front of this server has to sign people in and say who they are.\n";
-        ConsentOutcome::Respond(
-            (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "text/plain; charset=utf-8")], said).into_response(),
-        )
+        Ok(subject)
     }
 }
 

@@ -51,7 +51,7 @@ async fn a_redemption_that_is_given_up_at_any_point_succeeds_later_or_has_ended(
                     ways[0] += 1;
                 }
                 Err(refused) => {
-                    assert_eq!(refused.code(), Some(keyward::broker::OAuthErrorCode::InvalidGrant), "{when:?}");
+                    assert_eq!(refused.error_code(), Some(keyward::broker::OAuthErrorCode::InvalidGrant), "{when:?}");
                     assert_eq!(world.ends().await.len(), 1, "{when:?}: nobody has the tokens that nobody got");
                     let again = world.given(&client).await;
                     assert!(world.is_live(&again).await, "{when:?}");

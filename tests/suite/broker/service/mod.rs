@@ -141,7 +141,7 @@ fn given(issued: &IssuedTokens) -> Given {
 
 /// The code of an answer that says no.
 fn code_of<T: std::fmt::Debug>(answer: &Result<T, TokensError>) -> Option<OAuthErrorCode> {
-    answer.as_ref().unwrap_err().code()
+    answer.as_ref().unwrap_err().error_code()
 }
 
 fn is_invalid_grant<T: std::fmt::Debug>(answer: &Result<T, TokensError>) {

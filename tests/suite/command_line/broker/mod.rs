@@ -79,7 +79,7 @@ impl Desk<'_> {
                  &code_challenge_method=S256"
             );
             let request = tokens.authorize(&Parameters::parse(&query)).await.unwrap();
-            let approval = Approval::new(Subject::new(SubjectId::new(subject).unwrap()).named(subject));
+            let approval = Approval::new(Subject::new(SubjectId::new(subject).unwrap()).with_name(subject));
             let location = tokens.approve(&request, approval).await.unwrap();
             let query = location.expose_secret().split_once('?').unwrap().1;
             let code = Parameters::parse(query).get("code").unwrap().to_owned();
