@@ -17,7 +17,7 @@ mod within;
 
 #[cfg(feature = "postgres")]
 pub use grants::DatabaseRole;
-#[cfg(all(feature = "postgres", feature = "credentials"))]
+#[cfg(all(feature = "postgres", any(feature = "broker", feature = "credentials")))]
 pub(crate) use grants::Granted;
 pub(crate) use reader::{Column, RowReader, columns};
 pub(crate) use schema::{Asked, KeyTables};
