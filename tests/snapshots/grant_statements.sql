@@ -351,14 +351,44 @@ RETURNING 1;
 UPDATE access_tokens
 SET forgejo_access_token = $2::text, forgejo_refresh_token = $3::text, forgejo_token_expires_at = $4::bigint
 WHERE token_hash::text IN (SELECT s.digest FROM keyward.grant_access_tokens s WHERE s.grant_id = $1::text)
-  AND revoked_at IS NULL
 RETURNING 1;
 
 -- broker: replace_upstream_of_access (SQLite)
 UPDATE access_tokens
 SET forgejo_access_token = ?2, forgejo_refresh_token = ?3, forgejo_token_expires_at = ?4
 WHERE token_hash IN (SELECT s.digest FROM keyward_grant_access_tokens s WHERE s.grant_id = ?1)
-  AND revoked_at IS NULL
+RETURNING 1;
+
+-- broker: copy_upstream_of_grant (PostgreSQL)
+UPDATE access_tokens AS n
+SET forgejo_access_token = g.upstream_access_token, forgejo_refresh_token = g.upstream_refresh_token,
+    forgejo_token_expires_at = coalesce(g.upstream_expires_at, 0)
+FROM keyward.grants g
+WHERE n.token_hash::text = $1::text AND g.id = $2::text AND pg_catalog.substr(g.upstream_access_token, 1, 8) <> 'keyward.'
+RETURNING 1;
+
+-- broker: copy_upstream_of_grant (SQLite)
+UPDATE access_tokens AS n
+SET forgejo_access_token = g.upstream_access_token, forgejo_refresh_token = g.upstream_refresh_token,
+    forgejo_token_expires_at = coalesce(g.upstream_expires_at, 0)
+FROM keyward_grants g
+WHERE n.token_hash = ?1 AND g.id = ?2 AND substr(g.upstream_access_token, 1, 8) <> 'keyward.'
+RETURNING 1;
+
+-- broker: copy_upstream_of_access (PostgreSQL)
+UPDATE access_tokens AS n
+SET forgejo_access_token = a.forgejo_access_token, forgejo_refresh_token = a.forgejo_refresh_token,
+    forgejo_token_expires_at = a.forgejo_token_expires_at
+FROM refresh_tokens h JOIN access_tokens a ON a.token_hash::text = h.access_token_hash::text
+WHERE n.token_hash::text = $1::text AND h.token_hash::text = $2::text AND a.forgejo_access_token::text <> ''
+RETURNING 1;
+
+-- broker: copy_upstream_of_access (SQLite)
+UPDATE access_tokens AS n
+SET forgejo_access_token = a.forgejo_access_token, forgejo_refresh_token = a.forgejo_refresh_token,
+    forgejo_token_expires_at = a.forgejo_token_expires_at
+FROM refresh_tokens h JOIN access_tokens a ON a.token_hash = h.access_token_hash
+WHERE n.token_hash = ?1 AND h.token_hash = ?2 AND a.forgejo_access_token <> ''
 RETURNING 1;
 
 -- broker: upstream_is_replaced (PostgreSQL)

@@ -60,7 +60,8 @@ async fn nothing_secret_stands_in_clear(database: Database) {
         assert!(!dump.contains(secret), "{secret}: {dump}");
     }
     #[cfg(feature = "sqlite")]
-    if let Database::Sqlite(database) = &database {
+    if !database.is_postgres() {
+        let database = database.as_sqlite();
         for end in ["", "-wal"] {
             let file = std::fs::read(format!("{}{end}", database.path().display())).unwrap_or_default();
             let file = String::from_utf8_lossy(&file);

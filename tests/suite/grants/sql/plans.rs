@@ -1,6 +1,6 @@
 //! What the statements cost where there is a lot: they find their rows by indexes.
 
-use keyward::sql::BrokerTables;
+use keyward::sql::{BrokerTables, StatementText};
 use keyward::store::grants::{GrantStore as _, SweepRequest};
 
 use super::{EPOCH, at, digest, issued, migrated, on_both_engines};
@@ -49,7 +49,7 @@ async fn with_a_hundred_thousand_rows_indexes_are_used(database: Database) {
         if goes_through || is_foreign || is_of_clients {
             continue;
         }
-        let plan = plan(&database, statement.postgres, statement.sqlite).await;
+        let plan = plan(&database, &statement).await;
         let scans = |line: &&String| {
             let line = line.trim_start().trim_start_matches("->").trim_start();
             let is_small = line.contains(" json_each")
@@ -75,12 +75,13 @@ async fn with_a_hundred_thousand_rows_indexes_are_used(database: Database) {
 }
 
 /// How the engine would run a statement with arguments that it does not know yet.
-async fn plan(database: &Database, postgres: &'static str, sqlite: &'static str) -> Vec<String> {
+#[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "only a server is waited for"))]
+async fn plan(database: &Database, statement: &StatementText) -> Vec<String> {
     match database {
         #[cfg(feature = "sqlite")]
         Database::Sqlite(database) => {
             let connection = database.connection();
-            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sqlite}")).unwrap();
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sqlite)).unwrap();
             let mut rows = explained.raw_query();
             let mut plan = Vec::new();
             while let Some(row) = rows.next().unwrap() {
@@ -92,6 +93,7 @@ async fn plan(database: &Database, postgres: &'static str, sqlite: &'static str)
         Database::Postgres(database) => {
             use sqlx::Row as _;
 
+            let postgres = statement.postgres;
             let pool = database.small_pool(1).await;
             let mut connection = pool.acquire().await.unwrap();
             let arguments = (1..100).take_while(|number| postgres.contains(&format!("${number}"))).count();
