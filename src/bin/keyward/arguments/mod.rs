@@ -170,8 +170,8 @@ pub(crate) struct GrantsArguments {
     #[cfg(feature = "reqwest")]
     #[arg(long)]
     pub(crate) credentials: bool,
-    /// Its rights to the tables of an authorization server, and not to keys: a verifier accepts access tokens, an issuer is
-    /// what `serve` needs, an operator sweeps and removes clients too
+    /// Its rights to the tables of an authorization server, and not to keys: a verifier accepts access tokens, an issuer
+    /// serves without sweeping, an operator sweeps and removes clients too
     #[cfg(feature = "broker")]
     #[cfg_attr(feature = "reqwest", arg(long, conflicts_with = "credentials"))]
     #[cfg_attr(not(feature = "reqwest"), arg(long))]

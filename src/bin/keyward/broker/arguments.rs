@@ -9,6 +9,7 @@ use keyward::broker::{ClientId, GrantId, RedirectUri, SubjectId};
 use keyward::key::Scope;
 
 use crate::arguments::duration;
+use crate::failure::Failure;
 
 #[derive(Args)]
 pub(crate) struct BrokerArguments {
@@ -81,7 +82,6 @@ pub(super) struct GrantListArguments {
 }
 
 #[derive(Args)]
-#[group(id = "what", required = true, multiple = true, args = ["grant", "client", "subject"])]
 pub(super) struct RevokeArguments {
     /// This grant alone
     #[arg(long, allow_hyphen_values = true, value_name = "ID", conflicts_with_all = ["client", "subject"])]
@@ -95,6 +95,16 @@ pub(super) struct RevokeArguments {
     /// Remove the client as well
     #[arg(long, requires = "client", conflicts_with = "subject")]
     pub(super) remove: bool,
+}
+
+impl RevokeArguments {
+    /// Whoever says nothing does not mean everything.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.grant.is_none() && self.client.is_none() && self.subject.is_none() {
+            return Err(Failure::usage("one of --grant, --client, --subject is required"));
+        }
+        Ok(())
+    }
 }
 
 /// A name; what else is wrong with it is found where clients are registered.

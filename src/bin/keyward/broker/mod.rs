@@ -47,7 +47,10 @@ async fn carry_out(database: &DatabaseArguments, command: BrokerCommand) -> Resu
         }
         BrokerCommand::Grants(list) => within(limit, grants::list(&open(database).await?, list)).await,
         // However long it takes, none of their steps does.
-        BrokerCommand::Revoke(revoke) => grants::revoke(&open(database).await?, revoke).await,
+        BrokerCommand::Revoke(revoke) => {
+            revoke.check()?;
+            grants::revoke(&open(database).await?, revoke).await
+        }
         BrokerCommand::Sweep { clients_unused_for } => grants::sweep(&open(database).await?, clients_unused_for).await,
     }
 }

@@ -149,8 +149,7 @@ fn what_nobody_can_use_is_swept_and_a_good_refresh_token_stays() {
         ));
         desk.sql(&format!("UPDATE clients SET created_at = 1 WHERE client_id = '{idle}'"));
         let swept = desk.document(&["sweep", "--clients-unused-for", "30d"]);
-        assert_eq!((&swept["grants"], &swept["clients"], &swept["codes"]), (&json!(1), &json!(1), &json!(2)));
-        assert_eq!((&swept["access_tokens"], &swept["refresh_tokens"]), (&json!(1), &json!(1)));
+        assert_eq!((&swept["grants"], &swept["clients"]), (&json!(1), &json!(1)));
         desk.with_tokens(async |tokens| {
             let client = PresentedClient::Named(&client);
             assert!(tokens.exchange(client, PresentedGrant::refresh(&ada.refresh_token)).await.is_ok());
