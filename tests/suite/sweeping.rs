@@ -1,14 +1,11 @@
-//! Sweeping very many rows that nobody can use any more: in short transactions, and no refresh token that is good is lost.
+//! Sweeping very many rows that nobody can use any more: in small transactions, and no refresh token that is good is lost.
 //!
-//! `KEYWARD_SWEPT_ROWS=100000 cargo test --all-features --test suite -- sweeping --nocapture` does it with more rows.
-
-use std::time::Duration;
+//! `KEYWARD_SWEPT_ROWS=100000 cargo test --all-features --test suite -- sweeping` does it with more rows.
 
 use keyward::broker::TokenDigest;
 use keyward::sql::{BrokerTables, SqlGrantStore};
 use keyward::store::grants::{GrantStore as _, SweepRequest, Swept};
 use keyward::{Engine, Timestamp};
-use tokio::time::Instant;
 
 use crate::support::Database;
 
@@ -20,8 +17,6 @@ const AT_ONCE: u32 = 1_000;
 const IDLE: i64 = 2_000;
 /// So often one grant was refreshed that is forgotten now.
 const REFRESHES: i64 = 10_000;
-/// Much longer than a transaction takes that removes so few rows, on a machine that has other things to do.
-const BOUND: Duration = Duration::from_secs(5);
 
 const fn now() -> Timestamp {
     Timestamp::from_micros(NOW * 1_000_000)
@@ -91,23 +86,15 @@ async fn sweeps_in_short_transactions(database: Database) {
     ];
     database.run(&fill.concat()).await;
 
-    let (mut swept, mut longest, mut calls) = (Swept::default(), Duration::ZERO, 0);
-    let began = Instant::now();
+    let mut swept = Swept::default();
     loop {
-        let start = Instant::now();
         let more = store.sweep(&SweepRequest::new(now(), AT_ONCE)).await.unwrap();
-        longest = longest.max(start.elapsed());
-        calls += 1;
+        assert!(more.most() <= u64::from(AT_ONCE), "{more:?}");
         swept += more;
         if more.most() < u64::from(AT_ONCE) {
             break;
         }
     }
-    println!(
-        "{rows} grants, postgres {is_postgres}: {swept:?} in {:?}, {calls} calls, the longest {longest:?}",
-        began.elapsed()
-    );
-    assert!(longest < BOUND, "{longest:?}");
     let rows = u64::try_from(rows).unwrap();
     assert_eq!(swept.grants, rows + 1);
 

@@ -109,7 +109,7 @@ fn as_many_clients_register_in_a_minute_as_was_said() {
 #[test]
 fn what_nobody_can_use_is_swept_while_it_runs() {
     over_each_engine(|terminal, host| {
-        let more = ["--sweep-every", "50ms", "--forget-clients-after", "30d"];
+        let more = ["--sweep-every", "50ms", "--clients-unused-for", "30d"];
         let server = Server::start(terminal, &more);
         let (_, _) = server.sign_in("ada");
         let idle = server.register();

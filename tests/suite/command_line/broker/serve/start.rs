@@ -40,7 +40,7 @@ fn what_is_wrong_is_named_and_not_repeated() {
         ("--refresh-token-lifetime", "hunter2", "--refresh-token-lifetime: not a duration, such as 24h"),
         ("--grant-lifetime", "0s", "--grant-lifetime: 1s is the least"),
         ("--refresh-grace", "1500ms", "--refresh-grace: a number of whole seconds is needed"),
-        ("--forget-clients-after", "0s", "--forget-clients-after: 1s is the least"),
+        ("--clients-unused-for", "0s", "--clients-unused-for: 1s is the least"),
     ] {
         for form in [&[][..], &["--json"]] {
             let output = terminal.run(&[form, &with(option, value)].concat(), "");
@@ -75,9 +75,9 @@ fn the_environment_says_what_options_say() {
             ("KEYWARD_ACCESS_TOKEN_LIFETIME", "1m"),
             ("KEYWARD_REFRESH_TOKEN_LIFETIME", "1d"),
             ("KEYWARD_GRANT_LIFETIME", "30d"),
-            ("KEYWARD_REPLY_WINDOW", "0s"),
+            ("KEYWARD_REFRESH_GRACE", "0s"),
             ("KEYWARD_SWEEP_EVERY", "1h"),
-            ("KEYWARD_FORGET_CLIENTS_AFTER", "30d"),
+            ("KEYWARD_CLIENTS_UNUSED_FOR", "30d"),
             ("KEYWARD_RESOURCE_SERVERS", "notes 00112233445566778899aabbccddeeff"),
         ]);
         let server = Server::spawn(command);
