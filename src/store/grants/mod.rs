@@ -25,7 +25,7 @@ use crate::store::StoreError;
 use crate::time::Timestamp;
 
 /// For how long a code stays after its end: the clock of whoever sweeps may be ahead of that of whoever redeems.
-pub(crate) const CODES_STAY: Duration = Duration::from_secs(10 * 60);
+pub(crate) const CODES_STAY: Duration = Duration::from_mins(10);
 
 /// Where an authorization server keeps its clients, grants, codes and tokens. Authors of stores implement this trait;
 /// services call [`Tokens`](crate::service::Tokens).

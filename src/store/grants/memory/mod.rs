@@ -14,8 +14,9 @@ use crate::broker::{
 };
 use crate::store::StoreError;
 use crate::store::grants::{
-    CODES_STAY, ClientListRequest, ExchangeRequest, GrantListRequest, GrantStore, NewCode, RedeemRequest, RevokeGrantRequest,
-    RevokeGrantsRequest, RevokeTokenRequest, Sealing, SweepRequest, Swept, TokenKind, UpstreamRequest,
+    CODES_STAY, ClientListRequest, ExchangeRequest, GrantListRequest, GrantStore, NewCode, RedeemRequest,
+    RevokeGrantRequest, RevokeGrantsRequest, RevokeTokenRequest, Sealing, SweepRequest, Swept, TokenKind,
+    UpstreamRequest,
 };
 use crate::time::Timestamp;
 

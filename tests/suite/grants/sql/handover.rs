@@ -132,8 +132,7 @@ async fn what_is_adopted_while_its_client_revokes_it_is_revoked(database: Databa
         .shared_clock(std::sync::Arc::new(ManualClock::new(at(2))))
         .build();
     let adoption = adopting(&database).await;
-    let revocation =
-        tokio::spawn(async move { tokens.revoke(PresentedClient::Named("go"), "refresh-go-1").await });
+    let revocation = tokio::spawn(async move { tokens.revoke(PresentedClient::Named("go"), "refresh-go-1").await });
     adoption.commit_later().await;
     revocation.await.unwrap().unwrap();
     let reason = format!("SELECT revoked_reason FROM {} WHERE id = 'adopted'", database.own_table("grants"));
