@@ -115,13 +115,9 @@ async fn live(database: &Database, of: &str) -> String {
 async fn what_is_adopted_while_everything_is_revoked_is_revoked(database: Database) {
     let store = seeded(&database, BrokerTables::new()).await;
     let adoption = adopting(&database).await;
-    let revocation = tokio::spawn(async move {
-        let request =
-            RevokeGrantsRequest::new(GrantFilter::of_client(id("go")), GrantRevocationReason::Revoked, at(2), 10);
-        store.revoke_grants(&request).await
-    });
-    adoption.commit_later().await;
-    assert_eq!(revocation.await.unwrap().unwrap(), 1);
+    let request = RevokeGrantsRequest::new(GrantFilter::of_client(id("go")), GrantRevocationReason::Revoked, at(2), 10);
+    let (revoked, ()) = tokio::join!(store.revoke_grants(&request), adoption.commit_later());
+    assert_eq!(revoked.unwrap(), 1);
     assert_eq!(live(&database, "client_id = 'go'").await, "0");
 }
 
@@ -132,9 +128,9 @@ async fn what_is_adopted_while_its_client_revokes_it_is_revoked(database: Databa
         .shared_clock(std::sync::Arc::new(ManualClock::new(at(2))))
         .build();
     let adoption = adopting(&database).await;
-    let revocation = tokio::spawn(async move { tokens.revoke(PresentedClient::Named("go"), "refresh-go-1").await });
-    adoption.commit_later().await;
-    revocation.await.unwrap().unwrap();
+    let revocation = tokens.revoke(PresentedClient::Named("go"), "refresh-go-1");
+    let (revoked, ()) = tokio::join!(revocation, adoption.commit_later());
+    revoked.unwrap();
     let reason = format!("SELECT revoked_reason FROM {} WHERE id = 'adopted'", database.own_table("grants"));
     assert_eq!(database.text(&reason).await.as_deref(), Some(GrantRevocationReason::RevokedByClient.code()));
     assert_eq!(live(&database, "client_id = 'go'").await, "2", "those of the other person");
