@@ -207,30 +207,36 @@ WHERE s.digest = ?1 AND s.grant_id = ?3 AND s.spent_at = ?2 AND h.used_at = ?2
       SELECT 1 FROM keyward_grant_refresh_tokens t JOIN refresh_tokens r ON r.token_hash = t.digest
       WHERE t.digest = ?5 AND t.grant_id = s.grant_id AND r.revoked_at IS NULL));
 
+-- broker: code_is_there (PostgreSQL)
+SELECT 1 FROM auth_codes WHERE code::text = $1::text;
+
+-- broker: code_is_there (SQLite)
+SELECT 1 FROM auth_codes WHERE code = ?1;
+
 -- broker: spend_refresh (PostgreSQL)
 UPDATE keyward.grant_refresh_tokens
-SET spent_at = $3::bigint, successor = $4::text, successor_access = $5::text, reply = $6::text,
-    reply_until = $7::bigint, reply_access_expires_at = $8::bigint, reply_scopes = $9::text
+SET spent_at = $3::bigint, successor = $4::text, successor_access = $5::text, response = $6::text,
+    response_until = $7::bigint, response_access_expires_at = $8::bigint, response_scopes = $9::text
 WHERE digest = $1::text AND grant_id = $2::text AND spent_at IS NULL
 RETURNING 1;
 
 -- broker: spend_refresh (SQLite)
 UPDATE keyward_grant_refresh_tokens
-SET spent_at = ?3, successor = ?4, successor_access = ?5, reply = ?6,
-    reply_until = ?7, reply_access_expires_at = ?8, reply_scopes = ?9
+SET spent_at = ?3, successor = ?4, successor_access = ?5, response = ?6,
+    response_until = ?7, response_access_expires_at = ?8, response_scopes = ?9
 WHERE digest = ?1 AND grant_id = ?2 AND spent_at IS NULL
 RETURNING 1;
 
 -- broker: adopt_refresh (PostgreSQL)
 INSERT INTO keyward.grant_refresh_tokens (
-    digest, grant_id, spent_at, successor, successor_access, reply, reply_until, reply_access_expires_at, reply_scopes)
+    digest, grant_id, spent_at, successor, successor_access, response, response_until, response_access_expires_at, response_scopes)
 VALUES ($1::text, $2::text, $3::bigint, $4::text, $5::text, $6::text, $7::bigint, $8::bigint, $9::text)
 ON CONFLICT (digest) DO NOTHING
 RETURNING 1;
 
 -- broker: adopt_refresh (SQLite)
 INSERT INTO keyward_grant_refresh_tokens (
-    digest, grant_id, spent_at, successor, successor_access, reply, reply_until, reply_access_expires_at, reply_scopes)
+    digest, grant_id, spent_at, successor, successor_access, response, response_until, response_access_expires_at, response_scopes)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (digest) DO NOTHING
 RETURNING 1;
@@ -398,10 +404,109 @@ SELECT 1 FROM keyward.grants WHERE id = $1::text AND upstream_version > $2::bigi
 SELECT 1 FROM keyward_grants WHERE id = ?1 AND upstream_version > ?2;
 
 -- broker: note_first_use (PostgreSQL)
-UPDATE keyward.grant_access_tokens SET used_at = $2::bigint WHERE digest = $1::text AND used_at IS NULL RETURNING 1;
+UPDATE keyward.grant_access_tokens SET used_at = $2::bigint
+WHERE digest = ANY (ARRAY(SELECT s.digest FROM keyward.grant_access_tokens s
+                 WHERE s.digest = $1::text AND s.used_at IS NULL
+                 FOR NO KEY UPDATE SKIP LOCKED))
+RETURNING 1;
 
 -- broker: note_first_use (SQLite)
 UPDATE keyward_grant_access_tokens SET used_at = ?2 WHERE digest = ?1 AND used_at IS NULL RETURNING 1;
+
+-- broker: blank_spent (PostgreSQL)
+UPDATE keyward.grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grant_refresh_tokens s
+    WHERE s.grant_id = $2::text AND s.successor = $1::text AND s.response IS NOT NULL
+    FOR NO KEY UPDATE OF s SKIP LOCKED))
+RETURNING 1;
+
+-- broker: blank_spent (SQLite)
+UPDATE keyward_grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grant_refresh_tokens s
+    WHERE s.grant_id = ?2 AND s.successor = ?1 AND s.response IS NOT NULL)
+RETURNING 1;
+
+-- broker: blank_used (PostgreSQL)
+UPDATE keyward.grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grant_access_tokens a
+    JOIN keyward.grant_refresh_tokens s ON s.grant_id = a.grant_id
+    WHERE a.digest = $1::text AND s.successor_access = a.digest AND s.response IS NOT NULL
+    FOR NO KEY UPDATE OF s SKIP LOCKED))
+RETURNING 1;
+
+-- broker: blank_used (SQLite)
+UPDATE keyward_grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grant_access_tokens a
+    JOIN keyward_grant_refresh_tokens s ON s.grant_id = a.grant_id
+    WHERE a.digest = ?1 AND s.successor_access = a.digest AND s.response IS NOT NULL)
+RETURNING 1;
+
+-- broker: blank_revoked (PostgreSQL)
+UPDATE keyward.grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grants g
+    JOIN keyward.grant_refresh_tokens s ON s.grant_id = g.id
+    WHERE g.id IN (SELECT pg_catalog.jsonb_array_elements_text($1::text::jsonb))
+      AND g.revoked_at IS NOT NULL AND s.response IS NOT NULL
+    FOR NO KEY UPDATE OF s SKIP LOCKED))
+RETURNING 1;
+
+-- broker: blank_revoked (SQLite)
+UPDATE keyward_grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grants g
+    JOIN keyward_grant_refresh_tokens s ON s.grant_id = g.id
+    WHERE g.id IN (SELECT value FROM json_each(?1))
+      AND g.revoked_at IS NOT NULL AND s.response IS NOT NULL)
+RETURNING 1;
+
+-- broker: blank_of_client (PostgreSQL)
+UPDATE keyward.grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grants g
+    JOIN keyward.grant_refresh_tokens s ON s.grant_id = g.id
+    WHERE g.client_id = $1::text AND s.response IS NOT NULL
+    FOR NO KEY UPDATE OF s SKIP LOCKED))
+RETURNING 1;
+
+-- broker: blank_of_client (SQLite)
+UPDATE keyward_grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grants g
+    JOIN keyward_grant_refresh_tokens s ON s.grant_id = g.id
+    WHERE g.client_id = ?1 AND s.response IS NOT NULL)
+RETURNING 1;
+
+-- broker: blank_expired (PostgreSQL)
+UPDATE keyward.grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest = ANY (ARRAY(
+    SELECT s.digest FROM keyward.grant_refresh_tokens s
+    WHERE s.response_until <= $1::bigint
+    ORDER BY s.response_until LIMIT $2::bigint
+    FOR NO KEY UPDATE OF s SKIP LOCKED))
+RETURNING 1;
+
+-- broker: blank_expired (SQLite)
+UPDATE keyward_grant_refresh_tokens
+SET response = NULL, response_until = NULL, response_access_expires_at = NULL, response_scopes = NULL
+WHERE digest IN (
+    SELECT s.digest FROM keyward_grant_refresh_tokens s
+    WHERE s.response_until <= ?1
+    ORDER BY s.response_until LIMIT ?2)
+RETURNING 1;
 
 -- broker: find_access (PostgreSQL)
 SELECT g.id AS grant_id, g.client_id AS grant_client_id, g.subject AS grant_subject,
@@ -444,9 +549,9 @@ SELECT g.id AS grant_id, g.client_id AS grant_client_id, g.subject AS grant_subj
        g.revoked_reason AS grant_revoked_reason, g.upstream_access_token AS grant_upstream_access_token,
        g.upstream_refresh_token AS grant_upstream_refresh_token,
        g.upstream_expires_at AS grant_upstream_expires_at, g.upstream_version AS grant_upstream_version,
-       s.grant_id AS side_grant_id, s.spent_at AS side_spent_at, s.reply AS side_reply,
-       s.reply_until AS side_reply_until, s.reply_access_expires_at AS side_reply_access_expires_at,
-       s.reply_scopes AS side_reply_scopes,
+       s.grant_id AS side_grant_id, s.spent_at AS side_spent_at, s.response AS side_reply,
+       s.response_until AS side_reply_until, s.response_access_expires_at AS side_reply_access_expires_at,
+       s.response_scopes AS side_reply_scopes,
        (na.token_hash IS NULL OR na.revoked_at IS NOT NULL OR ns.used_at IS NOT NULL OR ns.digest IS NULL
         OR ts.spent_at IS NOT NULL OR tr.revoked_at IS NOT NULL)::int4 AS successor_is_used,
        (k.client_id IS NOT NULL)::int4 AS client_exists, (h.token_hash IS NOT NULL)::int4 AS is_there,
@@ -472,9 +577,9 @@ SELECT g.id AS grant_id, g.client_id AS grant_client_id, g.subject AS grant_subj
        g.revoked_reason AS grant_revoked_reason, g.upstream_access_token AS grant_upstream_access_token,
        g.upstream_refresh_token AS grant_upstream_refresh_token,
        g.upstream_expires_at AS grant_upstream_expires_at, g.upstream_version AS grant_upstream_version,
-       s.grant_id AS side_grant_id, s.spent_at AS side_spent_at, s.reply AS side_reply,
-       s.reply_until AS side_reply_until, s.reply_access_expires_at AS side_reply_access_expires_at,
-       s.reply_scopes AS side_reply_scopes,
+       s.grant_id AS side_grant_id, s.spent_at AS side_spent_at, s.response AS side_reply,
+       s.response_until AS side_reply_until, s.response_access_expires_at AS side_reply_access_expires_at,
+       s.response_scopes AS side_reply_scopes,
        (na.token_hash IS NULL OR na.revoked_at IS NOT NULL OR ns.used_at IS NOT NULL OR ns.digest IS NULL
         OR ts.spent_at IS NOT NULL OR tr.revoked_at IS NOT NULL) AS successor_is_used,
        (k.client_id IS NOT NULL) AS client_exists, (h.token_hash IS NOT NULL) AS is_there,
@@ -939,6 +1044,24 @@ WHERE token_hash = ?1 AND revoked_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = ?1 AND s.spent_at IS NOT NULL)
 RETURNING 1;
 
+-- broker: revoke_access_of_refresh (PostgreSQL)
+UPDATE access_tokens SET revoked_at = $2::bigint
+WHERE token_hash::text = ANY (ARRAY(
+    SELECT h.access_token_hash::text FROM refresh_tokens h
+    WHERE h.token_hash::text = $1::text
+      AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = $1::text)))
+  AND revoked_at IS NULL
+RETURNING 1;
+
+-- broker: revoke_access_of_refresh (SQLite)
+UPDATE access_tokens SET revoked_at = ?2
+WHERE token_hash IN (
+    SELECT h.access_token_hash FROM refresh_tokens h
+    WHERE h.token_hash = ?1
+      AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = ?1))
+  AND revoked_at IS NULL
+RETURNING 1;
+
 -- broker: access_not_revoked (PostgreSQL)
 SELECT 1 FROM access_tokens WHERE token_hash::text = $1::text AND revoked_at IS NULL;
 
@@ -946,10 +1069,20 @@ SELECT 1 FROM access_tokens WHERE token_hash::text = $1::text AND revoked_at IS 
 SELECT 1 FROM access_tokens WHERE token_hash = ?1 AND revoked_at IS NULL;
 
 -- broker: refresh_not_revoked (PostgreSQL)
-SELECT 1 FROM refresh_tokens WHERE token_hash::text = $1::text AND revoked_at IS NULL;
+SELECT 1 FROM refresh_tokens h
+WHERE h.token_hash::text = $1::text
+  AND (h.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM access_tokens a
+                  WHERE a.token_hash::text = h.access_token_hash::text AND a.revoked_at IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = $1::text)));
 
 -- broker: refresh_not_revoked (SQLite)
-SELECT 1 FROM refresh_tokens WHERE token_hash = ?1 AND revoked_at IS NULL;
+SELECT 1 FROM refresh_tokens h
+WHERE h.token_hash = ?1
+  AND (h.revoked_at IS NULL
+       OR EXISTS (SELECT 1 FROM access_tokens a
+                  WHERE a.token_hash = h.access_token_hash AND a.revoked_at IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = ?1)));
 
 -- broker: forgettable (PostgreSQL)
 SELECT g.id AS id FROM keyward.grants g

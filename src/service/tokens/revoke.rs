@@ -22,19 +22,25 @@ impl Tokens {
     }
 
     async fn revoke_refresh_token(&self, client: &ClientRecord, digest: &TokenDigest) -> Result<bool, TokensError> {
-        let Some(found) = self.shared.store.refresh_token(digest).await? else { return Ok(false) };
-        if found.client == client.id {
-            let at = self.second();
-            if found.grant_is_stored {
-                let request =
-                    RevokeGrantRequest::new(found.grant.id.clone(), GrantRevocationReason::RevokedByClient, at);
-                let was_live = self.shared.store.revoke_grant(&request).await?;
-                tracing::info!(event = "grant.revoked", grant = %found.grant.id, client = %client.id, was_live);
-            } else {
-                let request = RevokeTokenRequest::new(TokenKind::Refresh, *digest, at);
-                self.shared.store.revoke_token(&request).await?;
+        let Some(mut found) = self.shared.store.refresh_token(digest).await? else { return Ok(false) };
+        if found.client != client.id {
+            return Ok(true);
+        }
+        if !found.grant_is_stored {
+            let request = RevokeTokenRequest::new(TokenKind::Refresh, *digest, self.second());
+            if self.shared.store.revoke_token(&request).await? {
+                return Ok(true);
+            }
+            // Somebody else may just have exchanged it: then there is a grant by now, with what it was exchanged for.
+            match self.shared.store.refresh_token(digest).await? {
+                Some(again) if again.grant_is_stored && again.client == client.id => found = again,
+                _ => return Ok(true),
             }
         }
+        let request =
+            RevokeGrantRequest::new(found.grant.id.clone(), GrantRevocationReason::RevokedByClient, self.second());
+        let was_live = self.shared.store.revoke_grant(&request).await?;
+        tracing::info!(event = "grant.revoked", grant = %found.grant.id, client = %client.id, was_live);
         Ok(true)
     }
 

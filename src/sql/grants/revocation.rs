@@ -5,7 +5,7 @@ use crate::sql::engine::{Query, Reading, Row, Script, ScriptError, Sql, Statemen
 use crate::sql::grants::SqlGrantStore;
 use crate::sql::grants::arguments::{limit, list, subject_number, time};
 use crate::sql::grants::scripts::Refusal;
-use crate::sql::grants::statements::{foreign, revocations};
+use crate::sql::grants::statements::{answers, foreign, revocations};
 use crate::sql::grants::store::interpret;
 use crate::store::StoreError;
 use crate::store::grants::{GrantFilter, RevokeGrantRequest, RevokeGrantsRequest};
@@ -63,6 +63,7 @@ impl SqlGrantStore {
         let tokens = [grants.clone(), time(at)];
         let script = Script::<Refusal>::new([
             Step::count(REVOKED, Statement::new(revoke, [grants.clone(), time(at), reason.code().into()])),
+            Step::run(Statement::new(answers::BLANK_REVOKED, [grants.clone()])),
             Step::run(Statement::new(refresh, tokens.clone())),
             Step::run(Statement::new(access, tokens)),
         ]);
@@ -86,36 +87,50 @@ impl SqlGrantStore {
     }
 
     async fn revoke_what_can_be(&self, request: &RevokeGrantsRequest, count: &mut u64) -> Result<(), StoreError> {
+        let RevokeGrantsRequest { filter, at, limit, .. } = request;
+        // What waits for a row may fail, and must keep nothing alive that nobody holds.
+        let foreign = self.revoke_foreign_tokens(filter, *at, Held::PassedOver).await;
+        self.revoke_pages(request, count, Held::PassedOver).await?;
+        if *count >= u64::from(*limit) {
+            return Ok(());
+        }
+        let foreign = match foreign {
+            Ok(_) => self.revoke_foreign_tokens(filter, *at, Held::WaitedFor).await,
+            failed => failed,
+        };
+        // A refresh token of another program's may have become one of a grant by now. As none of them is good any more, no
+        // other will, so that this finds every grant that there is to be.
+        let left = self.revoke_pages(request, count, Held::WaitedFor).await?;
+        if *count < u64::from(*limit) && (foreign? || left) {
+            return Err(StoreError::Suppressed { table: "grants" });
+        }
+        Ok(())
+    }
+
+    /// Revokes the grants that meet the filter, page by page, as far as the limit goes. Whether some are left that it tried.
+    async fn revoke_pages(
+        &self,
+        request: &RevokeGrantsRequest,
+        count: &mut u64,
+        held: Held,
+    ) -> Result<bool, StoreError> {
         let RevokeGrantsRequest { filter, reason, at, limit } = request;
-        let (mut held, mut after) = (Vec::new(), None);
+        let (mut is_left, mut after) = (false, None);
         loop {
             let most = u64::from(*limit).saturating_sub(*count);
             let part = PART.min(u32::try_from(most).unwrap_or(PART));
             if part == 0 {
-                return Ok(());
+                return Ok(is_left);
             }
             let found = self.live(filter, after.as_ref(), part).await?;
-            let (revoked, left) = self.revoke(&found, *reason, *at, Held::PassedOver).await?;
+            let (revoked, left) = self.revoke(&found, *reason, *at, held).await?;
             *count += revoked;
-            held.extend(left);
-            let is_last = found.len() < part as usize;
-            after = found.into_iter().next_back();
-            if is_last {
-                break;
+            is_left |= !left.is_empty();
+            if found.len() < part as usize {
+                return Ok(is_left);
             }
+            after = found.into_iter().next_back();
         }
-        let foreign = self.revoke_foreign_tokens(filter, *at, Held::PassedOver).await;
-        let mut left = Vec::new();
-        for part in held.chunks(PART as usize) {
-            let (revoked, still) = self.revoke(part, *reason, *at, Held::WaitedFor).await?;
-            *count += revoked;
-            left.extend(still);
-        }
-        foreign?;
-        if self.revoke_foreign_tokens(filter, *at, Held::WaitedFor).await? || !left.is_empty() {
-            return Err(StoreError::Suppressed { table: "grants" });
-        }
-        Ok(())
     }
 
     /// The grants that meet a filter and are not revoked, in the order of their identities.

@@ -87,12 +87,13 @@ impl<'r> Reader<'r> {
         if self.is_null(column) { None } else { Some(self.time(column)) }
     }
 
-    /// An upstream token; NULL and the empty text are none.
-    fn upstream_token(&mut self, column: impl Place, takes_plaintext: bool) -> Option<StoredSecret> {
+    /// An upstream token; NULL and the empty text are none. One in the other form is from before the host began to share its
+    /// tables in clear, or from before it ceased to.
+    fn upstream_token(&mut self, column: impl Place) -> Option<StoredSecret> {
         let text = self.optional_text(column).filter(|text| !text.is_empty())?;
         match Sealed::parse(&text) {
             Ok(sealed) => Some(StoredSecret::Sealed(sealed)),
-            Err(InvalidSealed::NotSealed) if takes_plaintext => Some(StoredSecret::Plain(Secret::new(text).into())),
+            Err(InvalidSealed::NotSealed) => Some(StoredSecret::Plain(Secret::new(text).into())),
             Err(_) => self.mark(column),
         }
     }
@@ -110,8 +111,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// A grant. `sealing` says in which form upstream tokens are good.
-pub(super) fn grant(row: &Row<'_>, sealing: Sealing) -> Grant {
+pub(super) fn grant(row: &Row<'_>) -> Grant {
     let row = &mut Reader::new(row, "grants", "grants");
     let id = GrantId::from_stored(row.text(GrantColumn::Id));
     let client = ClientId::from_stored(row.text(GrantColumn::ClientId));
@@ -127,8 +127,8 @@ pub(super) fn grant(row: &Row<'_>, sealing: Sealing) -> Grant {
         // Why is for people; that it is revoked is not in doubt.
         (at, reason.unwrap_or(GrantRevocationReason::Revoked))
     });
-    let access_token = row.upstream_token(GrantColumn::UpstreamAccessToken, sealing == Sealing::Store);
-    let refresh_token = row.upstream_token(GrantColumn::UpstreamRefreshToken, sealing == Sealing::Store);
+    let access_token = row.upstream_token(GrantColumn::UpstreamAccessToken);
+    let refresh_token = row.upstream_token(GrantColumn::UpstreamRefreshToken);
     grant.upstream = access_token.map(|access_token| {
         let expires_at = row.time(GrantColumn::UpstreamExpiresAt);
         let mut tokens = StoredUpstreamTokens::new(access_token, expires_at);
@@ -147,9 +147,17 @@ struct HostRow {
     upstream: Option<StoredUpstreamTokens>,
 }
 
-fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> HostRow {
-    let [scopes, user_id, username, ..] = columns;
-    let mut subject = Subject::new(SubjectId::from_stored(row.integer(user_id).to_string()));
+fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6], sealing: Sealing) -> HostRow {
+    let [scopes, user_id, username, access_token, ..] = columns;
+    let number = row.integer(user_id);
+    // Only we write these: it is a token of ours whose own row was lost, and what stood there made it weaker.
+    if number <= 0 {
+        row.mark::<()>(user_id);
+    }
+    if sealing == Sealing::Service && row.cell(access_token).as_text() == Some("") {
+        row.mark::<()>(access_token);
+    }
+    let mut subject = Subject::new(SubjectId::from_stored(number.to_string()));
     subject.name = Some(row.text(username)).filter(|name| !name.is_empty());
     HostRow { scopes: row.scopes(scopes), subject, upstream: host_upstream(row, columns) }
 }
@@ -157,8 +165,8 @@ fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> HostRow {
 /// The upstream tokens in the host's row, which another program has written there in clear.
 fn host_upstream(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> Option<StoredUpstreamTokens> {
     let [.., access_token, refresh_token, expires_at] = columns;
-    let mut tokens = StoredUpstreamTokens::new(row.upstream_token(access_token, true)?, row.time(expires_at));
-    tokens.refresh_token = row.upstream_token(refresh_token, true);
+    let mut tokens = StoredUpstreamTokens::new(row.upstream_token(access_token)?, row.time(expires_at));
+    tokens.refresh_token = row.upstream_token(refresh_token);
     Some(tokens)
 }
 
@@ -189,11 +197,11 @@ pub(super) fn access_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing)
         defect: None,
     };
     if reader.is_null(AccessColumn::GrantId) {
-        let HostRow { scopes, subject, upstream } = host_row(reader, columns);
+        let HostRow { scopes, subject, upstream } = host_row(reader, columns, sealing);
         (record.scopes, record.subject, record.upstream) = (scopes, subject, upstream);
     } else {
         // A grant that is gone leaves columns behind that cannot be understood.
-        let grant = grant(row, sealing);
+        let grant = grant(row);
         if grant.client != record.client {
             reader.mark::<()>(AccessColumn::ClientId);
         }
@@ -220,7 +228,7 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
     // The host's row may be gone before the grant is. What was not spent by then cannot be.
     let expires_at = if is_there { reader.time(RefreshColumn::ExpiresAt) } else { Timestamp::MIN };
     let grant = if grant_is_stored {
-        let mut grant = grant(row, sealing);
+        let mut grant = grant(row);
         if sealing == Sealing::Store
             && let Some(tokens) = host_upstream(reader, columns)
         {
@@ -232,7 +240,7 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
         grant
     } else {
         let client = client.clone().unwrap_or_else(|| ClientId::from_stored(""));
-        let HostRow { scopes, subject, upstream } = host_row(reader, columns);
+        let HostRow { scopes, subject, upstream } = host_row(reader, columns, sealing);
         let created_at = reader.time(RefreshColumn::CreatedAt);
         Grant { upstream, ..Grant::new(adopted_id(&digest), client, subject, scopes, created_at) }
     };
@@ -261,13 +269,13 @@ fn response(row: &mut Reader<'_>) -> Option<SealedResponse> {
     Some(SealedResponse::new(sealed, until, access_expires_at, row.scopes(RefreshColumn::ResponseScopes)))
 }
 
-pub(super) fn code(row: &Row<'_>, digest: TokenDigest, sealing: Sealing) -> CodeRecord {
+pub(super) fn code(row: &Row<'_>, digest: TokenDigest) -> CodeRecord {
     let reader = &mut Reader::new(row, "auth_codes", "grant_codes");
     let challenge = reader.optional_text(CodeColumn::Challenge);
     let spent_at = reader.optional_time(CodeColumn::SpentAt);
     CodeRecord {
         digest,
-        grant: grant(row, sealing),
+        grant: grant(row),
         redirect_uri: reader.text(CodeColumn::RedirectUri),
         challenge: challenge.and_then(CodeChallenge::new),
         expires_at: reader.time(CodeColumn::ExpiresAt),

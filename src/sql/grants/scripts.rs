@@ -1,11 +1,12 @@
 //! What a change is made of: steps that happen together or not at all.
 
 use crate::broker::{CodeChallenge, CodeRecord, Grant, TokenDigest};
+use crate::seal::StoredSecret;
 use crate::sql::engine::{Script, Sql, Statement, Step, Value};
 use crate::sql::grants::arguments::{
     count, digest, host_subject, host_upstream, optional_time, scopes, text, time, upstream,
 };
-use crate::sql::grants::statements::{clients, codes, exchanges};
+use crate::sql::grants::statements::{answers, clients, codes, exchanges};
 use crate::store::grants::{ExchangeRequest, NewCode, NewTokens, RedeemRequest, Sealing};
 use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
@@ -138,6 +139,8 @@ pub(super) fn exchange(request: &ExchangeRequest, sealing: Sealing) -> Result<Sc
         None => steps.extend([
             only_if(codes::RAISE_GRANT, [of.clone(), time(tokens.remembered_until())]),
             only_if(exchanges::SPEND_REFRESH, spent),
+            // Whoever spends it has the answer that it came in.
+            step(answers::BLANK_SPENT, [hash.clone(), of.clone()]),
         ]),
         Some(adopted) => steps.extend([
             only_if(codes::ADOPT_GRANT, grant(adopted, tokens.remembered_until(), sealing)?),
@@ -153,6 +156,8 @@ pub(super) fn exchange(request: &ExchangeRequest, sealing: Sealing) -> Result<Sc
     }
     steps.extend(add_tokens(tokens, sealing)?);
     if sealing == Sealing::Store {
+        // What was read before may have been replaced since. The row of the access token before it may be gone.
+        steps.push(step(exchanges::COPY_UPSTREAM_OF_GRANT, [access.clone(), of.clone()]));
         steps.push(step(exchanges::COPY_UPSTREAM_OF_ACCESS, [access.clone(), hash.clone()]));
     }
     let revokes = i64::from(*revokes_access).into();
@@ -173,7 +178,12 @@ fn optional_digest(optional: Option<&TokenDigest>) -> Value<'static> {
 fn add_tokens(tokens: &NewTokens, sealing: Sealing) -> Result<Vec<Step<Refusal>>, StoreError> {
     let (access, client, of) = (digest(&tokens.access), text(tokens.client.as_str()), text(tokens.grant.as_str()));
     let [user_id, username] = host_subject(&tokens.subject);
-    let [access_token, refresh_token, token_expires_at] = host_upstream(tokens.upstream.as_ref(), sealing)?;
+    // An envelope from before the tables were shared in clear stays where it is.
+    let shared = tokens.upstream.as_ref().filter(|upstream| {
+        let tokens = [Some(&upstream.access_token), upstream.refresh_token.as_ref()];
+        tokens.into_iter().flatten().all(|token| matches!(token, StoredSecret::Plain(_)))
+    });
+    let [access_token, refresh_token, token_expires_at] = host_upstream(shared, sealing)?;
     let host = [
         access.clone(),
         client.clone(),
@@ -205,6 +215,7 @@ pub(super) fn remove_client(id: Value<'static>, at: Value<'static>, reason: &'st
     Script::new([
         only_if(clients::HOLD_CLIENT_TO_REMOVE, [id.clone()]),
         step(clients::REVOKE_OF_CLIENT, [id.clone(), at, reason.into()]),
+        step(answers::BLANK_OF_CLIENT, [id.clone()]),
         write("clients", clients::REMOVE_CLIENT, [id]),
     ])
 }

@@ -11,7 +11,7 @@ use crate::sql::engine::{
 };
 use crate::sql::grants::arguments::{count, digest, limit, text, time, upstream};
 use crate::sql::grants::scripts::{self, Refusal};
-use crate::sql::grants::statements::{clients, exchanges, foreign, reads};
+use crate::sql::grants::statements::{answers, clients, codes, exchanges, foreign, reads};
 use crate::sql::grants::{BrokerTables, client, row};
 use crate::sql::keys::interpret_with;
 use crate::store::grants::{
@@ -117,8 +117,8 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn code(&self, of: &TokenDigest) -> Result<Option<CodeRecord>, StoreError> {
-        let (of, sealing) = (*of, self.sealing());
-        Ok(self.read(&reads::FIND_CODE, &[digest(&of)], move |found| row::code(found, of, sealing)).await?.pop())
+        let of = *of;
+        Ok(self.read(&reads::FIND_CODE, &[digest(&of)], move |found| row::code(found, of)).await?.pop())
     }
 
     async fn redeem(&self, request: &RedeemRequest) -> Result<bool, StoreError> {
@@ -128,11 +128,18 @@ impl GrantStore for SqlGrantStore {
         let found = self.code(&request.code).await?;
         let is_due = found.is_some_and(|code| {
             let is_of_grant = code.grant.id == request.tokens.grant;
-            // The host's row of one that has expired may have been swept.
             let is_good = code.spent_at.is_none() && request.tokens.at < code.expires_at;
             is_of_grant && is_good && code.grant.revoked.is_none() && code.defect.is_none()
         });
-        self.lost(&request.tokens.client, is_due, "auth_codes").await
+        match self.lost(&request.tokens.client, is_due, "auth_codes").await {
+            // The host's row may be gone, swept by a clock that is ahead; then it cannot be redeemed by anybody.
+            Err(StoreError::Suppressed { .. })
+                if !self.is_found(&codes::CODE_IS_THERE, &[digest(&request.code)]).await? =>
+            {
+                Ok(false)
+            }
+            lost => lost,
+        }
     }
 
     async fn refresh_token(&self, of: &TokenDigest) -> Result<Option<RefreshTokenRecord>, StoreError> {
@@ -163,8 +170,11 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn note_first_use(&self, of: &TokenDigest, at: Timestamp) -> Result<(), StoreError> {
-        let statement = Statement::new(exchanges::NOTE_FIRST_USE, [digest(of), time(at)]);
-        self.change(Script::new([Step::run(statement)])).await.map(|_| ())
+        let steps = [
+            Step::run(Statement::new(answers::BLANK_USED, [digest(of)])),
+            Step::run(Statement::new(exchanges::NOTE_FIRST_USE, [digest(of), time(at)])),
+        ];
+        self.change(Script::new(steps)).await.map(|_| ())
     }
 
     async fn revoke_token(&self, request: &RevokeTokenRequest) -> Result<bool, StoreError> {
@@ -173,7 +183,11 @@ impl GrantStore for SqlGrantStore {
             TokenKind::Access => (foreign::REVOKE_ONE_ACCESS, &foreign::ACCESS_NOT_REVOKED, "access_tokens"),
             TokenKind::Refresh => (foreign::REVOKE_ONE_REFRESH, &foreign::REFRESH_NOT_REVOKED, "refresh_tokens"),
         };
-        let script = Script::<Refusal>::new([Step::count("revoked", Statement::new(change, [digest(of), time(*at)]))]);
+        let mut steps = vec![Step::count("revoked", Statement::new(change, [digest(of), time(*at)]))];
+        if *kind == TokenKind::Refresh {
+            steps.push(Step::run(Statement::new(foreign::REVOKE_ACCESS_OF_FOREIGN, [digest(of), time(*at)])));
+        }
+        let script = Script::<Refusal>::new(steps);
         let done = self.engine.run_and_read(script, Reading::new(live, [digest(of)], |_| ())).await;
         match done {
             Ok((_, live)) if !live.is_empty() => Err(StoreError::Suppressed { table }),
@@ -193,26 +207,22 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
-        let sealing = self.sealing();
-        let found = self.read(&reads::FIND_GRANT, &[id.as_str().into()], move |found| row::grant(found, sealing)).await;
-        Ok(found?.pop())
+        Ok(self.read(&reads::FIND_GRANT, &[id.as_str().into()], row::grant).await?.pop())
     }
 
     async fn grants(&self, request: &GrantListRequest) -> Result<Vec<Grant>, StoreError> {
-        let sealing = self.sealing();
         let after: Value<'_> = request.after.as_ref().map(GrantId::as_str).into();
         let most = limit(request.limit);
-        let decode = move |found: &Row<'_>| row::grant(found, sealing);
         match &request.filter {
             GrantFilter { client: Some(client), subject } => {
                 let subject = subject.as_ref().map(SubjectId::as_str);
                 let arguments = [client.as_str().into(), subject.into(), after, most];
-                self.read(&reads::GRANTS_OF_CLIENT, &arguments, decode).await
+                self.read(&reads::GRANTS_OF_CLIENT, &arguments, row::grant).await
             }
             GrantFilter { client: None, subject: Some(subject) } => {
-                self.read(&reads::GRANTS_OF_SUBJECT, &[subject.as_str().into(), after, most], decode).await
+                self.read(&reads::GRANTS_OF_SUBJECT, &[subject.as_str().into(), after, most], row::grant).await
             }
-            GrantFilter { client: None, subject: None } => self.read(&reads::GRANTS, &[after, most], decode).await,
+            GrantFilter { client: None, subject: None } => self.read(&reads::GRANTS, &[after, most], row::grant).await,
         }
     }
 

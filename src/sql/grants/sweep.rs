@@ -4,10 +4,10 @@ use crate::sql::engine::{Counts, Row, Script, ScriptError, Sql, Statement, Step,
 use crate::sql::grants::SqlGrantStore;
 use crate::sql::grants::arguments::{count, limit, list, time};
 use crate::sql::grants::scripts::Refusal;
-use crate::sql::grants::statements::sweep;
+use crate::sql::grants::statements::{answers, sweep};
 use crate::sql::grants::store::interpret;
 use crate::store::StoreError;
-use crate::store::grants::{SweepRequest, Swept};
+use crate::store::grants::{CODES_STAY, SweepRequest, Swept};
 
 const CODES: &str = "codes";
 const REFRESH: &str = "refresh tokens";
@@ -20,11 +20,15 @@ impl SqlGrantStore {
     /// no token of ours is ever taken for one of another program's. Each kind of row is counted, also those of our own.
     pub(super) async fn sweep_once(&self, request: &SweepRequest) -> Result<Swept, StoreError> {
         let SweepRequest { at, limit: most, clients_unused_since } = *request;
-        let (at, all) = (time(at), limit(most));
-        let due = [at.clone(), all.clone()];
+        let all = limit(most);
+        let due = [time(at), all.clone()];
         let mut swept = Swept::default();
         self.run_sweep(
-            vec![step(CODES, sweep::SWEEP_CODES, due.clone()), step(REFRESH, sweep::SWEEP_REFRESH, due.clone())],
+            vec![
+                Step::run(Statement::new(answers::BLANK_EXPIRED, due.clone())),
+                step(CODES, sweep::SWEEP_CODES, [time(at.saturating_sub(CODES_STAY)), all.clone()]),
+                step(REFRESH, sweep::SWEEP_REFRESH, due.clone()),
+            ],
             &mut swept,
         )
         .await?;
@@ -33,10 +37,10 @@ impl SqlGrantStore {
         let access = self.read(&sweep::SWEEPABLE_ACCESS, &due, id).await?;
         if !access.is_empty() {
             let access = list(access.iter().map(String::as_str));
-            let refresh = [access.clone(), at.clone(), left(most, swept.refresh_tokens)];
+            let refresh = [access.clone(), time(at), left(most, swept.refresh_tokens)];
             let steps = vec![
                 step(REFRESH, sweep::SWEEP_REFRESH_OF_ACCESS, refresh),
-                step(ACCESS, sweep::SWEEP_ACCESS, [access.clone(), at.clone()]),
+                step(ACCESS, sweep::SWEEP_ACCESS, [access.clone(), time(at)]),
                 Step::run(Statement::new(sweep::SWEEP_GRANT_ACCESS, [access])),
             ];
             self.run_sweep(steps, &mut swept).await?;
@@ -45,12 +49,12 @@ impl SqlGrantStore {
         let grants = self.read(&sweep::FORGETTABLE, &due, id).await?;
         if !grants.is_empty() {
             let grants = list(grants.iter().map(String::as_str));
-            let of_kind = |left| [grants.clone(), at.clone(), left];
+            let of_kind = |left| [grants.clone(), time(at), left];
             let steps = vec![
                 step(CODES, sweep::FORGET_CODES, of_kind(left(most, swept.codes))),
                 step(REFRESH, sweep::FORGET_REFRESH, of_kind(left(most, swept.refresh_tokens))),
                 step(ACCESS, sweep::FORGET_ACCESS, of_kind(left(most, swept.access_tokens))),
-                step(GRANTS, sweep::FORGET_GRANTS, [grants.clone(), at.clone()]),
+                step(GRANTS, sweep::FORGET_GRANTS, [grants.clone(), time(at)]),
             ];
             self.run_sweep(steps, &mut swept).await?;
         }

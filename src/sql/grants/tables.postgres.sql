@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS keyward.grant_access_tokens (
 CREATE INDEX IF NOT EXISTS grant_access_tokens_grant_id ON keyward.grant_access_tokens (grant_id);
 
 -- To which grant a refresh token belongs, and what it was exchanged for. The answer is sealed under a key that only the
--- refresh token gives.
+-- refresh token gives, and gone after its time or the first use of what it holds.
 CREATE TABLE IF NOT EXISTS keyward.grant_refresh_tokens (
     digest text PRIMARY KEY,
     grant_id text COLLATE pg_catalog."C" NOT NULL REFERENCES keyward.grants (id) ON DELETE CASCADE,
@@ -58,3 +58,4 @@ CREATE TABLE IF NOT EXISTS keyward.grant_refresh_tokens (
     response_scopes text
 );
 CREATE INDEX IF NOT EXISTS grant_refresh_tokens_grant_id ON keyward.grant_refresh_tokens (grant_id);
+CREATE INDEX IF NOT EXISTS grant_refresh_tokens_response_until ON keyward.grant_refresh_tokens (response_until);

@@ -223,7 +223,7 @@ static GRANT_REFRESH_TOKENS: Table = Table {
         optional_text("response_scopes"),
     ],
     primary_key: "digest",
-    indexes: &[Index::on("grant_id")],
+    indexes: &[Index::on("grant_id"), Index::on("response_until")],
     foreign_keys: &[OF_A_GRANT],
     writes: &[
         Write::insert(Duty::Issue),

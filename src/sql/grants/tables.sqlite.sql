@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS keyward_grant_access_tokens (
 CREATE INDEX IF NOT EXISTS keyward_grant_access_tokens_grant_id ON keyward_grant_access_tokens (grant_id);
 
 -- To which grant a refresh token belongs, and what it was exchanged for. The answer is sealed under a key that only the
--- refresh token gives.
+-- refresh token gives, and gone after its time or the first use of what it holds.
 CREATE TABLE IF NOT EXISTS keyward_grant_refresh_tokens (
     digest TEXT NOT NULL PRIMARY KEY,
     grant_id TEXT NOT NULL REFERENCES keyward_grants (id) ON DELETE CASCADE,
@@ -58,3 +58,4 @@ CREATE TABLE IF NOT EXISTS keyward_grant_refresh_tokens (
     response_scopes TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS keyward_grant_refresh_tokens_grant_id ON keyward_grant_refresh_tokens (grant_id);
+CREATE INDEX IF NOT EXISTS keyward_grant_refresh_tokens_response_until ON keyward_grant_refresh_tokens (response_until);

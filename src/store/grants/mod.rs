@@ -7,6 +7,7 @@ mod memory;
 mod requests;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -22,6 +23,9 @@ use crate::broker::{
 };
 use crate::store::StoreError;
 use crate::time::Timestamp;
+
+/// For how long a code stays after its end: the clock of whoever sweeps may be ahead of that of whoever redeems.
+pub(crate) const CODES_STAY: Duration = Duration::from_mins(10);
 
 /// Where an authorization server keeps its clients, grants, codes and tokens. Authors of stores implement this trait;
 /// services call [`Tokens`](crate::service::Tokens).
@@ -101,6 +105,10 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// the answer: all of it, if nobody has spent or revoked the token and its grant was not revoked, or nothing. `false` when
     /// somebody was first.
     ///
+    /// An answer is gone as soon as somebody uses a token in it, presenting the one or exchanging the other, with the
+    /// revocation of its grant, and with the first sweep after its time: whoever has an old refresh token and a copy of the
+    /// store could open it, and with the refresh token in it the next one.
+    ///
     /// # Errors
     /// [`StoreError::Missing`] when the client is gone; [`StoreError::Conflict`] when the digest of a token is taken.
     async fn exchange(&self, request: &ExchangeRequest) -> Result<bool, StoreError>;
@@ -111,13 +119,14 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// [`StoreError`] when the store could not answer.
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessTokenRecord>, StoreError>;
 
-    /// Notes that an access token was presented, if that was not noted before.
+    /// Notes that an access token was presented, if that was not noted before, and forgets the answer that it came in.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn note_first_use(&self, digest: &TokenDigest, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Revokes one token by itself; the rest of its grant stays. `false` when there is none, or it was spent or revoked, by
+    /// Revokes one token by itself; the rest of its grant stays. With a refresh token that belongs to no stored grant goes the
+    /// access token that it came with. `false` when there is none, or it was spent or revoked, by
     /// itself or with its grant.
     ///
     /// # Errors
@@ -159,7 +168,8 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
 
     /// Removes what nobody can use any more, at most so many rows of each kind in one transaction. A refresh token that is
     /// good stays, with the access token that it refers to, however long that has been dead; so does what is needed to
-    /// recognise a replay, for as long as a token of the grant is good.
+    /// recognise a replay, for as long as a token of the grant is good. A code may stay for some minutes after its end, as the
+    /// clock of whoever sweeps may be ahead.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.

@@ -3,7 +3,7 @@
 //! Rows are locked in one order everywhere: the client, the grant, the rows of codes and refresh tokens of our own, then the
 //! host's rows of codes, of refresh tokens and of access tokens.
 
-use crate::sql::engine::Sql;
+use crate::sql::engine::{Query, Sql};
 
 /// `$1` to `$15` the columns.
 pub(in crate::sql::grants) const ADD_GRANT: Sql = Sql {
@@ -151,6 +151,17 @@ pub(in crate::sql::grants) const IS_REDEEMED: Sql = Sql {
               WHERE t.digest = ?5 AND t.grant_id = s.grant_id AND r.revoked_at IS NULL))",
 };
 
+/// `$1` the digest.
+pub(in crate::sql::grants) static CODE_IS_THERE: Query = Query::new(
+    Sql {
+        postgres: "
+            SELECT 1 FROM auth_codes WHERE code::text = $1::text",
+        sqlite: "
+            SELECT 1 FROM auth_codes WHERE code = ?1",
+    },
+    &[],
+);
+
 /// Every statement here, by its name.
 pub(super) fn all() -> Vec<(&'static str, Sql)> {
     vec![
@@ -163,5 +174,6 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("use_code", USE_CODE),
         ("is_added", IS_ADDED),
         ("is_redeemed", IS_REDEEMED),
+        ("code_is_there", CODE_IS_THERE.sql()),
     ]
 }

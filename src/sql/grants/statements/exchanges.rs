@@ -229,10 +229,14 @@ pub(in crate::sql::grants) const UPSTREAM_IS_REPLACED: Sql = Sql {
         SELECT 1 FROM keyward_grants WHERE id = ?1 AND upstream_version > ?2",
 };
 
-/// `$1` the digest, `$2` when.
+/// `$1` the digest, `$2` when. A row that somebody holds is passed over: the next use is noted again.
 pub(in crate::sql::grants) const NOTE_FIRST_USE: Sql = Sql {
     postgres: "
-        UPDATE keyward.grant_access_tokens SET used_at = $2::bigint WHERE digest = $1::text AND used_at IS NULL RETURNING 1",
+        UPDATE keyward.grant_access_tokens SET used_at = $2::bigint
+        WHERE digest = ANY (ARRAY(SELECT s.digest FROM keyward.grant_access_tokens s
+                         WHERE s.digest = $1::text AND s.used_at IS NULL
+                         FOR NO KEY UPDATE SKIP LOCKED))
+        RETURNING 1",
     sqlite: "
         UPDATE keyward_grant_access_tokens SET used_at = ?2 WHERE digest = ?1 AND used_at IS NULL RETURNING 1",
 };

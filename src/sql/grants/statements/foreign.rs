@@ -148,6 +148,27 @@ pub(in crate::sql::grants) const REVOKE_ONE_REFRESH: Sql = Sql {
         RETURNING 1",
 };
 
+/// `$1` the digest of a refresh token of another program's, `$2` when: the access token that it came with, as there is no
+/// grant to find it by (RFC 7009 section 2.1).
+pub(in crate::sql::grants) const REVOKE_ACCESS_OF_FOREIGN: Sql = Sql {
+    postgres: "
+        UPDATE access_tokens SET revoked_at = $2::bigint
+        WHERE token_hash::text = ANY (ARRAY(
+            SELECT h.access_token_hash::text FROM refresh_tokens h
+            WHERE h.token_hash::text = $1::text
+              AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = $1::text)))
+          AND revoked_at IS NULL
+        RETURNING 1",
+    sqlite: "
+        UPDATE access_tokens SET revoked_at = ?2
+        WHERE token_hash IN (
+            SELECT h.access_token_hash FROM refresh_tokens h
+            WHERE h.token_hash = ?1
+              AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = ?1))
+          AND revoked_at IS NULL
+        RETURNING 1",
+};
+
 /// `$1` the digest.
 pub(in crate::sql::grants) static ACCESS_NOT_REVOKED: Query = Query::new(
     Sql {
@@ -159,13 +180,23 @@ pub(in crate::sql::grants) static ACCESS_NOT_REVOKED: Query = Query::new(
     &[],
 );
 
-/// `$1` the digest.
+/// `$1` the digest: also where one of another program's is revoked, and the access token that it came with is not.
 pub(in crate::sql::grants) static REFRESH_NOT_REVOKED: Query = Query::new(
     Sql {
         postgres: "
-            SELECT 1 FROM refresh_tokens WHERE token_hash::text = $1::text AND revoked_at IS NULL",
+            SELECT 1 FROM refresh_tokens h
+            WHERE h.token_hash::text = $1::text
+              AND (h.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM access_tokens a
+                              WHERE a.token_hash::text = h.access_token_hash::text AND a.revoked_at IS NULL
+                                AND NOT EXISTS (SELECT 1 FROM keyward.grant_refresh_tokens s WHERE s.digest = $1::text)))",
         sqlite: "
-            SELECT 1 FROM refresh_tokens WHERE token_hash = ?1 AND revoked_at IS NULL",
+            SELECT 1 FROM refresh_tokens h
+            WHERE h.token_hash = ?1
+              AND (h.revoked_at IS NULL
+                   OR EXISTS (SELECT 1 FROM access_tokens a
+                              WHERE a.token_hash = h.access_token_hash AND a.revoked_at IS NULL
+                                AND NOT EXISTS (SELECT 1 FROM keyward_grant_refresh_tokens s WHERE s.digest = ?1)))",
     },
     &[],
 );
@@ -180,6 +211,7 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("foreign_not_revoked", FOREIGN_NOT_REVOKED.sql()),
         ("revoke_one_access", REVOKE_ONE_ACCESS),
         ("revoke_one_refresh", REVOKE_ONE_REFRESH),
+        ("revoke_access_of_refresh", REVOKE_ACCESS_OF_FOREIGN),
         ("access_not_revoked", ACCESS_NOT_REVOKED.sql()),
         ("refresh_not_revoked", REFRESH_NOT_REVOKED.sql()),
     ]

@@ -6,6 +6,7 @@ use crate::broker::SealedResponse;
 use crate::store::grants::conformance::Subject;
 use crate::store::grants::conformance::codes::{access_is_as_issued, nothing_of, refresh_is_as_issued};
 use crate::store::grants::conformance::maker::{Held, Maker, scopes};
+use crate::store::grants::conformance::sweeps::sweep;
 use crate::store::grants::{ExchangeRequest, NewTokens, RevokeTokenRequest, TokenKind};
 
 /// A refresh token is exchanged once; whoever is second gets nothing.
@@ -144,6 +145,41 @@ pub async fn an_answer_is_kept<S: Subject>(subject: &S) {
         "it is exchanged once",
     );
     kept(&make, &held, &response).await;
+}
+
+/// An answer is gone once somebody has used a token in it or its grant was revoked, and with a sweep after its time.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn an_answer_is_gone_after_its_use_and_its_time<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "an_answer_is_gone_after_its_use_and_its_time");
+    for how in ["its access token is used", "its refresh token is spent", "its grant is revoked", "its time is over"] {
+        let (first, other) = (make.redeemed().await, make.redeemed().await);
+        let (mut responses, mut seconds) = (Vec::new(), Vec::new());
+        for held in [&first, &other] {
+            let mut request = make.exchange(held);
+            let response = make.response(&request.tokens);
+            request.response = Some(response.clone());
+            responses.push(response);
+            seconds.push(make.exchanged_by(held, request).await);
+        }
+        sweep(&make, responses[0].until.saturating_sub(Duration::from_secs(1))).await;
+        kept(&make, &first, &responses[0]).await;
+        match how {
+            "its access token is used" => {
+                make.answer(make.store().note_first_use(&seconds[0].access, make.now()).await, "a use is noted");
+            }
+            "its refresh token is spent" => drop(make.exchanged(&seconds[0]).await),
+            "its grant is revoked" => make.revoked(&first.grant).await,
+            _ => {
+                sweep(&make, responses[0].until).await;
+            }
+        }
+        let found = make.refresh_record(&first.refresh).await;
+        make.check(found.response.is_none(), format_args!("the answer is gone when {how}"));
+        make.check(found.spent_at.is_some(), "a replay is recognised nevertheless");
+        kept(&make, &other, &responses[1]).await;
+    }
 }
 
 async fn kept<S: Subject>(make: &Maker<'_, S>, held: &Held, response: &SealedResponse) {

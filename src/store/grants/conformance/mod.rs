@@ -53,9 +53,9 @@ pub use codes::{
     what_was_added_is_there,
 };
 pub use exchanges::{
-    a_refresh_token_is_exchanged_once, a_refresh_token_that_was_revoked_is_not_exchanged, an_answer_is_kept,
-    an_exchange_ends_the_access_tokens_before_it, exchanging_overwrites_no_token, the_use_of_a_successor_is_seen,
-    what_a_refresh_token_is_exchanged_for_is_there,
+    a_refresh_token_is_exchanged_once, a_refresh_token_that_was_revoked_is_not_exchanged,
+    an_answer_is_gone_after_its_use_and_its_time, an_answer_is_kept, an_exchange_ends_the_access_tokens_before_it,
+    exchanging_overwrites_no_token, the_use_of_a_successor_is_seen, what_a_refresh_token_is_exchanged_for_is_there,
 };
 pub use letters::{letters_are_compared_exactly, odd_letters_are_kept, whole_seconds_are_kept};
 pub use lists::{clients_are_listed_in_pages, grants_are_listed_by_filter, grants_are_listed_in_pages};
@@ -140,6 +140,7 @@ macro_rules! grant_conformance_suite {
             a_refresh_token_that_was_revoked_is_not_exchanged
             exchanging_overwrites_no_token
             an_answer_is_kept
+            an_answer_is_gone_after_its_use_and_its_time
             the_use_of_a_successor_is_seen
             the_first_use_is_kept
             upstream_tokens_are_replaced_by_version

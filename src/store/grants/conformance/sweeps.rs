@@ -226,7 +226,7 @@ async fn is_forgotten<S: Subject>(make: &Maker<'_, S>, held: &Held) {
 }
 
 /// Sweeps until nothing is left to be removed, and says what was.
-async fn sweep<S: Subject>(make: &Maker<'_, S>, at: Timestamp) -> Swept {
+pub(super) async fn sweep<S: Subject>(make: &Maker<'_, S>, at: Timestamp) -> Swept {
     let request = SweepRequest::new(at, 100);
     let mut all = Swept::default();
     for _ in 0..10_000 {

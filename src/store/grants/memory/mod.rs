@@ -14,8 +14,9 @@ use crate::broker::{
 };
 use crate::store::StoreError;
 use crate::store::grants::{
-    ClientListRequest, ExchangeRequest, GrantListRequest, GrantStore, NewCode, RedeemRequest, RevokeGrantRequest,
-    RevokeGrantsRequest, RevokeTokenRequest, Sealing, SweepRequest, Swept, TokenKind, UpstreamRequest,
+    CODES_STAY, ClientListRequest, ExchangeRequest, GrantListRequest, GrantStore, NewCode, RedeemRequest,
+    RevokeGrantRequest, RevokeGrantsRequest, RevokeTokenRequest, Sealing, SweepRequest, Swept, TokenKind,
+    UpstreamRequest,
 };
 use crate::time::Timestamp;
 
@@ -79,6 +80,9 @@ impl GrantStore for MemoryGrantStore {
         let grants: Vec<_> = grants.iter().map(|stored| stored.grant.id.clone()).collect();
         for grant in grants {
             rows.revoke(&grant, GrantRevocationReason::ClientRemoved, at);
+            for code in rows.codes.values_mut().filter(|code| code.grant == grant) {
+                code.stays_until = Timestamp::MIN;
+            }
         }
         Ok(true)
     }
@@ -93,7 +97,8 @@ impl GrantStore for MemoryGrantStore {
         let grant = code.grant.id.clone();
         let stored = StoredGrant { grant: code.grant.clone(), remembered_until: *remembered_until };
         rows.grants.insert(grant.clone(), stored);
-        rows.codes.insert(code.digest, StoredCode { code: code.clone(), grant });
+        let stays_until = code.expires_at.saturating_add(CODES_STAY);
+        rows.codes.insert(code.digest, StoredCode { code: code.clone(), grant, stays_until });
         Ok(())
     }
 
@@ -150,6 +155,7 @@ impl GrantStore for MemoryGrantStore {
                 access.revoked_at.get_or_insert(tokens.at);
             }
         }
+        rows.blank(|spent| spent.successor == Some(*refresh));
         if let Some(row) = rows.refresh.get_mut(refresh) {
             row.spent = Some(Spent {
                 at: tokens.at,
@@ -175,9 +181,11 @@ impl GrantStore for MemoryGrantStore {
     }
 
     async fn note_first_use(&self, digest: &TokenDigest, at: Timestamp) -> Result<(), StoreError> {
-        if let Some(row) = self.rows().access.get_mut(digest) {
+        let mut rows = self.rows();
+        if let Some(row) = rows.access.get_mut(digest) {
             row.used_at.get_or_insert(at);
         }
+        rows.blank(|spent| spent.successor_access == *digest);
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub(super) struct StoredGrant {
 pub(super) struct StoredCode {
     pub(super) code: CodeRecord,
     pub(super) grant: GrantId,
+    pub(super) stays_until: Timestamp,
 }
 
 #[derive(Debug)]
@@ -97,11 +98,20 @@ impl Rows {
     /// The tokens of a grant that has been revoked need no mark of their own: they are read with their grant.
     pub(super) fn revoke(&mut self, id: &GrantId, reason: GrantRevocationReason, at: Timestamp) -> bool {
         match self.grants.get_mut(id) {
-            Some(stored) if stored.grant.revoked.is_none() => {
-                stored.grant.revoked = Some((at, reason));
-                true
-            }
-            _ => false,
+            Some(stored) if stored.grant.revoked.is_none() => stored.grant.revoked = Some((at, reason)),
+            _ => return false,
+        }
+        for spent in self.refresh.values_mut().filter(|row| row.grant == *id).filter_map(|row| row.spent.as_mut()) {
+            spent.response = None;
+        }
+        true
+    }
+
+    /// Forgets answers.
+    pub(super) fn blank(&mut self, goes: impl Fn(&Spent) -> bool) {
+        let spent = self.refresh.values_mut().filter_map(|row| row.spent.as_mut());
+        for spent in spent.filter(|spent| spent.response.is_some() && goes(spent)) {
+            spent.response = None;
         }
     }
 

@@ -10,11 +10,12 @@ impl Rows {
     pub(super) fn sweep(&mut self, request: &SweepRequest) -> Swept {
         let SweepRequest { at, limit, clients_unused_since } = *request;
         let mut swept = Swept::default();
+        self.blank(|spent| spent.response.as_ref().is_some_and(|response| response.until <= at));
         let forgotten = self.grants.iter().filter(|(_, stored)| stored.remembered_until <= at);
         let forgotten: BTreeSet<GrantId> = forgotten.map(|(id, _)| id.clone()).collect();
         let live = self.refresh.values().filter(|refresh| self.is_live(refresh, at));
         let needed: BTreeSet<_> = live.map(|refresh| refresh.access).collect();
-        swept.codes = remove(&mut self.codes, limit, |_, row| forgotten.contains(&row.grant));
+        swept.codes = remove(&mut self.codes, limit, |_, row| forgotten.contains(&row.grant) && row.stays_until <= at);
         swept.refresh_tokens = remove(&mut self.refresh, limit, |_, row| forgotten.contains(&row.grant));
         swept.access_tokens = remove(&mut self.access, limit, |digest, row| {
             forgotten.contains(&row.grant) || row.expires_at <= at && !needed.contains(digest)

@@ -107,6 +107,9 @@ impl Store {
                     self.end_access(&request, ends_access).await?;
                 }
                 let mut state = self.state();
+                if let (true, Some(response)) = (self.has(AnswersAreKeptForGood), &request.response) {
+                    state.replies.insert(request.refresh, response.clone());
+                }
                 state.successors.insert(request.refresh, request.tokens.clone());
                 state.issued.push(request.tokens);
             }

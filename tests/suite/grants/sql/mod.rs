@@ -2,8 +2,10 @@
 //! to the program that made the tables, and in trouble.
 
 mod adoption;
+mod answers;
 mod differential;
 mod dump;
+mod handover;
 mod plans;
 #[cfg(feature = "postgres")]
 mod postgres;

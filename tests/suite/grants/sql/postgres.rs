@@ -109,6 +109,26 @@ async fn t5_whoever_only_refers_to_a_row_holds_up_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn t5_the_note_of_a_first_use_waits_for_nobody() {
+    let database = Database::postgres().await;
+    let patient = migrated(&database).await;
+    issued(&patient, "a", "42").await;
+    let store = impatient(&database).await;
+    let mut shell = session(&database).await;
+    run(
+        &mut shell,
+        "BEGIN; SELECT FROM keyward.grant_access_tokens FOR UPDATE; SELECT FROM keyward.grant_refresh_tokens FOR UPDATE",
+    )
+    .await;
+    let used_at = async || store.access_token(&digest("access-a")).await.unwrap().unwrap().used_at;
+    store.note_first_use(&digest("access-a"), at(2)).await.unwrap();
+    assert_eq!(used_at().await, None, "it was passed over");
+    run(&mut shell, "ROLLBACK").await;
+    store.note_first_use(&digest("access-a"), at(3)).await.unwrap();
+    assert_eq!(used_at().await, Some(at(3)), "and is noted with the next one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn t7_no_lookup_and_no_change_fails_when_the_tables_change() {
     let database = Database::postgres().await;
     migrated(&database).await;
