@@ -179,6 +179,9 @@ impl<S: SignIn> Consent for ConsentPage<S> {
                 None => self.ask_to_sign_in(request, from),
             };
         };
+        if signed_in.is_none() && self.sign_in.passwords().is_none() {
+            return self.ask_to_sign_in(request, from);
+        }
         let is_own_form =
             from.cookie(cookie_name(from.is_https())).zip(form.get(PROOF)).is_some_and(|(cookie, found)| {
                 proof(cookie, from.query(), signed_in.as_ref()).as_bytes().ct_eq(found.as_bytes()).into()

@@ -1,4 +1,4 @@
-//! The authorization endpoint: requirements 20 to 28. The page on which a person is asked has a file of its own.
+//! The authorization endpoint (RFC 6749 section 4.1.1). The page on which a person is asked has a file of its own.
 
 use std::time::Duration;
 

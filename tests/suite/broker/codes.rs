@@ -1,4 +1,4 @@
-//! Authorization codes: requirements 32 to 40.
+//! Authorization codes (RFC 6749 section 4.1, RFC 7636).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The page on which a person is asked: requirements 29 to 31, and who may answer in whose name.
+//! The page on which a person is asked, and who may answer in whose name.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Introspection: requirements 69 to 72.
+//! Introspection (RFC 7662).
 
 use std::time::Duration;
 

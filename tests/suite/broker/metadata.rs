@@ -1,4 +1,4 @@
-//! Metadata and discovery: requirements 1 to 8.
+//! Metadata and discovery (RFC 8414, RFC 9728).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Registration: requirements 9 to 19.
+//! Registration (RFC 7591).
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! Protected resources: requirements 73 to 77.
+//! Protected resources (RFC 6750, RFC 9728).
 
 use std::sync::Arc;
 use std::time::Duration;

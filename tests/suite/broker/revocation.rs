@@ -1,4 +1,4 @@
-//! Revocation: requirements 63 to 68.
+//! Revocation (RFC 7009).
 
 use std::time::Duration;
 

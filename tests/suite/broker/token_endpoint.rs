@@ -1,4 +1,4 @@
-//! The token endpoint: requirements 41 to 50.
+//! The token endpoint (RFC 6749 sections 3.2 and 5).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Access and refresh tokens: requirements 51 to 62.
+//! Access and refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a person says yes to: requirements 27, 33 and 35.
+//! What a person says yes to.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Many at the same moment: requirements 34, 38, 55 and 56.
+//! Many at the same moment.
 
 use std::time::Duration;
 
