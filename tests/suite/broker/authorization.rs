@@ -29,7 +29,6 @@ async fn is_refused(client: &Client<'_>, changes: &[(&str, &str)], code: &str) {
     is_told(&client.authorize(&client.query(changes)).await, code, Some("a state"));
 }
 
-/// 20, 21.
 #[tokio::test]
 async fn an_unknown_client_or_an_address_that_is_not_registered_letter_for_letter_is_never_redirected_to() {
     let app = App::start().await;
@@ -96,7 +95,6 @@ async fn the_port_of_a_loopback_address_may_be_another_and_nothing_else() {
     }
 }
 
-/// 22, 23.
 #[tokio::test]
 async fn without_a_challenge_of_s256_nobody_is_asked_whatever_the_client_is() {
     let app = App::start().await;
@@ -117,7 +115,6 @@ async fn without_a_challenge_of_s256_nobody_is_asked_whatever_the_client_is() {
     }
 }
 
-/// 24.
 #[tokio::test]
 async fn only_codes_are_answered_and_only_in_the_query() {
     let app = App::start().await;
@@ -132,7 +129,6 @@ async fn only_codes_are_answered_and_only_in_the_query() {
     client.code_for(&client.query(&[("response_mode", "query")])).await;
 }
 
-/// 25.
 #[tokio::test]
 async fn the_state_comes_back_exactly_and_only_where_it_was_sent() {
     let app = App::start().await;
@@ -157,7 +153,6 @@ async fn the_state_comes_back_exactly_and_only_where_it_was_sent() {
     is_told(&client.authorize(&client.query(&[("state", &longer)])).await, "invalid_request", Some(&longer));
 }
 
-/// 26.
 #[tokio::test]
 async fn what_is_repeated_is_refused_what_is_empty_is_absent_and_what_is_unknown_is_ignored() {
     let app = App::start().await;
@@ -172,7 +167,6 @@ async fn what_is_repeated_is_refused_what_is_empty_is_absent_and_what_is_unknown
     is_shown(&client.authorize(&query.replace("client_id=", "client_id=&x=")).await);
 }
 
-/// 27.
 #[tokio::test]
 async fn scopes_are_those_of_server_and_client_and_the_grant_keeps_what_was_granted() {
     let app = App::start().await;
@@ -242,7 +236,7 @@ async fn a_resource_is_one_of_ours_byte_for_byte_and_the_grant_is_bound_to_it() 
     }
 }
 
-/// 22, 25, 26: no order of mistakes makes a code.
+/// No order of mistakes makes a code.
 #[tokio::test]
 async fn a_refused_request_leaves_nothing_in_the_store() {
     let app = App::start().await;

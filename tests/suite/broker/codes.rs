@@ -14,7 +14,6 @@ use super::client::{CHALLENGE, OTHER_VERIFIER, REDIRECT_URI, VERIFIER, pair};
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
-/// 32.
 #[tokio::test]
 async fn a_code_has_256_random_bits_and_the_store_has_its_digest_alone() {
     let store = Arc::new(MemoryGrantStore::new());
@@ -31,7 +30,6 @@ async fn a_code_has_256_random_bits_and_the_store_has_its_digest_alone() {
     }
 }
 
-/// 33.
 #[tokio::test]
 async fn a_code_lives_for_a_minute_by_the_injected_clock_and_has_ended_at_the_very_second() {
     let app = App::start().await;
@@ -45,7 +43,7 @@ async fn a_code_lives_for_a_minute_by_the_injected_clock_and_has_ended_at_the_ve
     assert_eq!(issued.expires_at, issued.grant.created_at.saturating_add(Duration::from_mins(1)));
 }
 
-/// 33: ten minutes are the most that a host can set.
+/// Ten minutes are the most that a host can set.
 #[tokio::test]
 async fn no_code_lives_for_longer_than_ten_minutes() {
     let tokens = |builder: keyward::service::TokensBuilder| builder.code_lifetime(Duration::from_hours(5));
@@ -56,7 +54,7 @@ async fn no_code_lives_for_longer_than_ten_minutes() {
     assert_eq!(error(&client.redeem(&code).await), told(400, "invalid_grant"));
 }
 
-/// 35, 36, 40: each is refused, says the same, and neither spends the code nor gives the other side anything.
+/// Each is refused, says the same, and neither spends the code nor gives the other side anything.
 #[tokio::test]
 async fn a_code_is_bound_to_its_client_its_address_its_verifier_and_its_resource() {
     let app = App::start().await;
@@ -88,7 +86,7 @@ async fn a_code_is_bound_to_its_client_its_address_its_verifier_and_its_resource
     pair(&answer);
 }
 
-/// 37: a code whose row has no challenge is met by no verifier, and by none at all.
+/// A code whose row has no challenge is met by no verifier, and by none at all.
 #[tokio::test]
 async fn a_code_without_a_challenge_is_not_redeemed() {
     let app = App::start().await;
@@ -132,7 +130,7 @@ async fn a_code_that_is_presented_again_ends_everything_that_came_of_it_and_noth
     pair(&client.refresh(&other.refresh).await);
 }
 
-/// 38, 40: a thief without the verifier ends nothing.
+/// A thief without the verifier ends nothing.
 #[tokio::test]
 async fn whoever_has_a_spent_code_without_what_belongs_to_it_ends_nothing() {
     let app = App::start().await;
@@ -146,7 +144,7 @@ async fn whoever_has_a_spent_code_without_what_belongs_to_it_ends_nothing() {
     assert_eq!(app.call(&tokens.access).await.status, 200);
 }
 
-/// 39: as long as a token of it is good, a code that comes back is known, however often was swept.
+/// As long as a token of it is good, a code that comes back is known, however often was swept.
 #[tokio::test]
 async fn a_spent_code_is_remembered_for_as_long_as_what_came_of_it() {
     let app = App::start().await;

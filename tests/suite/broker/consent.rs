@@ -21,7 +21,6 @@ fn is_shut(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
-/// 29.
 #[tokio::test]
 async fn a_person_sees_who_asks_for_what_and_where_the_answer_goes() {
     let app = App::start().await;
@@ -51,7 +50,7 @@ async fn a_person_sees_who_asks_for_what_and_where_the_answer_goes() {
     assert!(page.body.contains("a program on <strong>this computer</strong> (127.0.0.1)"), "{}", page.body);
 }
 
-/// 29: however often somebody has said yes, and whoever is signed in.
+/// However often somebody has said yes, and whoever is signed in.
 #[tokio::test]
 async fn nobody_is_passed_without_being_asked() {
     let app = App::start().await;
@@ -69,7 +68,6 @@ async fn nobody_is_passed_without_being_asked() {
     }
 }
 
-/// 30.
 #[tokio::test]
 async fn no_page_can_be_framed_scripted_or_read_by_another_site_and_browsers_are_sent_on_by_303() {
     let app = App::start().await;
@@ -90,7 +88,7 @@ async fn no_page_can_be_framed_scripted_or_read_by_another_site_and_browsers_are
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (405, ""));
 }
 
-/// 30: browsers follow the answer to a form only where the policy of the page says so.
+/// Browsers follow the answer to a form only where the policy of the page says so.
 #[tokio::test]
 async fn the_policy_lets_the_form_lead_to_the_client_and_to_nobody_else() {
     let app = App::start().await;
@@ -109,7 +107,6 @@ async fn the_policy_lets_the_form_lead_to_the_client_and_to_nobody_else() {
     }
 }
 
-/// 31.
 #[tokio::test]
 async fn the_cookie_is_for_this_host_alone_and_for_no_script() {
     let app = App::start().await;
@@ -129,7 +126,7 @@ async fn the_cookie_is_for_this_host_alone_and_for_no_script() {
     assert!(cookie.starts_with("keyward-consent=") && !cookie.contains("Secure"), "{cookie}");
 }
 
-/// 31: forged forms, each with all else as it should be.
+/// Forged forms, each with all else as it should be.
 #[tokio::test]
 async fn a_form_is_good_in_one_browser_for_one_request_and_one_person() {
     let app = App::start().await;
@@ -175,7 +172,7 @@ async fn a_form_is_good_in_one_browser_for_one_request_and_one_person() {
     assert_eq!(page.submit(&app, &[]).await.status, 303, "the page itself is still good");
 }
 
-/// 31: what a page shows to one person is not answered in the name of another, in either direction.
+/// What a page shows to one person is not answered in the name of another, in either direction.
 #[tokio::test]
 async fn a_page_that_was_shown_to_one_person_is_not_answered_by_another() {
     let app = App::start().await;

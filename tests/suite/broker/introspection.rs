@@ -17,7 +17,6 @@ async fn seen_by(client: &Client<'_>, token: &str) -> Value {
     json(&ask(client.app, &client.id, client.secret.as_deref().unwrap(), token).await)
 }
 
-/// 69.
 #[tokio::test]
 async fn whoever_asks_without_being_known_is_401_before_anything_else_is_said() {
     let app = App::start().await;
@@ -48,7 +47,6 @@ async fn whoever_asks_without_being_known_is_401_before_anything_else_is_said() 
     assert_eq!(error(&ask(&app, id, secret, "").await), told(400, "invalid_request"));
 }
 
-/// 70.
 #[tokio::test]
 async fn whatever_is_not_active_says_that_and_nothing_more() {
     let app = App::start().await;
@@ -82,7 +80,6 @@ async fn whatever_is_not_active_says_that_and_nothing_more() {
     assert_eq!((answer.body.as_str(), answer.header("cache-control")), ("{\"active\":false}", "no-store"));
 }
 
-/// 71.
 #[tokio::test]
 async fn what_is_active_has_passed_every_check_at_this_moment() {
     let app = App::start().await;
@@ -104,7 +101,6 @@ async fn what_is_active_has_passed_every_check_at_this_moment() {
     assert!(!active(&app.introspect(&last.access).await));
 }
 
-/// 72.
 #[tokio::test]
 async fn an_active_token_is_described_with_the_right_types() {
     let app = App::start().await;

@@ -24,7 +24,6 @@ fn has_nothing_empty(value: &Value) -> bool {
     }
 }
 
-/// 1, 2.
 #[tokio::test]
 async fn the_document_is_where_the_standard_puts_it_and_names_the_issuer_byte_for_byte() {
     for (issuer, path, endpoints) in ISSUERS {
@@ -41,7 +40,6 @@ async fn the_document_is_where_the_standard_puts_it_and_names_the_issuer_byte_fo
     }
 }
 
-/// 2.
 #[test]
 fn an_issuer_that_clients_would_not_accept_is_none() {
     for issuer in
@@ -51,7 +49,7 @@ fn an_issuer_that_clients_would_not_accept_is_none() {
     }
 }
 
-/// 3, 4, 7: what clients refuse to go on without.
+/// What clients refuse to go on without.
 #[tokio::test]
 async fn the_document_says_what_clients_insist_on_and_every_endpoint_that_it_names_is_there() {
     let app = App::start().await;
@@ -73,7 +71,6 @@ async fn the_document_says_what_clients_insist_on_and_every_endpoint_that_it_nam
     }
 }
 
-/// 5.
 #[tokio::test]
 async fn no_member_is_null_or_an_empty_list_even_where_there_is_nothing_to_say() {
     let bare = Setup {
@@ -95,7 +92,6 @@ async fn no_member_is_null_or_an_empty_list_even_where_there_is_nothing_to_say()
     }
 }
 
-/// 6.
 #[tokio::test]
 async fn each_resource_has_a_document_that_names_it_byte_for_byte() {
     let resources =
@@ -118,7 +114,7 @@ async fn each_resource_has_a_document_that_names_it_byte_for_byte() {
     }
 }
 
-/// 6: clients derive the document's place from where they were refused.
+/// Clients derive the document's place from where they were refused.
 #[tokio::test]
 async fn the_challenge_of_a_resource_leads_to_its_document() {
     let app = App::start().await;
@@ -130,7 +126,7 @@ async fn the_challenge_of_a_resource_leads_to_its_document() {
     assert_eq!(members["resource"], RESOURCE);
 }
 
-/// 7: with a code, with an error, and when the person refuses, for every way to write an issuer.
+/// With a code, with an error, and when the person refuses, for every way to write an issuer.
 #[tokio::test]
 async fn whoever_is_sent_back_is_told_by_whom_byte_for_byte() {
     for (issuer, ..) in ISSUERS {
@@ -151,7 +147,6 @@ async fn whoever_is_sent_back_is_told_by_whom_byte_for_byte() {
     }
 }
 
-/// 8.
 #[tokio::test]
 async fn neither_a_token_nor_a_password_is_to_be_had_by_the_old_grants() {
     let app = App::start().await;

@@ -13,7 +13,6 @@ use super::client::{Client, REDIRECT_URI, basic, pair};
 
 const JSON: &str = "application/json";
 
-/// 9, 11.
 #[tokio::test]
 async fn a_client_is_answered_all_that_was_registered_with_the_defaults_and_no_cache_keeps_it() {
     let app = App::start().await;
@@ -42,7 +41,6 @@ async fn a_client_is_answered_all_that_was_registered_with_the_defaults_and_no_c
     }
 }
 
-/// 10.
 #[tokio::test]
 async fn a_secret_says_when_it_ends_and_is_refused_from_that_very_second() {
     let app = App::start().await;
@@ -70,7 +68,7 @@ async fn a_secret_says_when_it_ends_and_is_refused_from_that_very_second() {
     assert_eq!(error(&client.redeem("x").await), told(401, "invalid_client"));
 }
 
-/// 12, 13, 14, 15: what cannot be honoured, and the code for it.
+/// What cannot be honoured, and the code for it.
 #[tokio::test]
 async fn what_cannot_be_honoured_is_refused_by_its_code_in_json() {
     let app = App::start().await;
@@ -120,7 +118,7 @@ async fn what_cannot_be_honoured_is_refused_by_its_code_in_json() {
     }
 }
 
-/// 15: what is not known is left out, what is replaced is said.
+/// What is not known is left out, what is replaced is said.
 #[tokio::test]
 async fn what_is_not_known_is_ignored_and_what_is_replaced_is_answered_as_it_now_is() {
     let app = App::start().await;
@@ -146,7 +144,6 @@ async fn what_is_not_known_is_ignored_and_what_is_replaced_is_answered_as_it_now
     }
 }
 
-/// 16.
 #[tokio::test]
 async fn identifiers_and_secrets_are_new_each_time_and_the_store_has_no_secret() {
     let app = App::start().await;
@@ -166,7 +163,6 @@ async fn identifiers_and_secrets_are_new_each_time_and_the_store_has_no_secret()
     assert!(app.tokens.store().register(&record).await.is_err());
 }
 
-/// 17.
 #[tokio::test]
 async fn a_public_client_never_passes_for_a_confidential_one_nor_the_reverse() {
     let app = App::start().await;
@@ -195,7 +191,6 @@ async fn a_public_client_never_passes_for_a_confidential_one_nor_the_reverse() {
     }
 }
 
-/// 18.
 #[tokio::test]
 async fn so_many_clients_register_in_a_minute_and_those_that_nobody_uses_go() {
     let two = NonZeroU32::new(2).unwrap();
@@ -214,7 +209,7 @@ async fn so_many_clients_register_in_a_minute_and_those_that_nobody_uses_go() {
     pair(&used.refresh(&tokens.refresh).await);
 }
 
-/// 18: a host that registers its clients itself has no such endpoint.
+/// A host that registers its clients itself has no such endpoint.
 #[tokio::test]
 async fn where_registration_is_closed_there_is_no_endpoint_and_the_document_names_none() {
     let app = App::with(Setup { registration: RegistrationPolicy::closed(), ..Setup::default() }).await;
@@ -223,7 +218,6 @@ async fn where_registration_is_closed_there_is_no_endpoint_and_the_document_name
     assert!(members.get("registration_endpoint").is_none());
 }
 
-/// 19.
 #[tokio::test]
 async fn with_a_client_go_its_codes_its_grants_and_its_tokens() {
     let app = App::start().await;

@@ -10,7 +10,6 @@ use super::app::{App, FORM, Setup, encoded, error, told};
 
 const METADATA: &str = "resource_metadata=\"https://as.example/.well-known/oauth-protected-resource/mcp\"";
 
-/// 73.
 #[tokio::test]
 async fn a_token_is_read_from_the_header_in_any_case_of_the_scheme_and_from_nowhere_else() {
     let app = App::start().await;
@@ -38,7 +37,6 @@ async fn a_token_is_read_from_the_header_in_any_case_of_the_scheme_and_from_nowh
     assert_eq!(error(&twice), told(400, "invalid_request"));
 }
 
-/// 74.
 #[tokio::test]
 async fn whoever_has_no_token_is_told_where_to_ask_and_for_what_and_of_no_error() {
     let app = App::start().await;
@@ -49,7 +47,7 @@ async fn whoever_has_no_token_is_told_where_to_ask_and_for_what_and_of_no_error(
     }
 }
 
-/// 75, 76: alike for whoever asks.
+/// Alike for whoever asks.
 #[tokio::test]
 async fn what_is_unknown_expired_revoked_or_for_another_resource_is_an_invalid_token() {
     let app = App::start().await;
@@ -72,7 +70,6 @@ async fn what_is_unknown_expired_revoked_or_for_another_resource_is_an_invalid_t
     }
 }
 
-/// 77.
 #[tokio::test]
 async fn too_little_scope_is_403_with_all_that_it_takes() {
     let app = App::start().await;
@@ -92,7 +89,7 @@ async fn too_little_scope_is_403_with_all_that_it_takes() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "42"));
 }
 
-/// 75: an outage is no verdict on a token.
+/// An outage is no verdict on a token.
 #[tokio::test]
 async fn a_store_that_cannot_answer_is_503_and_never_401() {
     let store = Arc::new(FaultyGrantStore::new(MemoryGrantStore::new()));

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::app::{App, FORM, encoded, error, told};
 use super::client::{basic, pair};
 
-/// 63.
 #[tokio::test]
 async fn whoever_revokes_says_who_it_is_as_at_the_token_endpoint() {
     let app = App::start().await;
@@ -29,7 +28,6 @@ async fn whoever_revokes_says_who_it_is_as_at_the_token_endpoint() {
     }
 }
 
-/// 64, 65.
 #[tokio::test]
 async fn the_token_of_another_client_stays_and_is_answered_as_one_that_nobody_knows() {
     let app = App::start().await;
@@ -44,7 +42,6 @@ async fn the_token_of_another_client_stays_and_is_answered_as_one_that_nobody_kn
     pair(&owner.refresh(&tokens.refresh).await);
 }
 
-/// 65.
 #[tokio::test]
 async fn what_is_unknown_expired_or_revoked_already_is_no_error() {
     let app = App::start().await;
@@ -60,7 +57,6 @@ async fn what_is_unknown_expired_or_revoked_already_is_no_error() {
     assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
 }
 
-/// 66.
 #[tokio::test]
 async fn a_hint_that_is_wrong_or_unknown_keeps_no_token_from_being_found() {
     let app = App::start().await;
@@ -75,7 +71,6 @@ async fn a_hint_that_is_wrong_or_unknown_keeps_no_token_from_being_found() {
     }
 }
 
-/// 67.
 #[tokio::test]
 async fn a_revocation_holds_at_once_and_with_a_refresh_token_for_all_of_its_grant() {
     let app = App::start().await;
@@ -98,7 +93,6 @@ async fn a_revocation_holds_at_once_and_with_a_refresh_token_for_all_of_its_gran
     assert_eq!(error(&client.refresh(&next.refresh).await), told(400, "invalid_grant"));
 }
 
-/// 68.
 #[tokio::test]
 async fn without_a_token_the_request_is_invalid() {
     let app = App::start().await;

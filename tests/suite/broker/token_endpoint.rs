@@ -5,7 +5,6 @@ use serde_json::json;
 use super::app::{App, FORM, PASSWORD, Setup, encoded, error, json, told};
 use super::client::{OTHER_VERIFIER, REDIRECT_URI, VERIFIER, basic, pair};
 
-/// 41.
 #[tokio::test]
 async fn only_a_form_that_is_posted_is_read() {
     let app = App::start().await;
@@ -44,7 +43,6 @@ async fn only_a_form_that_is_posted_is_read() {
     pair(&app.post("/token", loud, &[], &body).await);
 }
 
-/// 42, 43.
 #[tokio::test]
 async fn the_answer_has_what_the_standard_wants_and_no_cache_keeps_it() {
     let app = App::start().await;
@@ -58,7 +56,7 @@ async fn the_answer_has_what_the_standard_wants_and_no_cache_keeps_it() {
     assert_eq!((refreshed.header("cache-control"), json(&refreshed)["expires_in"].as_u64()), ("no-store", Some(900)));
 }
 
-/// 43: a client without refresh tokens, and a server without scopes.
+/// A client without refresh tokens, and a server without scopes.
 #[tokio::test]
 async fn what_there_is_not_is_left_out_and_never_null() {
     let tokens = |builder: keyward::service::TokensBuilder| builder.scopes(keyward::key::Scopes::default());
@@ -70,7 +68,6 @@ async fn what_there_is_not_is_left_out_and_never_null() {
     assert_eq!(names, ["access_token", "expires_in", "token_type"], "{}", answer.body);
 }
 
-/// 44, 68.
 #[tokio::test]
 async fn each_mistake_has_its_registered_code_and_is_400() {
     let app = App::start().await;
@@ -109,7 +106,6 @@ async fn each_mistake_has_its_registered_code_and_is_400() {
     pair(&client.redeem(&code).await);
 }
 
-/// 45.
 #[tokio::test]
 async fn whoever_has_used_the_header_is_told_by_401_which_scheme() {
     let app = App::start().await;
@@ -134,7 +130,6 @@ async fn whoever_has_used_the_header_is_told_by_401_which_scheme() {
     assert_eq!((error(&post), post.header("www-authenticate")), (told(400, "invalid_client"), ""));
 }
 
-/// 46.
 #[tokio::test]
 async fn credentials_are_form_decoded_and_come_by_one_way_alone() {
     let app = App::start().await;
@@ -161,7 +156,6 @@ async fn credentials_are_form_decoded_and_come_by_one_way_alone() {
     assert_eq!(error(&answer), told(400, "invalid_grant"), "to name oneself beside the header is no second way");
 }
 
-/// 47.
 #[tokio::test]
 async fn a_client_uses_the_method_that_it_has_registered() {
     let app = App::start().await;
@@ -179,7 +173,6 @@ async fn a_client_uses_the_method_that_it_has_registered() {
     }
 }
 
-/// 48.
 #[tokio::test]
 async fn nobody_learns_from_an_answer_which_clients_and_which_codes_there_are() {
     let app = App::start().await;
@@ -204,7 +197,7 @@ async fn nobody_learns_from_an_answer_which_clients_and_which_codes_there_are() 
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
 
-/// 49: every `App` looks for the secrets that it has seen in its log at the end; this one shows that there is a log.
+/// Every `App` looks for the secrets that it has seen in its log at the end; this one shows that there is a log.
 #[tokio::test]
 async fn neither_an_answer_that_says_no_nor_the_log_has_a_secret() {
     let app = App::start().await;
@@ -252,7 +245,7 @@ async fn neither_an_answer_that_says_no_nor_the_log_has_a_secret() {
     assert!(log.contains("reason=\"wrong_verifier\"") && log.contains(&client.id));
 }
 
-/// 50: what is guessed has 256 bits, and is checked once for each request that is logged. To limit how many of those there
+/// What is guessed has 256 bits, and is checked once for each request that is logged. To limit how many of those there
 /// are is the part of whoever stands in front, as it is for every other route; no number of guesses locks the owner out.
 #[tokio::test]
 async fn guesses_are_logged_and_lock_nobody_out() {

@@ -13,7 +13,6 @@ use super::client::{VERIFIER, pair};
 
 const A_MINUTE: Duration = Duration::from_mins(1);
 
-/// 51.
 #[tokio::test]
 async fn a_token_has_256_random_bits_and_the_store_has_its_digest_alone() {
     let store = Arc::new(MemoryGrantStore::new());
@@ -29,7 +28,6 @@ async fn a_token_has_256_random_bits_and_the_store_has_its_digest_alone() {
     }
 }
 
-/// 52.
 #[tokio::test]
 async fn an_access_token_lives_for_a_quarter_of_an_hour_and_is_looked_at_every_time() {
     let app = App::start().await;
@@ -45,7 +43,6 @@ async fn an_access_token_lives_for_a_quarter_of_an_hour_and_is_looked_at_every_t
     assert_eq!(app.call(&tokens.access).await.status, 200, "nothing is kept of an answer");
 }
 
-/// 53.
 #[tokio::test]
 async fn a_refresh_token_is_refused_from_another_client_without_harm_to_its_owner() {
     let app = App::start().await;
@@ -72,7 +69,7 @@ async fn a_refresh_gives_two_new_tokens_and_ends_the_two_before() {
     }
 }
 
-/// 54: where the host says so, earlier access tokens live on until they expire.
+/// Where the host says so, earlier access tokens live on until they expire.
 #[tokio::test]
 async fn where_the_host_says_so_the_access_tokens_before_a_refresh_live_on() {
     let app = App::with(Setup { tokens: TokensBuilder::keep_access_tokens_on_refresh, ..Setup::default() }).await;
@@ -82,7 +79,7 @@ async fn where_the_host_says_so_the_access_tokens_before_a_refresh_live_on() {
     assert_eq!(app.call(&first.access).await.status, 200);
 }
 
-/// 55: "however old".
+/// "however old".
 #[tokio::test]
 async fn a_spent_refresh_token_of_any_generation_ends_its_family_and_no_other() {
     for presented in 0..4 {
@@ -107,7 +104,6 @@ async fn a_spent_refresh_token_of_any_generation_ends_its_family_and_no_other() 
     }
 }
 
-/// 57.
 #[tokio::test]
 async fn the_scope_never_grows_and_a_narrower_one_is_for_the_access_token_alone() {
     let app = App::start().await;
@@ -128,7 +124,6 @@ async fn the_scope_never_grows_and_a_narrower_one_is_for_the_access_token_alone(
     assert_eq!(json(&offline)["scope"], "notes:read");
 }
 
-/// 58.
 #[tokio::test]
 async fn a_refresh_is_for_the_resource_of_the_grant() {
     let app = App::start().await;
@@ -144,7 +139,6 @@ async fn a_refresh_is_for_the_resource_of_the_grant() {
     assert_eq!(app.get("/other", &[("Authorization", &authorization)]).await.status, 401);
 }
 
-/// 59.
 #[tokio::test]
 async fn a_refresh_token_ends_when_it_is_idle_and_no_rotation_puts_off_the_end_of_a_grant() {
     let month = Duration::from_hours(30 * 24);
@@ -172,7 +166,6 @@ async fn a_refresh_token_ends_when_it_is_idle_and_no_rotation_puts_off_the_end_o
     assert_eq!(error(&app.call(&last.access).await), told(401, "invalid_token"));
 }
 
-/// 60.
 #[tokio::test]
 async fn codes_access_tokens_and_refresh_tokens_do_not_pass_for_each_other() {
     let app = App::start().await;
@@ -194,7 +187,6 @@ async fn codes_access_tokens_and_refresh_tokens_do_not_pass_for_each_other() {
     pair(&client.refresh(&tokens.refresh).await);
 }
 
-/// 61.
 #[tokio::test]
 async fn all_grants_of_a_person_or_a_client_end_at_once() {
     let app = App::start().await;

@@ -11,7 +11,6 @@ use keyward::store::grants::GrantFilter;
 use super::{World, code_of, is_invalid_grant, person};
 use crate::broker::app::scopes;
 
-/// 27.
 #[tokio::test]
 async fn a_person_can_allow_less_than_was_asked_for_and_never_more() {
     let world = World::new();
@@ -48,7 +47,7 @@ async fn a_client_that_goes_in_the_moment_of_the_approval_has_no_code() {
     assert!(world.tokens.grants(GrantFilter::default(), None, 10).await.unwrap().is_empty());
 }
 
-/// 33: a clock that was set back lengthens no life that has ended for the grant's sake, and one that jumps ends all.
+/// A clock that was set back lengthens no life that has ended for the grant's sake, and one that jumps ends all.
 #[tokio::test]
 async fn a_clock_that_jumps_ends_codes_and_tokens_and_harms_no_later_ones() {
     let world = World::new();

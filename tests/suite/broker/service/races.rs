@@ -24,7 +24,7 @@ fn winners(answers: &[Result<Given, TokensError>]) -> Vec<&Given> {
     answers.iter().filter_map(|answer| answer.as_ref().ok()).collect()
 }
 
-/// 34, 38: one has tokens, and it does not matter that nobody was later than the others.
+/// One has tokens, and it does not matter that nobody was later than the others.
 #[tokio::test]
 async fn of_many_redemptions_of_one_code_one_has_tokens_and_the_others_end_them() {
     let world = World::new();
@@ -48,7 +48,7 @@ async fn of_many_redemptions_of_one_code_one_has_tokens_and_the_others_end_them(
     assert!(world.is_live(&bystander).await, "another grant of the same client and person");
 }
 
-/// 56: a client that asks many times at once is one client; whoever succeeds has the same pair.
+/// A client that asks many times at once is one client; whoever succeeds has the same pair.
 #[tokio::test]
 async fn of_many_refreshes_with_one_token_all_that_succeed_have_the_same_pair() {
     let world = World::new();
@@ -70,7 +70,7 @@ async fn of_many_refreshes_with_one_token_all_that_succeed_have_the_same_pair() 
     assert!(world.ends().await.is_empty());
 }
 
-/// 55, 56: without a window, there is one winner, and the others are a replay.
+/// Without a window, there is one winner, and the others are a replay.
 #[tokio::test]
 async fn without_a_window_one_of_many_refreshes_wins_and_the_family_ends() {
     let world = World::with(|builder| builder.refresh_grace(Duration::ZERO));
@@ -89,7 +89,7 @@ async fn without_a_window_one_of_many_refreshes_wins_and_the_family_ends() {
     assert!(!world.is_live(winners(&answers)[0]).await && world.is_live(&bystander).await);
 }
 
-/// 19, 61: whatever a revocation or a removal races with, nothing is good afterwards.
+/// Whatever a revocation or a removal races with, nothing is good afterwards.
 #[tokio::test]
 async fn nothing_that_is_issued_in_the_moment_of_a_revocation_outlives_it() {
     for is_removed in [false, true] {

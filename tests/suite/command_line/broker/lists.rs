@@ -43,7 +43,7 @@ fn grants_are_listed_by_client_and_person_with_what_became_of_them() {
         );
         assert_eq!((&listed["scopes"], &listed["has_upstream_tokens"]), (&json!(["read", "write"]), &json!(false)));
         let grants = desk.table("grants");
-        desk.sql(&format!("UPDATE {grants} SET expires_at = 1 WHERE id = '{ada}'"));
+        desk.sql(&format!("UPDATE {grants} SET ends_at = 1 WHERE id = '{ada}'"));
         desk.sql(&format!("UPDATE {grants} SET revoked_at = 2, revoked_reason = 'code_replayed' WHERE id = '{bob}'"));
         let states =
             |desk: &mut Desk<'_>, subject| desk.document(&["grants", "--subject", subject])["grants"][0].clone();
