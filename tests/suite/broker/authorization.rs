@@ -63,7 +63,7 @@ async fn an_unknown_client_or_an_address_that_is_not_registered_letter_for_lette
     is_shown(&client.authorize(&format!("{query}&client_id={}", client.id)).await);
 }
 
-/// 21, and part 2, 7: of an address of the client's own machine, the port may be another.
+/// Of an address of the client's own machine, the port may be another.
 #[tokio::test]
 async fn the_port_of_a_loopback_address_may_be_another_and_nothing_else() {
     let app = App::start().await;
@@ -201,7 +201,6 @@ async fn scopes_are_those_of_server_and_client_and_the_grant_keeps_what_was_gran
     }
 }
 
-/// 28, and part 2, 6.
 #[tokio::test]
 async fn a_resource_is_one_of_ours_byte_for_byte_and_the_grant_is_bound_to_it() {
     let app = App::start().await;

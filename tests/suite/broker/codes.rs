@@ -106,7 +106,7 @@ async fn a_code_without_a_challenge_is_not_redeemed() {
     }
 }
 
-/// 34, 38. That at most one of many at the same moment succeeds is shown at the service.
+/// That at most one of many at the same moment succeeds is shown at the service.
 #[tokio::test]
 async fn a_code_that_is_presented_again_ends_everything_that_came_of_it_and_nothing_else() {
     let app = App::start().await;

@@ -56,7 +56,7 @@ async fn a_refresh_token_is_refused_from_another_client_without_harm_to_its_owne
     pair(&owner.refresh(&second.refresh).await);
 }
 
-/// 54, and D3 of the broker's old tables: with a refresh, the access tokens before it end.
+/// With a refresh, the access tokens before it end.
 #[tokio::test]
 async fn a_refresh_gives_two_new_tokens_and_ends_the_two_before() {
     let app = App::start().await;
@@ -204,7 +204,7 @@ async fn all_grants_of_a_person_or_a_client_end_at_once() {
     assert_eq!(error(&two.refresh(&second.refresh).await), told(400, "invalid_grant"));
 }
 
-/// 62, and D1 of the broker's old tables: a client that is idle for longer than an access token lives need not sign in again.
+/// A client that is idle for longer than an access token lives need not sign in again.
 #[tokio::test]
 async fn a_sweep_takes_what_nobody_can_use_and_no_refresh_token_that_is_good() {
     let app = App::start().await;

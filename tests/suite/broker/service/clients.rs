@@ -8,7 +8,7 @@ use keyward::store::grants::{GrantFilter, GrantStore as _, NewTokens, RedeemRequ
 use super::{World, code_of};
 use crate::broker::client::REDIRECT_URI;
 
-/// 44. The broker before this one gave refresh tokens to all, whether they had asked for them or not.
+/// The broker before this one gave refresh tokens to all, whether they had asked for them or not.
 #[tokio::test]
 async fn a_client_that_may_have_no_refresh_token_is_told_so_unless_it_has_one() {
     let world = World::new();
