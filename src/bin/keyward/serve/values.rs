@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn times_are_whole_seconds_within_their_bounds() {
         assert_eq!(seconds("0s"), Ok(Duration::ZERO));
-        assert_eq!(lifetime("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(lifetime("1m"), Ok(Duration::from_mins(1)));
         assert_eq!(code_lifetime("10m"), Ok(LONGEST_CODE));
         for refused in ["0s", "500ms", "1s 500ms", "soon", "-1s", "11m"] {
             assert!(code_lifetime(refused).is_err(), "{refused}");

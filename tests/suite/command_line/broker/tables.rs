@@ -12,7 +12,7 @@ const APPLIED: [&str; 5] =
 #[test]
 fn migrate_makes_the_tables_once_and_says_which() {
     over_new_databases("standard", |terminal| {
-        let said: String = APPLIED.iter().map(|applied| format!("applied {applied}\n")).collect();
+        let said = APPLIED.map(|applied| format!("applied {applied}\n")).concat();
         terminal.run(&["broker", "migrate"], "").is(0, &format!("{said}{SOUND}"), "");
         terminal.run(&["broker", "migrate"], "").is(0, SOUND, "");
         assert_eq!(terminal.document(&["broker", "migrate"]), json!({ "applied": [], "differences": [] }));
