@@ -17,7 +17,7 @@ mod memory;
 #[cfg(feature = "testkit")]
 mod race;
 mod requests;
-#[cfg(feature = "seal")]
+#[cfg(any(feature = "broker", feature = "credentials"))]
 mod sealing;
 
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
 //! Accepting and introspecting access tokens, against the one statement that they cannot do without: the row of the token
-//! alone, and the same with its grant, as it is looked up.
+//! alone, and on PostgreSQL the same with its grant, as it is looked up.
 
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -12,7 +12,9 @@ use std::fmt::Write as _;
 use keyward::Secret;
 use keyward::broker::{Issuer, PresentedClient, Resource, TokenDigest};
 use keyward::service::Tokens;
-use keyward::sql::{BrokerTables, SqlGrantStore, StatementText};
+use keyward::sql::SqlGrantStore;
+#[cfg(feature = "postgres")]
+use keyward::sql::{BrokerTables, StatementText};
 
 use crate::{MANY, PRESENTED};
 
@@ -20,6 +22,7 @@ const RESOURCE: &str = "https://api.example/notes";
 const RESOURCE_SERVER: (&str, &str) = ("notes", "b4e3f0f1c6a94a2d8a54f3b0c7b1d9e2");
 /// What tokens are compared with.
 const ALONE: &str = "the prepared SELECT of its row";
+#[cfg(feature = "postgres")]
 const JOINED: &str = "the prepared SELECT with its grant";
 
 fn server(store: SqlGrantStore) -> Result<Tokens, Box<dyn Error>> {
@@ -45,6 +48,7 @@ fn digest(token: &Secret) -> String {
 }
 
 /// The statement by which an access token is looked up.
+#[cfg(feature = "postgres")]
 fn lookup() -> Result<StatementText, Box<dyn Error>> {
     let mut statements = BrokerTables::new().statements().into_iter();
     statements.find(|statement| statement.name == "find_access").ok_or_else(|| "the statement is gone".into())
