@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use keyward::credential::{ClientId, Endpoint, OAuthClient, OAuthSession, PresentedGrant};
+use keyward::credential::{ClientId, Endpoint, OAuthClient, OAuthSession, TokenRequest};
 use keyward::key::OwnerId;
 use keyward::seal::{SealKey, SealKeys};
 use keyward::service::{Credentials, Transport, TransportAnswer, TransportError};
@@ -19,7 +19,7 @@ struct Nowhere;
 
 #[async_trait]
 impl Transport for Nowhere {
-    async fn send(&self, _request: &PresentedGrant) -> Result<TransportAnswer, TransportError> {
+    async fn send(&self, _request: &TokenRequest) -> Result<TransportAnswer, TransportError> {
         Err(TransportError::NotSent("nothing is sent".into()))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward::credential::{OAuthClient, PresentedGrant};
+use keyward::credential::{OAuthClient, TokenRequest};
 use keyward::http::{ReqwestTransport, client_builder};
 use keyward::seal::{SealKey, SealKeys};
 use keyward::service::{Credentials, CredentialsBuilder, Transport, TransportAnswer, TransportError};
@@ -34,7 +34,7 @@ struct Losing {
 
 #[async_trait]
 impl Transport for Losing {
-    async fn send(&self, request: &PresentedGrant) -> Result<TransportAnswer, TransportError> {
+    async fn send(&self, request: &TokenRequest) -> Result<TransportAnswer, TransportError> {
         let answer = self.inner.send(request).await;
         if self.loses.swap(false, Ordering::SeqCst) {
             return Err(TransportError::Broken("the answer was lost on purpose".into()));
