@@ -114,8 +114,8 @@ fn exchanged(done: Result<IssuedTokens, TokensError>) -> String {
 
 fn refused(error: &TokensError) -> String {
     match error {
-        TokensError::Code(refusal) => format!("refused {}", refusal.reason()),
-        TokensError::Refresh(refusal) => format!("refused {}", refusal.reason()),
+        TokensError::Code(refusal) => format!("refused {}", refusal.code()),
+        TokensError::Refresh(refusal) => format!("refused {}", refusal.code()),
         TokensError::Store(error) => {
             eprintln!("{error:?}");
             "unavailable".to_owned()
