@@ -245,7 +245,7 @@ pub fn decide_refresh<'r>(
         Some(_) => None,
     };
     let is_for_resource = is_within(token.grant.resource.as_deref(), presented.resource);
-    // Whoever asks for more than was granted is not told by it whether the family of a spent token lives.
+    // Only who has a good token learns from its refusal what was granted, and a spent one is a replay whatever is asked with it.
     if let Some(spent_at) = token.spent_at {
         let response = token.response.as_ref().filter(|response| {
             let is_same_question = is_for_resource && scopes.as_ref() == Some(&response.scopes);
@@ -256,15 +256,15 @@ pub fn decide_refresh<'r>(
             None => Err(RefreshRefusal::Replayed(token.grant.id.clone())),
         };
     }
-    let scopes = scopes.ok_or(RefreshRefusal::ExcessScope)?;
-    if !is_for_resource {
-        return Err(RefreshRefusal::OtherResource);
-    }
     if token.revoked_at.is_some() {
         return Err(RefreshRefusal::Revoked);
     }
     if token.expires_at <= at || !token.grant.is_live(at) {
         return Err(RefreshRefusal::Expired);
+    }
+    let scopes = scopes.ok_or(RefreshRefusal::ExcessScope)?;
+    if !is_for_resource {
+        return Err(RefreshRefusal::OtherResource);
     }
     Ok(RefreshVerdict::Exchange(scopes))
 }
