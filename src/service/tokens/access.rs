@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::broker::{AccessRefusal, Principal, Resource, TokenDigest, decide_access};
 use crate::service::Tokens;
 use crate::service::tokens::AccessError;
@@ -11,8 +9,6 @@ use crate::visible::Causes;
 
 /// For how long after the grace the first use of a token is noted: other processes may have another clock and another grace.
 const NOTED_FOR: Duration = Duration::from_mins(1);
-/// How long a request waits for that.
-const NOTED_WITHIN: Duration = Duration::from_millis(250);
 
 /// The longest access token that is looked up, in bytes. Ours have 43.
 const LONGEST_TOKEN: usize = 512;
@@ -84,19 +80,16 @@ impl Tokens {
         decide_access(found, resource, self.now()).map_err(|refusal| refused(refusal, Some(&digest)))
     }
 
-    /// Writes down that a token was used, so that the response which it came in is not given again. Nobody waits long for it,
-    /// and a token that is older than any such response can be is left alone.
+    /// Writes down that a token was used, so that the response which it came in is not given again. A token that is older than
+    /// any such response can be is left alone.
     pub(super) async fn note_first_use(&self, caller: &Principal) {
         let record = caller.record();
         let noted_until = record.created_at.saturating_add(self.shared.refresh_grace).saturating_add(NOTED_FOR);
         if record.used_at.is_some() || record.grant.is_none() || self.now() >= noted_until {
             return;
         }
-        let noting = self.shared.store.note_first_use(&record.digest, self.second());
-        match timeout(NOTED_WITHIN, noting).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(event = "access_token.use_not_noted", error = %Causes(&error)),
-            Err(_) => tracing::warn!(event = "access_token.use_not_noted", "the store did not answer in time"),
+        if let Err(error) = self.shared.store.note_first_use(&record.digest, self.second()).await {
+            tracing::warn!(event = "access_token.use_not_noted", error = %Causes(&error));
         }
     }
 }

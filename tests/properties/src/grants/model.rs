@@ -150,16 +150,20 @@ impl Model {
     fn refresh(&mut self, number: usize, is_narrow: bool, keeps_access: bool, mistake: Option<Mistake>) -> Outcome {
         let token = &self.refresh_tokens[number];
         let grant = token.grant;
-        match mistake {
-            Some(Mistake::Client | Mistake::Scope) => return Outcome::Mistaken,
-            Some(Mistake::Resource) if self.grants[grant].names_resource => return Outcome::Mistaken,
-            _ => {}
+        if mistake == Some(Mistake::Client) {
+            return Outcome::Mistaken;
         }
+        let asks_for_more = match mistake {
+            Some(Mistake::Scope) => true,
+            Some(Mistake::Resource) => self.grants[grant].names_resource,
+            _ => false,
+        };
         if let (Some(spent), false) = (token.spent, self.grants[grant].is_revoked) {
             let (refresh, access) =
                 (&self.refresh_tokens[spent.refresh_token], &self.access_tokens[spent.access_token]);
             let is_used = refresh.is_revoked || refresh.spent.is_some() || access.is_revoked || access.is_used;
-            if self.now < spent.repeats_until && spent.is_narrow == is_narrow && !is_used {
+            let is_same_question = spent.is_narrow == is_narrow && !asks_for_more;
+            if self.now < spent.repeats_until && is_same_question && !is_used {
                 return Outcome::Repeated;
             }
             self.grants[grant].is_revoked = true;
@@ -167,6 +171,9 @@ impl Model {
         }
         if !self.refresh_is_live(token) {
             return Outcome::Refused;
+        }
+        if asks_for_more {
+            return Outcome::Mistaken;
         }
         for access in self.access_tokens.iter_mut().filter(|access| access.grant == grant) {
             access.is_revoked |= !keeps_access;

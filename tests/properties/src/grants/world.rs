@@ -255,11 +255,7 @@ impl World {
                 Outcome::Refused
             }
             // Who presents what has ended learns that, whatever is wrong besides.
-            Err(RefreshRefusal::Unknown | RefreshRefusal::Revoked)
-                if is_mistaken(mistake, grant, &[Mistake::Scope]) =>
-            {
-                Outcome::Mistaken
-            }
+            Err(RefreshRefusal::Unknown) if mistake == Some(Mistake::Client) => Outcome::Mistaken,
             Err(RefreshRefusal::Unknown | RefreshRefusal::Revoked | RefreshRefusal::Expired) => Outcome::Refused,
             Err(_) => Outcome::Mistaken,
         }
