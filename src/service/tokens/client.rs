@@ -58,7 +58,7 @@ impl Tokens {
             ClientAuthMethod::None => None,
             ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => Some(self.new_secret()?),
         };
-        let id = ClientId::new(self.new_id()?).unwrap_or_else(|_| unreachable!("an identifier of ours is printable"));
+        let id = ClientId::from_stored(self.new_id()?);
         let mut record = ClientRecord::new(id, metadata.redirect_uris.clone(), self.second());
         record.secret = secret.as_ref().map(|secret| TokenDigest::of(secret.expose_secret()));
         record.auth_method = metadata.auth_method;
