@@ -98,6 +98,8 @@ pub mod docs;
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod key;
+#[cfg(any(feature = "broker", feature = "http"))]
+mod oauth_error;
 mod random;
 pub mod schemas;
 #[cfg(feature = "seal")]

@@ -47,6 +47,18 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded down: how JWT (RFC 7519 section 2) and OAuth have times.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The instant `seconds` seconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self::from_micros(seconds.saturating_mul(1_000_000))
+    }
+
     /// This instant plus `duration`, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
@@ -237,6 +249,14 @@ mod tests {
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
         assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_micros(i64::MIN), Timestamp::MIN);
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_is_cut_off_on_both_sides_of_1970() {
+        assert_eq!(Timestamp::from_micros(1_999_999).as_seconds(), 1);
+        assert_eq!(Timestamp::from_micros(-1).as_seconds(), -1);
+        assert_eq!(Timestamp::from_seconds(i64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_seconds(Timestamp::MIN.as_seconds()), Timestamp::MIN);
     }
 
     #[test]

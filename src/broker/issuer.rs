@@ -1,10 +1,11 @@
 //! Who issues: the identifier of an authorization server.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::broker::redirect_uri::is_loopback;
 
 /// The identifier of an authorization server (RFC 8414 section 2): an `https` URL without query and fragment, or an `http`
 /// one that leads to this very machine.
@@ -71,12 +72,7 @@ impl Issuer {
 pub(crate) fn is_server_url(url: &str) -> bool {
     let is_plain = url.len() <= 2048 && url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\{}".contains(&byte));
     let Some(parsed) = Url::parse(url).ok().filter(|_| is_plain && !url.contains('#')) else { return false };
-    let leads_here = || match parsed.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    };
+    let leads_here = || parsed.host().is_some_and(|host| is_loopback(&host));
     let has_user = !parsed.username().is_empty() || parsed.password().is_some();
     !has_user && (url.starts_with("https://") || url.starts_with("http://") && leads_here())
 }

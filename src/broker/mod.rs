@@ -9,7 +9,6 @@
 mod authorization;
 mod client;
 mod decision;
-mod error_code;
 mod grant;
 mod issuer;
 mod metadata;
@@ -27,7 +26,6 @@ pub use decision::{
     AccessRefusal, CodeRefusal, Principal, Redemption, Refresh, RefreshRefusal, RefreshVerdict, decide_access,
     decide_redemption, decide_refresh,
 };
-pub use error_code::OAuthErrorCode;
 pub use grant::{Grant, GrantId, GrantRevocationReason, StoredUpstreamTokens, Subject, SubjectId};
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
 pub(crate) use metadata::parse_scopes;
@@ -41,3 +39,4 @@ pub use token::TokenDigest;
 pub(crate) use token::{new_id, new_secret};
 
 pub use crate::client_id::{ClientId, InvalidClientId};
+pub use crate::oauth_error::OAuthErrorCode;

@@ -50,7 +50,7 @@ impl ClientKey {
     /// `aud` is the issuer and not the endpoint, and it is good for a minute.
     fn assert(&self, client: &ClientId, issuer: &str, at: Timestamp, id: [u8; 16]) -> Secret {
         let header = json!({"alg": "ES256", "kid": self.kid});
-        let iat = jws::numeric_date(at);
+        let iat = at.as_seconds();
         let claims = json!({
             "iss": client.as_str(),
             "sub": client.as_str(),

@@ -9,7 +9,6 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::credential::object;
-use crate::time::Timestamp;
 
 /// The longest JWT that is looked into, in bytes.
 pub(super) const MAX_JWT_LEN: usize = 64 * 1024;
@@ -35,11 +34,6 @@ pub(super) fn claims<T: DeserializeOwned>(token: &str) -> Option<T> {
         return None;
     };
     object(&Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?))
-}
-
-/// Whole seconds since 1970 (`NumericDate`, RFC 7519 section 2), rounded down.
-pub(super) fn numeric_date(at: Timestamp) -> i64 {
-    at.as_micros().div_euclid(1_000_000)
 }
 
 /// 128 bits as `jti`, 22 characters.

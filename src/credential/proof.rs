@@ -72,7 +72,7 @@ impl<'a> DpopProof<'a> {
         claim("jti", jws::token_id(self.id).into());
         claim("htm", self.method.into());
         claim("htu", target(self.url).into());
-        claim("iat", jws::numeric_date(self.at).into());
+        claim("iat", self.at.as_seconds().into());
         if let Some(nonce) = self.nonce {
             claim("nonce", nonce.as_str().into());
         }

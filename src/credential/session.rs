@@ -243,7 +243,7 @@ fn expiry_of(access_token: &str) -> Option<Timestamp> {
         exp: i64,
     }
     let claims: Claims = crate::credential::jws::claims(access_token)?;
-    Some(Timestamp::from_micros(claims.exp.saturating_mul(1_000_000)))
+    Some(Timestamp::from_seconds(claims.exp))
 }
 
 /// Why a session was not taken. No text of it is repeated.

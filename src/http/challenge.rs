@@ -4,17 +4,20 @@ use std::fmt::{self, Write as _};
 
 use http::HeaderValue;
 
+use crate::key::is_scope;
+use crate::oauth_error::OAuthErrorCode;
+
 /// A challenge of the header `WWW-Authenticate` (RFC 9110 section 11.6.1).
 ///
 /// ```
-/// use keyward::http::{Challenge, ErrorCode};
+/// use keyward::http::{Challenge, OAuthErrorCode};
 ///
 /// // Nobody presented anything: no error code (RFC 6750 section 3.1).
 /// let metadata = "https://mcp.example/.well-known/oauth-protected-resource";
 /// let challenge = Challenge::bearer().realm("acme")?.resource_metadata(metadata)?;
 /// assert_eq!(challenge.to_string(), format!(r#"Bearer realm="acme", resource_metadata="{metadata}""#));
 ///
-/// let challenge = Challenge::bearer().error(ErrorCode::InsufficientScope).scopes(["jobs:read", "jobs:write"]);
+/// let challenge = Challenge::bearer().error(OAuthErrorCode::InsufficientScope).scopes(["jobs:read", "jobs:write"]);
 /// assert_eq!(challenge.to_string(), r#"Bearer error="insufficient_scope", scope="jobs:read jobs:write""#);
 ///
 /// // What a header cannot carry is not taken.
@@ -25,7 +28,7 @@ use http::HeaderValue;
 pub struct Challenge {
     scheme: &'static str,
     realm: Option<String>,
-    error: Option<ErrorCode>,
+    error: Option<OAuthErrorCode>,
     error_description: Option<String>,
     scope: Option<String>,
     resource_metadata: Option<String>,
@@ -64,7 +67,7 @@ impl Challenge {
 
     /// What was wrong with the credentials. Not to be set where there were none.
     #[must_use]
-    pub fn error(self, error: ErrorCode) -> Self {
+    pub fn error(self, error: OAuthErrorCode) -> Self {
         Self { error: Some(error), ..self }
     }
 
@@ -130,7 +133,7 @@ impl fmt::Display for Challenge {
         f.write_str(self.scheme)?;
         let parameters = [
             ("realm", self.realm.as_deref()),
-            ("error", self.error.map(ErrorCode::code)),
+            ("error", self.error.map(OAuthErrorCode::as_str)),
             ("error_description", self.error_description.as_deref()),
             ("scope", self.scope.as_deref()),
             ("resource_metadata", self.resource_metadata.as_deref()),
@@ -152,34 +155,6 @@ impl fmt::Display for Challenge {
 
 fn printable(text: String) -> Result<String, InvalidChallenge> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) { Ok(text) } else { Err(InvalidChallenge) }
-}
-
-fn is_scope(scope: &str) -> bool {
-    !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-}
-
-/// An error code of a challenge (RFC 6750 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// The request does not present its credentials as it should.
-    InvalidRequest,
-    /// The credentials are not accepted.
-    InvalidToken,
-    /// The credentials are good and do not permit this.
-    InsufficientScope,
-}
-
-impl ErrorCode {
-    /// The code.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-        }
-    }
 }
 
 /// The text has a character that the header `WWW-Authenticate` cannot carry.

@@ -57,7 +57,7 @@ pub use calls::{CallError, CloneBody, OnBehalfOf, RepeatBody, SignCalls, SignedC
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "reqwest")))]
 pub use calls::{ReqwestTransport, client_builder};
-pub use challenge::{Challenge, ErrorCode, InvalidChallenge};
+pub use challenge::{Challenge, InvalidChallenge};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "axum")))]
 pub use extract::Permitted;
@@ -67,3 +67,5 @@ pub use layer::{MakeBody, Protect, Protected, TextBody, optional_principal, prin
 pub use rejection::{BodyForm, Rejection, RejectionKind, Rejections};
 pub use scopes::RequiredScopes;
 pub use verify::VerifyBearer;
+
+pub use crate::oauth_error::OAuthErrorCode;

@@ -1,7 +1,7 @@
 //! The scopes that a route needs, as a type.
 
 use crate::http::Rejection;
-use crate::key::{PermitsScope, ScopePolicy};
+use crate::key::{PermitsScope, ScopePolicy, is_scope};
 
 /// The scopes that a route needs: a type without values, that stands in the signatures of handlers. The macro
 /// [`required_scopes!`](crate::required_scopes) declares such types.
@@ -52,20 +52,11 @@ pub trait RequiredScopes: 'static {
     }
 }
 
-/// As `Scope::new` reads them.
 const fn are_scopes(scopes: &[&str]) -> bool {
     let mut at = 0;
     while at < scopes.len() {
-        let scope = scopes[at].as_bytes();
-        if scope.is_empty() || scope.len() > crate::key::Scope::MAX_LEN {
+        if !is_scope(scopes[at]) {
             return false;
-        }
-        let mut byte = 0;
-        while byte < scope.len() {
-            if !scope[byte].is_ascii_graphic() || matches!(scope[byte], b'"' | b'\\') {
-                return false;
-            }
-            byte += 1;
         }
         at += 1;
     }

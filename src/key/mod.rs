@@ -33,6 +33,8 @@ pub use rate_limit::{InvalidRateLimit, RateLimit};
 pub use receipt::{Receipt, Revoked, RevokedAll};
 pub use record::{Defect, Disabling, KeyHead, KeyRecord, Revocation, Status};
 pub use schema::{IdScheme, Labels, Schema};
+#[cfg(feature = "http")]
+pub(crate) use scope::is_scope;
 pub use scope::{InvalidScope, MissingScope, PermitsScope, Scope, ScopePolicy, Scopes};
 pub use text::{Actor, Description, DisplayPrefix, InvalidText, KeyId, KeyName, OwnerId, Reason};
 pub(crate) use text::{check_text, text};

@@ -19,12 +19,7 @@ impl Scope {
     /// [`InvalidScope`].
     pub fn new(scope: impl Into<String>) -> Result<Self, InvalidScope> {
         let scope = scope.into();
-        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        if (1..=Self::MAX_LEN).contains(&scope.len()) && scope.bytes().all(allowed) {
-            Ok(Self(scope))
-        } else {
-            Err(InvalidScope)
-        }
+        if is_scope(&scope) { Ok(Self(scope)) } else { Err(InvalidScope) }
     }
 
     /// The string.
@@ -32,6 +27,19 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text is a scope: also of constants, before the program runs.
+pub(crate) const fn is_scope(scope: &str) -> bool {
+    let bytes = scope.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_graphic() || matches!(bytes[at], b'"' | b'\\') {
+            return false;
+        }
+        at += 1;
+    }
+    0 < bytes.len() && bytes.len() <= Scope::MAX_LEN
 }
 
 impl std::str::FromStr for Scope {

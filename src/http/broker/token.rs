@@ -89,7 +89,7 @@ fn answer(issued: &IssuedTokens) -> Map<String, Value> {
         add("refresh_token", json!(refresh_token.expose_secret()));
     }
     if !issued.scopes.is_empty() {
-        add("scope", json!(issued.scopes.iter().collect::<Vec<_>>().join(" ")));
+        add("scope", json!(issued.scopes.joined()));
     }
     members
 }

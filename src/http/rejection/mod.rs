@@ -17,7 +17,7 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
-use crate::http::{Challenge, ErrorCode};
+use crate::http::{Challenge, OAuthErrorCode};
 use crate::key::RefusalReason;
 use body::Body;
 pub use body::BodyForm;
@@ -89,9 +89,9 @@ impl Rejection {
     /// A rejection of this kind, with its status and challenge.
     pub fn new(kind: RejectionKind) -> Self {
         let error = match kind {
-            RejectionKind::InvalidRequest => Some(ErrorCode::InvalidRequest),
-            RejectionKind::InvalidToken => Some(ErrorCode::InvalidToken),
-            RejectionKind::InsufficientScope => Some(ErrorCode::InsufficientScope),
+            RejectionKind::InvalidRequest => Some(OAuthErrorCode::InvalidRequest),
+            RejectionKind::InvalidToken => Some(OAuthErrorCode::InvalidToken),
+            RejectionKind::InsufficientScope => Some(OAuthErrorCode::InsufficientScope),
             _ => None,
         };
         let challenge = match (kind, error) {

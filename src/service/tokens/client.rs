@@ -28,18 +28,13 @@ impl RegisteredClient {
     pub fn to_json(&self) -> Map<String, Value> {
         let mut members = self.metadata.to_json();
         members.insert("client_id".to_owned(), json!(self.record.id.as_str()));
-        members.insert("client_id_issued_at".to_owned(), json!(seconds(self.record.created_at)));
+        members.insert("client_id_issued_at".to_owned(), json!(self.record.created_at.as_seconds()));
         if let Some(secret) = &self.secret {
             members.insert("client_secret".to_owned(), json!(secret.expose_secret()));
             members.insert("client_secret_expires_at".to_owned(), json!(0));
         }
         members
     }
-}
-
-/// Seconds since 1970, as OAuth has times.
-pub(super) const fn seconds(at: crate::time::Timestamp) -> i64 {
-    at.as_micros().div_euclid(1_000_000)
 }
 
 impl Tokens {

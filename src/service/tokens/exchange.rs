@@ -13,7 +13,6 @@ use crate::seal::SealNonce;
 use crate::secret::Secret;
 use crate::service::Tokens;
 use crate::service::tokens::TokensError;
-use crate::service::tokens::client::seconds;
 use crate::store::grants::{ExchangeRequest, NewTokens, RedeemRequest, RevokeGrantRequest};
 use crate::store::{Reference, StoreError};
 use crate::time::Timestamp;
@@ -104,7 +103,7 @@ impl Fresh {
 }
 
 fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
-    seconds(to).saturating_sub(seconds(from)).max(0).unsigned_abs()
+    to.as_seconds().saturating_sub(from.as_seconds()).max(0).unsigned_abs()
 }
 
 impl Tokens {
@@ -207,8 +206,7 @@ impl Tokens {
                 }
             };
             let Some(found) = found else { break };
-            let request = self.exchange_of(refresh_token, &found, scopes)?;
-            let (fresh, request) = request;
+            let (fresh, request) = self.exchange_of(refresh_token, &found, scopes)?;
             if self.shared.store.exchange(&request).await.map_err(client_is_gone)? {
                 tracing::info!(event = "refresh_token.exchanged", client = %client.id, grant = %found.grant.id);
                 return Ok(fresh.issued());

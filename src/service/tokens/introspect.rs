@@ -7,7 +7,6 @@ use crate::broker::{
     decide_refresh,
 };
 use crate::service::Tokens;
-use crate::service::tokens::client::seconds;
 use crate::service::tokens::{AccessError, TokensError};
 
 /// What a token means to whoever asks.
@@ -42,8 +41,8 @@ impl Introspection {
         add("aud", resource.map(|resource| json!(resource)));
         if let Self::Access(caller) = self {
             add("token_type", Some(json!("Bearer")));
-            add("exp", Some(json!(seconds(caller.expires_at()))));
-            add("iat", Some(json!(seconds(caller.record().created_at))));
+            add("exp", Some(json!(caller.expires_at().as_seconds())));
+            add("iat", Some(json!(caller.record().created_at.as_seconds())));
         }
         members
     }

@@ -148,10 +148,7 @@ impl Tokens {
 
     /// Now, in the whole seconds that stores keep.
     fn second(&self) -> Timestamp {
-        const SECOND: i64 = 1_000_000;
-
-        let micros = self.now().as_micros();
-        Timestamp::from_micros(micros - micros.rem_euclid(SECOND))
+        Timestamp::from_seconds(self.now().as_seconds())
     }
 
     fn new_secret(&self) -> Result<Secret, RandomUnavailable> {

@@ -5,7 +5,7 @@ use crate::key::{OwnerId, Scopes};
 use crate::seal::{InvalidSealed, Sealed, StoredSecret};
 use crate::secret::Secret;
 use crate::sql::engine::Cell;
-use crate::sql::keys::{Column as _, RowReader, columns};
+use crate::sql::keys::{RowReader, columns};
 use crate::time::Timestamp;
 
 columns! {

@@ -8,24 +8,12 @@ use crate::store::StoreError;
 use crate::store::grants::Sealing;
 use crate::time::Timestamp;
 
-const SECOND: i64 = 1_000_000;
-
-/// An instant as its columns hold it: seconds since 1970.
-pub(super) const fn seconds(at: Timestamp) -> i64 {
-    at.as_micros().div_euclid(SECOND)
-}
-
-/// The instant so many seconds after 1970.
-pub(super) const fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(seconds.saturating_mul(SECOND))
-}
-
 pub(super) fn time(at: Timestamp) -> Value<'static> {
-    seconds(at).into()
+    at.as_seconds().into()
 }
 
 pub(super) fn optional_time(at: Option<Timestamp>) -> Value<'static> {
-    at.map(seconds).into()
+    at.map(Timestamp::as_seconds).into()
 }
 
 pub(super) fn text(text: &str) -> Value<'static> {
@@ -129,13 +117,5 @@ mod tests {
         ] {
             assert_eq!(subject_number(id), number, "{id}");
         }
-    }
-
-    #[test]
-    fn a_fraction_of_a_second_is_cut_off_on_both_sides_of_1970() {
-        assert_eq!(seconds(Timestamp::from_micros(1_999_999)), 1);
-        assert_eq!(seconds(Timestamp::from_micros(-1)), -1);
-        assert_eq!(instant(i64::MAX), Timestamp::MAX);
-        assert_eq!(instant(seconds(Timestamp::MIN)), Timestamp::MIN);
     }
 }

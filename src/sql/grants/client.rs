@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use crate::broker::{ClientAuthMethod, ClientId, ClientRecord, RedirectUri, TokenDigest};
 use crate::key::Scopes;
 use crate::sql::engine::{Cell, Row, Value};
-use crate::sql::grants::arguments::{instant, optional_time, seconds, text, time};
+use crate::sql::grants::arguments::{optional_time, text, time};
 use crate::sql::keys::{RowReader, columns};
 use crate::time::Timestamp;
 
@@ -80,7 +80,7 @@ impl Said {
         };
         let secret_expires_at = match members.get("client_secret_expires_at") {
             None | Some(Json::Null) => None,
-            Some(number) => Some(number.as_i64()?).filter(|seconds| *seconds != 0).map(instant),
+            Some(number) => Some(number.as_i64()?).filter(|seconds| *seconds != 0).map(Timestamp::from_seconds),
         };
         let scopes = text("scope")?.map(|scopes| Scopes::from_stored(scopes.split(' ')));
         Some(Self {
@@ -101,7 +101,7 @@ impl Said {
             ("grant_types", Some(types.into())),
             ("scope", self.scopes.as_ref().map(|scopes| scopes.joined().into())),
             ("client_name", self.name.as_deref().map(Json::from)),
-            ("client_secret_expires_at", self.secret_expires_at.map(|at| seconds(at).into())),
+            ("client_secret_expires_at", self.secret_expires_at.map(|at| at.as_seconds().into())),
         ]
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn client(row: &Row<'_>) -> ClientRecord {
 fn seconds_in(row: &mut RowReader<'_>, column: ClientColumn) -> Option<Timestamp> {
     match row.cell(column) {
         Cell::Null => None,
-        Cell::Integer(seconds) => Some(instant(seconds)),
+        Cell::Integer(seconds) => Some(Timestamp::from_seconds(seconds)),
         _ => row.mark_defect(column),
     }
 }
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn record() -> ClientRecord {
-        ClientRecord::new(ClientId::from_stored("client"), Vec::new(), instant(1))
+        ClientRecord::new(ClientId::from_stored("client"), Vec::new(), Timestamp::from_seconds(1))
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! The columns that reads return: those of the grant first, then those of the code or token and of the host's row.
 
-/// A column of a read, by its place.
-pub(super) trait Place: Copy {
-    /// Where it stands.
-    fn place(self) -> usize;
-    /// What the statement calls it.
-    fn name(self) -> &'static str;
-}
+use crate::key::Defect;
+use crate::sql::keys::Column;
 
-/// Declares columns that stand behind the first `$first`.
+/// Declares columns that stand behind the first `$first`. Those whose names begin with `$prefix` are of the table `$own`, and
+/// the others of the table that is read.
 macro_rules! columns {
-    ($(#[$doc:meta])* $columns:ident behind $first:expr; $($column:ident = $name:literal),+ $(,)?) => {
+    (
+        $(#[$doc:meta])* $columns:ident behind $first:expr, of $own:literal where $prefix:literal;
+        $($column:ident = $name:literal),+ $(,)?
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub(super) enum $columns { $($column),+ }
@@ -19,7 +18,7 @@ macro_rules! columns {
             const OWN: &'static [&'static str] = &[$($name),+];
         }
 
-        impl Place for $columns {
+        impl Column for $columns {
             fn place(self) -> usize {
                 $first + self as usize
             }
@@ -27,13 +26,20 @@ macro_rules! columns {
             fn name(self) -> &'static str {
                 Self::OWN[self as usize]
             }
+
+            fn defect(self, table: &'static str) -> Defect {
+                match self.name().strip_prefix($prefix) {
+                    Some(own) => Defect::new($own, own),
+                    None => Defect::new(table, self.name()),
+                }
+            }
         }
     };
 }
 
 columns! {
     /// A grant.
-    GrantColumn behind 0;
+    GrantColumn behind 0, of "grants" where "grant_";
     Id = "grant_id",
     ClientId = "grant_client_id",
     Subject = "grant_subject",
@@ -54,7 +60,7 @@ const GRANT_LEN: usize = GrantColumn::OWN.len();
 
 columns! {
     /// An access token.
-    AccessColumn behind GRANT_LEN;
+    AccessColumn behind GRANT_LEN, of "grant_access_tokens" where "side_";
     GrantId = "side_grant_id",
     UsedAt = "side_used_at",
     ClientExists = "client_exists",
@@ -66,13 +72,13 @@ columns! {
 
 columns! {
     /// A refresh token.
-    RefreshColumn behind GRANT_LEN;
+    RefreshColumn behind GRANT_LEN, of "grant_refresh_tokens" where "side_";
     GrantId = "side_grant_id",
     SpentAt = "side_spent_at",
-    SealedResponse = "side_reply",
-    ResponseUntil = "side_reply_until",
-    ResponseAccessExpiresAt = "side_reply_access_expires_at",
-    ResponseScopes = "side_reply_scopes",
+    SealedResponse = "side_response",
+    ResponseUntil = "side_response_until",
+    ResponseAccessExpiresAt = "side_response_access_expires_at",
+    ResponseScopes = "side_response_scopes",
     SuccessorIsUsed = "successor_is_used",
     ClientExists = "client_exists",
     IsThere = "is_there",
@@ -84,7 +90,7 @@ columns! {
 
 columns! {
     /// A code.
-    CodeColumn behind GRANT_LEN;
+    CodeColumn behind GRANT_LEN, of "grant_codes" where "side_";
     RedirectUri = "side_redirect_uri",
     Challenge = "side_challenge",
     ExpiresAt = "side_expires_at",
@@ -135,7 +141,7 @@ impl HostColumn {
     }
 }
 
-impl Place for HostColumn {
+impl Column for HostColumn {
     fn place(self) -> usize {
         self.first + self.own
     }

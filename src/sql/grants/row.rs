@@ -7,136 +7,66 @@ use crate::broker::{
     AccessTokenRecord, ClientId, CodeChallenge, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
     SealedResponse, StoredUpstreamTokens, Subject, SubjectId, TokenDigest,
 };
-use crate::key::{Defect, Scopes};
+use crate::key::Scopes;
 use crate::seal::{InvalidSealed, Sealed, StoredSecret};
 use crate::secret::Secret;
-use crate::sql::engine::{Cell, Row};
-use crate::sql::grants::arguments::instant;
-use crate::sql::grants::columns::{AccessColumn, CodeColumn, GrantColumn, HostColumn, Place, RefreshColumn};
+use crate::sql::engine::Row;
+use crate::sql::grants::columns::{AccessColumn, CodeColumn, GrantColumn, HostColumn, RefreshColumn};
+use crate::sql::keys::{Column, RowReader};
 use crate::store::grants::Sealing;
 use crate::time::Timestamp;
 
-/// The cells of a row. What cannot be understood is remembered as a defect of the table that it stands in.
-struct Reader<'r> {
-    row: &'r Row<'r>,
-    /// The host's table.
-    host: &'static str,
-    /// Our own table beside it.
-    side: &'static str,
-    defect: Option<Defect>,
+fn scopes(row: &mut RowReader<'_>, column: impl Column) -> Scopes {
+    let scopes = row.optional_with(column, |scopes| Scopes::from_stored(scopes.split(' ')));
+    scopes.or_else(|| row.mark_defect(column)).unwrap_or_default()
 }
 
-impl<'r> Reader<'r> {
-    const fn new(row: &'r Row<'r>, host: &'static str, side: &'static str) -> Self {
-        Self { row, host, side, defect: None }
-    }
+/// A time that must be there. What is none has passed.
+fn time(row: &mut RowReader<'_>, column: impl Column) -> Timestamp {
+    row.integer(column).map_or(Timestamp::MIN, Timestamp::from_seconds)
+}
 
-    fn cell(&self, column: impl Place) -> Cell<'r> {
-        self.row.cell(column.place())
-    }
+fn optional_time(row: &mut RowReader<'_>, column: impl Column) -> Option<Timestamp> {
+    if row.is_null(column) { None } else { Some(time(row, column)) }
+}
 
-    fn is_null(&self, column: impl Place) -> bool {
-        self.cell(column) == Cell::Null
-    }
-
-    fn is_true(&self, column: impl Place) -> bool {
-        self.cell(column) == Cell::Integer(1)
-    }
-
-    fn optional_text(&mut self, column: impl Place) -> Option<String> {
-        match self.cell(column) {
-            Cell::Null => None,
-            cell => match cell.as_text() {
-                Some(text) => Some(text.to_owned()),
-                None => self.mark(column),
-            },
-        }
-    }
-
-    /// A text that must be there; empty where it is not.
-    fn text(&mut self, column: impl Place) -> String {
-        match self.cell(column).as_text() {
-            Some(text) => text.to_owned(),
-            None => self.mark(column).unwrap_or_default(),
-        }
-    }
-
-    fn scopes(&mut self, column: impl Place) -> Scopes {
-        match self.cell(column).as_text() {
-            Some(text) => Scopes::from_stored(text.split(' ')),
-            None => self.mark(column).unwrap_or_default(),
-        }
-    }
-
-    fn integer(&mut self, column: impl Place) -> i64 {
-        match self.cell(column) {
-            Cell::Integer(number) => number,
-            _ => self.mark(column).unwrap_or_default(),
-        }
-    }
-
-    /// A time that must be there. What is none has passed.
-    fn time(&mut self, column: impl Place) -> Timestamp {
-        match self.cell(column) {
-            Cell::Integer(seconds) => instant(seconds),
-            _ => self.mark(column).unwrap_or(Timestamp::MIN),
-        }
-    }
-
-    fn optional_time(&mut self, column: impl Place) -> Option<Timestamp> {
-        if self.is_null(column) { None } else { Some(self.time(column)) }
-    }
-
-    /// An upstream token; NULL and the empty text are none. One in the other form is from before the host began to share its
-    /// tables in clear, or from before it ceased to.
-    fn upstream_token(&mut self, column: impl Place) -> Option<StoredSecret> {
-        let text = self.optional_text(column).filter(|text| !text.is_empty())?;
-        match Sealed::parse(&text) {
-            Ok(sealed) => Some(StoredSecret::Sealed(sealed)),
-            Err(InvalidSealed::NotSealed) => Some(StoredSecret::Plain(Secret::new(text).into())),
-            Err(_) => self.mark(column),
-        }
-    }
-
-    /// Remembers the first column that holds something which cannot be understood.
-    fn mark<T>(&mut self, column: impl Place) -> Option<T> {
-        let name = column.name();
-        let (host, side) = (self.host, self.side);
-        self.defect.get_or_insert_with(|| match (name.strip_prefix("grant_"), name.strip_prefix("side_")) {
-            (Some(own), _) => Defect::new("grants", own),
-            (_, Some(own)) => Defect::new(side, own),
-            _ => Defect::new(host, name),
-        });
-        None
+/// An upstream token; NULL and the empty text are none. One in the other form is from before the host began to share its
+/// tables in clear, or from before it ceased to.
+fn upstream_token(row: &mut RowReader<'_>, column: impl Column) -> Option<StoredSecret> {
+    let text = row.optional_text(column).filter(|text| !text.is_empty())?;
+    match Sealed::parse(&text) {
+        Ok(sealed) => Some(StoredSecret::Sealed(sealed)),
+        Err(InvalidSealed::NotSealed) => Some(StoredSecret::Plain(Secret::new(text).into())),
+        Err(_) => row.mark_defect(column),
     }
 }
 
 pub(super) fn grant(row: &Row<'_>) -> Grant {
-    let row = &mut Reader::new(row, "grants", "grants");
+    let row = &mut RowReader::new("grants", row);
     let id = GrantId::from_stored(row.text(GrantColumn::Id));
     let client = ClientId::from_stored(row.text(GrantColumn::ClientId));
     let mut subject = Subject::new(SubjectId::from_stored(row.text(GrantColumn::Subject)));
     subject.name = row.optional_text(GrantColumn::SubjectName);
-    let scopes = row.scopes(GrantColumn::Scopes);
-    let mut grant = Grant::new(id, client, subject, scopes, row.time(GrantColumn::CreatedAt));
+    let scopes = scopes(row, GrantColumn::Scopes);
+    let mut grant = Grant::new(id, client, subject, scopes, time(row, GrantColumn::CreatedAt));
     grant.resource = row.optional_text(GrantColumn::Resource);
-    grant.expires_at = row.optional_time(GrantColumn::EndsAt);
-    grant.revoked = row.optional_time(GrantColumn::RevokedAt).map(|at| {
+    grant.expires_at = optional_time(row, GrantColumn::EndsAt);
+    grant.revoked = optional_time(row, GrantColumn::RevokedAt).map(|at| {
         let reason = row.optional_text(GrantColumn::RevokedReason);
         let reason = reason.and_then(|reason| GrantRevocationReason::from_code(&reason));
         // Why is for people; that it is revoked is not in doubt.
         (at, reason.unwrap_or(GrantRevocationReason::Revoked))
     });
-    let access_token = row.upstream_token(GrantColumn::UpstreamAccessToken);
-    let refresh_token = row.upstream_token(GrantColumn::UpstreamRefreshToken);
+    let access_token = upstream_token(row, GrantColumn::UpstreamAccessToken);
+    let refresh_token = upstream_token(row, GrantColumn::UpstreamRefreshToken);
     grant.upstream = access_token.map(|access_token| {
-        let expires_at = row.time(GrantColumn::UpstreamExpiresAt);
+        let expires_at = time(row, GrantColumn::UpstreamExpiresAt);
         let mut tokens = StoredUpstreamTokens::new(access_token, expires_at);
         tokens.refresh_token = refresh_token;
         tokens
     });
-    grant.upstream_version = u64::try_from(row.integer(GrantColumn::UpstreamVersion)).unwrap_or_default();
-    grant.defect = row.defect;
+    grant.upstream_version = row.unsigned(GrantColumn::UpstreamVersion);
+    grant.defect = row.defect();
     grant
 }
 
@@ -147,26 +77,26 @@ struct HostRow {
     upstream: Option<StoredUpstreamTokens>,
 }
 
-fn host_row(row: &mut Reader<'_>, columns: [HostColumn; 6], sealing: Sealing) -> HostRow {
-    let [scopes, user_id, username, access_token, ..] = columns;
-    let number = row.integer(user_id);
+fn host_row(row: &mut RowReader<'_>, columns: [HostColumn; 6], sealing: Sealing) -> HostRow {
+    let [scope, user_id, username, access_token, ..] = columns;
+    let number = row.integer(user_id).unwrap_or_default();
     // Only we write these: it is a token of ours whose own row was lost, and what stood there made it weaker.
     if number <= 0 {
-        row.mark::<()>(user_id);
+        row.mark_defect::<()>(user_id);
     }
     if sealing == Sealing::Service && row.cell(access_token).as_text() == Some("") {
-        row.mark::<()>(access_token);
+        row.mark_defect::<()>(access_token);
     }
     let mut subject = Subject::new(SubjectId::from_stored(number.to_string()));
     subject.name = Some(row.text(username)).filter(|name| !name.is_empty());
-    HostRow { scopes: row.scopes(scopes), subject, upstream: host_upstream(row, columns) }
+    HostRow { scopes: scopes(row, scope), subject, upstream: host_upstream(row, columns) }
 }
 
 /// The upstream tokens in the host's row, which another program has written there in clear.
-fn host_upstream(row: &mut Reader<'_>, columns: [HostColumn; 6]) -> Option<StoredUpstreamTokens> {
+fn host_upstream(row: &mut RowReader<'_>, columns: [HostColumn; 6]) -> Option<StoredUpstreamTokens> {
     let [.., access_token, refresh_token, expires_at] = columns;
-    let mut tokens = StoredUpstreamTokens::new(row.upstream_token(access_token)?, row.time(expires_at));
-    tokens.refresh_token = row.upstream_token(refresh_token);
+    let mut tokens = StoredUpstreamTokens::new(upstream_token(row, access_token)?, time(row, expires_at));
+    tokens.refresh_token = upstream_token(row, refresh_token);
     Some(tokens)
 }
 
@@ -176,11 +106,11 @@ fn revoked_by_itself(revoked_at: Option<Timestamp>, grant: &Grant) -> Option<Tim
 }
 
 pub(super) fn access_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing) -> AccessTokenRecord {
-    let reader = &mut Reader::new(row, "access_tokens", "grant_access_tokens");
+    let reader = &mut RowReader::new("access_tokens", row);
     let client = ClientId::from_stored(reader.text(AccessColumn::ClientId));
-    let created_at = reader.time(AccessColumn::CreatedAt);
-    let expires_at = reader.time(AccessColumn::ExpiresAt);
-    let revoked_at = reader.optional_time(AccessColumn::RevokedAt);
+    let created_at = time(reader, AccessColumn::CreatedAt);
+    let expires_at = time(reader, AccessColumn::ExpiresAt);
+    let revoked_at = optional_time(reader, AccessColumn::RevokedAt);
     let columns = HostColumn::of_access();
     let mut record = AccessTokenRecord {
         digest,
@@ -192,7 +122,7 @@ pub(super) fn access_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing)
         created_at,
         expires_at,
         revoked_at,
-        used_at: reader.optional_time(AccessColumn::UsedAt),
+        used_at: optional_time(reader, AccessColumn::UsedAt),
         upstream: None,
         defect: None,
     };
@@ -203,9 +133,9 @@ pub(super) fn access_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing)
         // A grant that is gone leaves columns behind that cannot be understood.
         let grant = grant(row);
         if grant.client != record.client {
-            reader.mark::<()>(AccessColumn::ClientId);
+            reader.mark_defect::<()>(AccessColumn::ClientId);
         }
-        record.scopes = reader.scopes(columns[0]);
+        record.scopes = scopes(reader, columns[0]);
         record.subject = grant.subject.clone();
         record.revoked_at = revoked_by_itself(revoked_at, &grant);
         // The program that reads them in clear writes new ones here.
@@ -213,20 +143,20 @@ pub(super) fn access_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing)
         record.upstream = own.or_else(|| grant.upstream.clone());
         record.grant = Some(grant);
     }
-    record.defect = reader.defect;
+    record.defect = reader.defect();
     record
 }
 
 pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing) -> RefreshTokenRecord {
-    let reader = &mut Reader::new(row, "refresh_tokens", "grant_refresh_tokens");
+    let reader = &mut RowReader::new("refresh_tokens", row);
     let is_there = reader.is_true(RefreshColumn::IsThere);
-    let spent_at = reader.optional_time(RefreshColumn::SpentAt);
+    let spent_at = optional_time(reader, RefreshColumn::SpentAt);
     let grant_is_stored = !reader.is_null(RefreshColumn::GrantId);
     let columns = HostColumn::of_refresh();
     let client = is_there.then(|| ClientId::from_stored(reader.text(RefreshColumn::ClientId)));
-    let revoked_at = reader.optional_time(RefreshColumn::RevokedAt);
+    let revoked_at = optional_time(reader, RefreshColumn::RevokedAt);
     // The host's row may be gone before the grant is. What was not spent by then cannot be.
-    let expires_at = if is_there { reader.time(RefreshColumn::ExpiresAt) } else { Timestamp::MIN };
+    let expires_at = if is_there { time(reader, RefreshColumn::ExpiresAt) } else { Timestamp::MIN };
     let grant = if grant_is_stored {
         let mut grant = grant(row);
         if sealing == Sealing::Store
@@ -235,13 +165,13 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
             grant.upstream = Some(tokens);
         }
         if client.as_ref().is_some_and(|client| *client != grant.client) {
-            reader.mark::<()>(RefreshColumn::ClientId);
+            reader.mark_defect::<()>(RefreshColumn::ClientId);
         }
         grant
     } else {
         let client = client.clone().unwrap_or_else(|| ClientId::from_stored(""));
         let HostRow { scopes, subject, upstream } = host_row(reader, columns, sealing);
-        let created_at = reader.time(RefreshColumn::CreatedAt);
+        let created_at = time(reader, RefreshColumn::CreatedAt);
         Grant { upstream, ..Grant::new(adopted_id(&digest), client, subject, scopes, created_at) }
     };
     let revoked_at = revoked_at.filter(|_| spent_at.is_none());
@@ -255,32 +185,32 @@ pub(super) fn refresh_token(row: &Row<'_>, digest: TokenDigest, sealing: Sealing
         spent_at,
         response: response(reader),
         successor_is_used: spent_at.is_some() && reader.is_true(RefreshColumn::SuccessorIsUsed),
-        defect: reader.defect,
+        defect: reader.defect(),
         grant,
     }
 }
 
 /// The answer that was given. One that cannot be understood is not given again.
-fn response(row: &mut Reader<'_>) -> Option<SealedResponse> {
+fn response(row: &mut RowReader<'_>) -> Option<SealedResponse> {
     let sealed = row.optional_text(RefreshColumn::SealedResponse)?;
-    let Ok(sealed) = Sealed::parse(&sealed) else { return row.mark(RefreshColumn::SealedResponse) };
-    let until = row.time(RefreshColumn::ResponseUntil);
-    let access_expires_at = row.time(RefreshColumn::ResponseAccessExpiresAt);
-    Some(SealedResponse::new(sealed, until, access_expires_at, row.scopes(RefreshColumn::ResponseScopes)))
+    let Ok(sealed) = Sealed::parse(&sealed) else { return row.mark_defect(RefreshColumn::SealedResponse) };
+    let until = time(row, RefreshColumn::ResponseUntil);
+    let access_expires_at = time(row, RefreshColumn::ResponseAccessExpiresAt);
+    Some(SealedResponse::new(sealed, until, access_expires_at, scopes(row, RefreshColumn::ResponseScopes)))
 }
 
 pub(super) fn code(row: &Row<'_>, digest: TokenDigest) -> CodeRecord {
-    let reader = &mut Reader::new(row, "auth_codes", "grant_codes");
+    let reader = &mut RowReader::new("auth_codes", row);
     let challenge = reader.optional_text(CodeColumn::Challenge);
-    let spent_at = reader.optional_time(CodeColumn::SpentAt);
+    let spent_at = optional_time(reader, CodeColumn::SpentAt);
     CodeRecord {
         digest,
         grant: grant(row),
         redirect_uri: reader.text(CodeColumn::RedirectUri),
         challenge: challenge.and_then(CodeChallenge::new),
-        expires_at: reader.time(CodeColumn::ExpiresAt),
-        spent_at: spent_at.or_else(|| reader.optional_time(CodeColumn::UsedAt)),
-        defect: reader.defect,
+        expires_at: time(reader, CodeColumn::ExpiresAt),
+        spent_at: spent_at.or_else(|| optional_time(reader, CodeColumn::UsedAt)),
+        defect: reader.defect(),
     }
 }
 

@@ -4,15 +4,15 @@ use crate::key::{Defect, KeyDigest};
 use crate::sql::engine::{Cell, Row};
 use crate::time::Timestamp;
 
-/// A column of a schema's rows, by its place among the names that every read of the schema asks for.
+/// A column of the rows that a read returns, by its place among the names that the read asks for.
 pub(crate) trait Column: Copy {
-    /// The names, in the order of the places.
-    const NAMES: &'static [&'static str];
-
     fn place(self) -> usize;
 
-    fn name(self) -> &'static str {
-        Self::NAMES[self.place()]
+    fn name(self) -> &'static str;
+
+    /// What is said of a value that cannot be understood, in a read of `table`.
+    fn defect(self, table: &'static str) -> Defect {
+        Defect::new(table, self.name())
     }
 }
 
@@ -23,11 +23,18 @@ macro_rules! columns {
         #[derive(Clone, Copy, Debug)]
         $visibility enum $columns { $($column),+ }
 
-        impl $crate::sql::keys::Column for $columns {
-            const NAMES: &'static [&'static str] = &[$($name),+];
+        impl $columns {
+            /// The names, in the order of the places.
+            $visibility const NAMES: &'static [&'static str] = &[$($name),+];
+        }
 
+        impl $crate::sql::keys::Column for $columns {
             fn place(self) -> usize {
                 self as usize
+            }
+
+            fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
             }
         }
     };
@@ -127,7 +134,7 @@ impl<'r> RowReader<'r> {
     /// Remembers that `column` holds something that cannot be understood or grants nothing; the first one is kept.
     pub(crate) fn mark_defect<T>(&mut self, column: impl Column) -> Option<T> {
         let table = self.table;
-        self.defect.get_or_insert_with(|| Defect::new(table, column.name()));
+        self.defect.get_or_insert_with(|| column.defect(table));
         None
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use paths::{paths, tokens, without_tests};
 
 /// What everything else rests on.
-const BASE: &[&str] = &["client_id", "time", "random", "secret", "unfit", "visible"];
+const BASE: &[&str] = &["client_id", "oauth_error", "time", "random", "secret", "unfit", "visible"];
 
 /// Where a module belongs. `sql` and `schemas` themselves are doors: they name their own rooms and nothing else, and
 /// what stands behind them is named by its room.

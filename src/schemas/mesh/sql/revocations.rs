@@ -5,7 +5,6 @@
 //! on PostgreSQL the plain comparison finds the row in its index, and the one in the collation `C` decides.
 
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 use crate::sql::keys::host::Read;
 use crate::sql::keys::revocation::{FoundColumn, PartColumn, Revocations};
 

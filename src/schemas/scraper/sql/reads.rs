@@ -4,7 +4,6 @@
 
 use crate::schemas::scraper::sql::Column;
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(super) static READS: Reads = Reads {

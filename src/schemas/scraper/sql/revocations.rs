@@ -7,7 +7,6 @@
 //! A key whose flag is not set is recorded too: setting the flag again must not bring back what was revoked.
 
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 use crate::sql::keys::host::Read;
 use crate::sql::keys::revocation::{FoundColumn, PartColumn, Revocations};
 

@@ -2,7 +2,6 @@
 
 use crate::schemas::standard::sql::{Column, HistoryColumn};
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 
 /// `$1` the digest. The last use, the successor and the reason of a revocation are nothing to a verification.
 pub(super) static FIND: Query = Query::new(

@@ -4,7 +4,6 @@
 //! identities. A version that cannot be counted up any more keeps no key from being revoked.
 
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 use crate::sql::keys::revocation::{FoundColumn, PartColumn};
 
 /// `$1` the key, `$2` the digest that the caller saw or NULL, `$3` the owner or NULL, `$4` when, `$5` why; returns a

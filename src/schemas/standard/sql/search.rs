@@ -6,7 +6,6 @@
 use crate::key::{Environment, KeyId, KeyName};
 use crate::schemas::standard::sql::{Asked, Column, text};
 use crate::sql::engine::{Query, Sql, Value};
-use crate::sql::keys::Column as _;
 use crate::store::{KeyFilter, KeyState, ListRequest};
 
 pub(super) fn list(request: &ListRequest) -> Asked {

@@ -2,7 +2,6 @@
 
 use crate::sql::credentials::row::{Column, HEAD_COLUMNS};
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 
 /// `$1` owner.
 pub(super) static GET: Query = Query::new(

@@ -2,7 +2,6 @@
 
 use crate::sql::engine::{Query, Sql};
 use crate::sql::grants::client::ClientColumn;
-use crate::sql::keys::Column as _;
 
 /// `$1` the identifier.
 pub(in crate::sql::grants) static CLIENT: Query = Query::new(

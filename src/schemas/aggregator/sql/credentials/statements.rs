@@ -3,7 +3,6 @@
 
 use crate::sql::credentials::row::{Column, HEAD_COLUMNS};
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 
 /// The statements of one form.
 #[derive(Debug)]

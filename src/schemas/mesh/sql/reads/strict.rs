@@ -2,7 +2,6 @@
 
 use crate::schemas::mesh::sql::Column;
 use crate::sql::engine::{Query, Sql};
-use crate::sql::keys::Column as _;
 use crate::sql::keys::host::{Read, Reads};
 
 pub(in crate::schemas::mesh::sql) static READS: Reads = Reads {
