@@ -39,7 +39,7 @@ pub(crate) const fn is_scope(scope: &str) -> bool {
         }
         at += 1;
     }
-    0 < bytes.len() && bytes.len() <= Scope::MAX_LEN
+    !bytes.is_empty() && bytes.len() <= Scope::MAX_LEN
 }
 
 impl std::str::FromStr for Scope {
