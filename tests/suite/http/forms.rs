@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::get;
 use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
-use keyward::http::{BodyForm, Challenge, ErrorCode, Protect, Rejection, RejectionKind, Rejections};
+use keyward::http::{BodyForm, Challenge, OAuthErrorCode, Protect, Rejection, RejectionKind, Rejections};
 use keyward::key::{Authenticated, KeyId, RefusalReason};
 use keyward::schemas::mesh::{Access, Capability, Mesh, MeshKey};
 use keyward::schemas::standard::{Standard, StandardKey};
@@ -103,11 +103,11 @@ fn broker() -> Rejections {
     Rejections::new().form(BodyForm::Empty).map(|rejection| {
         let (error, reason) = match (rejection.kind(), rejection.refusal_reason()) {
             (RejectionKind::NoCredentials | RejectionKind::InvalidRequest, _) => {
-                (ErrorCode::InvalidRequest, "no token")
+                (OAuthErrorCode::InvalidRequest, "no token")
             }
-            (RejectionKind::InvalidToken, Some(RefusalReason::Expired)) => (ErrorCode::InvalidToken, "expired"),
-            (RejectionKind::InvalidToken, Some(RefusalReason::Revoked)) => (ErrorCode::InvalidToken, "revoked"),
-            (RejectionKind::InvalidToken, _) => (ErrorCode::InvalidToken, "unknown"),
+            (RejectionKind::InvalidToken, Some(RefusalReason::Expired)) => (OAuthErrorCode::InvalidToken, "expired"),
+            (RejectionKind::InvalidToken, Some(RefusalReason::Revoked)) => (OAuthErrorCode::InvalidToken, "revoked"),
+            (RejectionKind::InvalidToken, _) => (OAuthErrorCode::InvalidToken, "unknown"),
             _ => return rejection,
         };
         let challenge = Challenge::bearer().error(error).error_description(reason);
