@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build();
     let app = Router::new()
         .route(&path, post(mcp))
-        .layer(Protect::resource(tokens.protect(resource))?)
+        .layer(Protect::resource(tokens.protect(resource)?)?)
         .merge(Broker::new(tokens.clone(), ConsentPage::new(AnyName)).router());
 
     println!("listening on {origin}");

@@ -6,24 +6,18 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
 use crate::broker::Principal;
-use crate::http::{Bearer, Rejection, RejectionKind, VerifyBearer};
+use crate::http::{Bearer, Rejection, VerifyBearer};
 #[cfg(feature = "tower")]
 use crate::http::{InvalidChallenge, Protect, Rejections};
 #[cfg(feature = "axum")]
 use crate::http::{optional_principal, principal};
-use crate::service::{AccessError, ProtectedResource};
+use crate::service::ProtectedResource;
 
 impl VerifyBearer for ProtectedResource {
     type Principal = Principal;
 
     async fn verify_bearer(&self, bearer: Bearer<'_>) -> Result<Principal, Rejection> {
         self.authenticate(bearer.expose_secret()).await.map_err(Rejection::from)
-    }
-}
-
-impl From<AccessError> for Rejection {
-    fn from(error: AccessError) -> Self {
-        Self::new(if error.is_outage() { RejectionKind::Unavailable } else { RejectionKind::InvalidToken })
     }
 }
 
@@ -43,7 +37,7 @@ impl Protect<ProtectedResource> {
     ///     format!("{} asks for {}", caller.client(), caller.subject().id)
     /// }
     ///
-    /// let resource = tokens.protect(Resource::new("https://api.example/mcp")?);
+    /// let resource = tokens.protect(Resource::new("https://api.example/mcp")?)?;
     /// let app: Router = Router::new().route("/mcp", post(mcp)).layer(Protect::resource(resource)?);
     /// # }
     /// # Ok(())

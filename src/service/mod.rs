@@ -33,5 +33,5 @@ pub use session_keys::{SessionKeys, SessionKeysError};
 pub use tokens::{
     AccessError, Approval, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_GRACE,
     DEFAULT_REFRESH_TOKEN_LIFETIME, Introspection, IssuedTokens, PresentedGrant, ProtectedResource, RegisteredClient,
-    Tokens, TokensBuilder, TokensError, UpstreamTokens,
+    ResourceServer, Tokens, TokensBuilder, TokensError, UnknownResource, UpstreamTokens, WeakSecret,
 };

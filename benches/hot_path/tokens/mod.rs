@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use keyward::Secret;
 use keyward::broker::{Issuer, PresentedClient, Resource, TokenDigest};
-use keyward::service::Tokens;
+use keyward::service::{ResourceServer, Tokens};
 use keyward::sql::SqlGrantStore;
 #[cfg(feature = "postgres")]
 use keyward::sql::{BrokerTables, StatementText};
@@ -29,7 +29,7 @@ fn server(store: SqlGrantStore) -> Result<Tokens, Box<dyn Error>> {
     let (id, secret) = RESOURCE_SERVER;
     Ok(Tokens::builder(store, Issuer::new("https://as.example")?)
         .resource(Resource::new(RESOURCE)?)
-        .resource_server(id, &Secret::new(secret.to_owned()), None)
+        .resource_server(ResourceServer::new(id, &Secret::new(secret.to_owned()))?)
         .build())
 }
 

@@ -88,7 +88,8 @@ impl Bench {
     }
 
     fn authenticate(&self, steps: u64) -> impl Future<Output = ()> + Send + 'static {
-        let resource = self.tokens.protect(self.tokens.policy().resources[0].clone());
+        let resource =
+            self.tokens.protect(self.tokens.policy().resources[0].clone()).expect("a resource of the server's own");
         let secrets = Arc::clone(&self.secrets);
         async move {
             for (_, token) in (0..steps).zip(in_turn(&secrets)) {

@@ -42,7 +42,7 @@ pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         found
     };
     let alone = suite.time(GROUP, "raw_select", || select("SELECT * FROM access_tokens WHERE token_hash = ?1"));
-    let resource = tokens.protect(tokens.policy().resources[0].clone());
+    let resource = tokens.protect(tokens.policy().resources[0].clone())?;
     let mut presented = in_turn(&secrets);
     let accepted = suite.time_async(GROUP, "authenticate", &runtime, async || {
         assert!(resource.authenticate(presented.next().unwrap_or_default()).await.is_ok());

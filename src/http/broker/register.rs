@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::refusal::{not_registered, refuse, refused};
+use super::refusal::{not_registered, refuse};
 use super::{Shared, form};
 use crate::broker::{ClientMetadata, OAuthErrorCode};
 use crate::http::Rejection;
@@ -94,7 +94,7 @@ pub(super) async fn register(
         }
         None => return Err(refuse(OAuthErrorCode::AccessDenied, "registration is closed")),
     }
-    let client = shared.tokens.register(metadata).await.map_err(|error| refused(&error))?;
+    let client = shared.tokens.register(metadata).await.map_err(Rejection::from)?;
     Ok(form::unstored_json(StatusCode::CREATED, client.to_json()))
 }
 

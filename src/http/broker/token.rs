@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value, json};
 
 use super::client::{BasicCredentials, presented};
-use super::refusal::{challenged, refuse, refused};
+use super::refusal::{challenged, refuse};
 use super::{Shared, form};
 use crate::broker::{OAuthErrorCode, Parameters, PresentedClient};
 use crate::http::Rejection;
@@ -45,8 +45,8 @@ fn required<'p>(parameters: &'p Parameters<'_>, name: &str, missing: &'static st
 /// What the service says to a client.
 fn says(client: PresentedClient<'_>) -> impl Fn(TokensError) -> Rejection {
     move |error| match &error {
-        TokensError::Client(_) if client.is_basic() => challenged(refused(&error)),
-        error => refused(error),
+        TokensError::Client(_) if client.is_basic() => challenged(error.into()),
+        error => error.into(),
     }
 }
 
@@ -118,8 +118,8 @@ pub(super) async fn introspect(
     // Who asks comes first: nobody else learns whether the rest of the request is in order (RFC 7662 section 2.3).
     let token = parameters.get("token").unwrap_or_default();
     let found = shared.tokens.introspect(asker, token).await.map_err(|error| match &error {
-        TokensError::Client(_) => challenged(refused(&error)),
-        error => refused(error),
+        TokensError::Client(_) => challenged(error.into()),
+        error => error.into(),
     })?;
     required(&parameters, "token", "token is missing")?;
     Ok(form::unstored_json(StatusCode::OK, found.to_json(shared.tokens.issuer().as_str())))

@@ -7,6 +7,8 @@ mod from;
 mod kind;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "broker")]
+mod tokens;
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -21,6 +21,12 @@ pub struct ProtectedResource {
     resource: Resource,
 }
 
+/// No token is ever for this resource: it is none of those that were set, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no token is for {0}: set it as a resource, byte for byte")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
+pub struct UnknownResource(pub Resource);
+
 impl ProtectedResource {
     /// The resource.
     #[must_use]
@@ -45,9 +51,29 @@ impl ProtectedResource {
 
 impl Tokens {
     /// Accepts the tokens that are for this resource.
-    #[must_use]
-    pub fn protect(&self, resource: Resource) -> ProtectedResource {
-        ProtectedResource { tokens: self.clone(), resource }
+    ///
+    /// ```
+    /// use keyward::broker::{Issuer, Resource};
+    /// use keyward::service::Tokens;
+    /// use keyward::store::grants::MemoryGrantStore;
+    ///
+    /// let tokens = Tokens::builder(MemoryGrantStore::new(), Issuer::new("https://as.example")?)
+    ///     .resource(Resource::new("https://api.example/mcp")?)
+    ///     .build();
+    /// assert!(tokens.protect(Resource::new("https://api.example/mcp")?).is_ok());
+    /// assert!(tokens.protect(Resource::new("https://api.example/MCP")?).is_err()); // no token could be for it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`UnknownResource`] when no token can be for it, because it is none of the
+    /// [resources](crate::service::TokensBuilder::resource) that were set, byte for byte.
+    pub fn protect(&self, resource: Resource) -> Result<ProtectedResource, UnknownResource> {
+        if self.policy().resources.contains(&resource) {
+            Ok(ProtectedResource { tokens: self.clone(), resource })
+        } else {
+            Err(UnknownResource(resource))
+        }
     }
 
     /// Accepts or refuses a presented access token, whatever resource it is for.

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use rand::TryCryptoRng;
 
-use crate::broker::{Issuer, Resource, ServerPolicy, TokenDigest};
+use crate::broker::{Issuer, Resource, ServerPolicy};
 use crate::key::Scopes;
 use crate::random::SharedGenerator;
 use crate::seal::SealKeys;
-use crate::secret::Secret;
 use crate::service::Tokens;
 use crate::service::tokens::{ResourceServer, Shared};
 use crate::store::grants::GrantStore;
@@ -65,11 +64,9 @@ impl TokensBuilder {
         self
     }
 
-    /// A resource server that may ask what a token means (RFC 7662), by an identifier and a secret of its own. With a
-    /// resource, tokens for another one are inactive to it.
-    pub fn resource_server(mut self, id: impl Into<String>, secret: &Secret, resource: Option<Resource>) -> Self {
-        let secret = TokenDigest::of(secret.expose_secret());
-        self.shared.resource_servers.push(ResourceServer { id: id.into(), secret, resource });
+    /// A resource server that may ask what a token means (RFC 7662).
+    pub fn resource_server(mut self, server: ResourceServer) -> Self {
+        self.shared.resource_servers.push(server);
         self
     }
 

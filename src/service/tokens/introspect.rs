@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::broker::{
-    ClientAuthMethod, ClientId, ClientRefusal, Grant, PresentedClient, Principal, Refresh, RefreshVerdict, TokenDigest,
-    decide_refresh,
+    ClientAuthMethod, ClientId, ClientRefusal, Grant, PresentedClient, Principal, Refresh, RefreshVerdict, Resource,
+    TokenDigest, decide_refresh,
 };
 use crate::service::Tokens;
 use crate::service::tokens::{AccessError, TokensError};
@@ -93,12 +93,12 @@ impl Tokens {
             PresentedClient::Basic(_, secret) | PresentedClient::Post(_, secret) => Some(TokenDigest::of(secret)),
             PresentedClient::Named(_) => None,
         };
-        let server = self.shared.resource_servers.iter().find(|server| server.id == presented.id());
+        let server = self.shared.resource_servers.iter().find(|server| server.id() == presented.id());
         if let Some(server) = server {
-            return if secret == Some(server.secret) {
-                Ok(Asker::ResourceServer(server.resource.as_ref().map(crate::broker::Resource::as_str)))
+            return if secret.is_some_and(|secret| server.has_secret(secret)) {
+                Ok(Asker::ResourceServer(server.resource().map(Resource::as_str)))
             } else {
-                tracing::warn!(event = "resource_server.refused", resource_server = server.id);
+                tracing::warn!(event = "resource_server.refused", resource_server = server.id());
                 Err(TokensError::Client(ClientRefusal::WrongSecret))
             };
         }

@@ -9,6 +9,7 @@ mod error;
 mod exchange;
 mod introspect;
 mod manage;
+mod resource_server;
 mod revoke;
 mod sweep;
 mod upstream;
@@ -17,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access::ProtectedResource;
+pub use access::{ProtectedResource, UnknownResource};
 pub use authorize::Approval;
 pub use builder::{
     DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_GRACE, DEFAULT_REFRESH_TOKEN_LIFETIME,
@@ -27,9 +28,10 @@ pub use client::RegisteredClient;
 pub use error::{AccessError, TokensError};
 pub use exchange::{IssuedTokens, PresentedGrant};
 pub use introspect::Introspection;
+pub use resource_server::{ResourceServer, WeakSecret};
 pub use upstream::UpstreamTokens;
 
-use crate::broker::{Issuer, Resource, ServerPolicy, TokenDigest, new_id, new_secret};
+use crate::broker::{Issuer, ServerPolicy, new_id, new_secret};
 use crate::random::{RandomUnavailable, SharedGenerator};
 use crate::seal::SealKeys;
 use crate::secret::Secret;
@@ -102,13 +104,6 @@ struct Shared {
     refresh_grace: Duration,
     revokes_access: bool,
     drops_upstream: bool,
-}
-
-/// Who may ask what a token means, beside the clients themselves.
-struct ResourceServer {
-    id: String,
-    secret: TokenDigest,
-    resource: Option<Resource>,
 }
 
 impl Tokens {

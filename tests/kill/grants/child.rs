@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use keyward::broker::{Issuer, PresentedClient};
-use keyward::service::{Introspection, IssuedTokens, PresentedGrant, Tokens, TokensError};
+use keyward::service::{Introspection, IssuedTokens, PresentedGrant, ResourceServer, Tokens, TokensError};
 use keyward::sql::{BrokerTables, SqlGrantStore};
 use keyward::sqlx::postgres::PgPoolOptions;
 use keyward::{Engine, Postgres, Secret};
@@ -18,7 +18,7 @@ use crate::world::{REDIRECT, VERIFIER, scopes};
 /// How many connections a process has to PostgreSQL.
 const CONNECTIONS: u32 = 10;
 
-const RESOURCE_SERVER: (&str, &str) = ("api", "a secret of the resource server");
+const RESOURCE_SERVER: (&str, &str) = ("api", "a secret of the resource server, long enough");
 
 /// An answer that was lost has to be had again for longer than a process is away.
 const REFRESH_GRACE: Duration = Duration::from_mins(2);
@@ -38,7 +38,9 @@ pub(crate) async fn server(address: &Address, lifetime: u64) -> Tokens {
         .scopes(scopes())
         .access_token_lifetime(Duration::from_secs(lifetime))
         .refresh_grace(REFRESH_GRACE)
-        .resource_server(id, &Secret::new(secret.to_owned()), None)
+        .resource_server(
+            ResourceServer::new(id, &Secret::new(secret.to_owned())).expect("a secret that is long enough"),
+        )
         .build()
 }
 

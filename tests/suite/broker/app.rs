@@ -12,7 +12,7 @@ use keyward::http::{
     SignInUnavailable,
 };
 use keyward::key::{Scope, Scopes};
-use keyward::service::{Tokens, TokensBuilder};
+use keyward::service::{ResourceServer, Tokens, TokensBuilder};
 use keyward::store::grants::{GrantStore, MemoryGrantStore};
 use keyward::{ManualClock, Secret};
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const RESOURCE: &str = "https://as.example/mcp";
 pub(crate) const USERNAME: &str = "ada";
 pub(crate) const PASSWORD: &str = "correct-horse+battery staple";
-pub(crate) const RESOURCE_SERVER: (&str, &str) = ("notes-server", "secret-of-the-notes-server");
+pub(crate) const RESOURCE_SERVER: (&str, &str) = ("notes-server", "the-secret-of-the-server-of-notes");
 pub(crate) const COOKIE: &str = "__Host-keyward-consent";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -119,20 +119,23 @@ impl App {
         LISTENING.with_borrow_mut(|all| all.push(listening));
         let clock = Arc::new(ManualClock::new(START));
         let (id, secret) = RESOURCE_SERVER;
+        let server = ResourceServer::new(id, &Secret::new(secret.to_owned())).unwrap();
         let mut builder = Tokens::builder_over(store, Issuer::new(issuer).unwrap())
             .scopes(scopes("notes:read notes:write"))
-            .resource_server(id, &Secret::new(secret.to_owned()), Some(Resource::new(RESOURCE).unwrap()))
+            .resource_server(server.of_resource(Resource::new(RESOURCE).unwrap()))
             .shared_clock(clock.clone());
         for resource in resources {
             builder = builder.resource(Resource::new(*resource).unwrap());
         }
         let tokens = tokens(builder).build();
-        let protect = |resource| Protect::resource(tokens.protect(Resource::new(resource).unwrap())).unwrap();
-        let app = Router::new()
-            .route("/mcp", any(mcp))
-            .route("/mcp/write", any(write))
-            .layer(protect(RESOURCE))
-            .merge(Router::new().route("/other", any(mcp)).layer(protect("https://as.example/other")))
+        // What no token is for, is not served.
+        let protected = |routes: Router, resource| match tokens.protect(Resource::new(resource).unwrap()) {
+            Ok(resource) => routes.layer(Protect::resource(resource).unwrap()),
+            Err(_) => Router::new(),
+        };
+        let notes = Router::new().route("/mcp", any(mcp)).route("/mcp/write", any(write));
+        let app = protected(notes, RESOURCE)
+            .merge(protected(Router::new().route("/other", any(mcp)), "https://as.example/other"))
             .merge(Broker::new(tokens.clone(), ConsentPage::new(People)).registration(registration).router());
         let secrets = [PASSWORD, secret, super::client::VERIFIER].map(str::to_owned).into();
         Self { server: Server::start(app.clone()).await, router: app, tokens, clock, secrets: Mutex::new(secrets), log }

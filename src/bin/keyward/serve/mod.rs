@@ -14,7 +14,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use keyward::http::{Broker, ConsentPage, RegistrationPolicy};
-use keyward::service::Tokens;
+use keyward::service::{ResourceServer, Tokens};
 use keyward::sql::SqlGrantStore;
 use keyward::store::grants::{ClientListRequest, GrantStore};
 use keyward::{Clock as _, SystemClock};
@@ -27,7 +27,6 @@ use crate::broker::store;
 use crate::database::within;
 use crate::failure::Failure;
 use crate::output::{print_json, print_lines};
-use resource_servers::ResourceServer;
 use sign_in::UserHeader;
 use stop::Stop;
 
@@ -143,7 +142,7 @@ fn tokens(store: Arc<dyn GrantStore>, arguments: &ServeArguments, resource_serve
         builder = builder.grant_lifetime(lifetime);
     }
     for server in resource_servers {
-        builder = builder.resource_server(server.id, &server.secret, server.resource);
+        builder = builder.resource_server(server);
     }
     builder.build()
 }

@@ -5,23 +5,15 @@ use std::path::Path;
 
 use keyward::Secret;
 use keyward::broker::Resource;
+use keyward::service::ResourceServer;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::secret_file;
 
 const VARIABLE: &str = "KEYWARD_RESOURCE_SERVERS";
-/// The shortest secret, in characters: that of 128 random bits in hexadecimal.
-const SHORTEST_SECRET: usize = 32;
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 64 * 1024;
-
-#[derive(Debug)]
-pub(super) struct ResourceServer {
-    pub(super) id: String,
-    pub(super) secret: Secret,
-    pub(super) resource: Option<Resource>,
-}
 
 /// Those in the file, or in the environment where there is none. One that is for a single resource is for one of `resources`.
 pub(super) fn read(file: Option<&Path>, resources: &[Resource]) -> Result<Vec<ResourceServer>, Failure> {
@@ -47,8 +39,8 @@ fn parse<'t>(
         let refuse = |what: &str| Failure::usage(format!("{said}: entry {number}: {what}"));
         let mut words = line.split_whitespace();
         let Some(id) = words.next().filter(|id| !id.starts_with('#')) else { continue };
-        let secret = words.next().filter(|secret| secret.len() >= SHORTEST_SECRET);
-        let secret = secret.ok_or_else(|| refuse("an identifier needs a secret of 32 or more characters behind it"))?;
+        let secret = Secret::new(words.next().unwrap_or_default().to_owned());
+        let mut server = ResourceServer::new(id, &secret).map_err(|error| refuse(&error.to_string()))?;
         let resource = words.next().map(Resource::new).transpose().map_err(|error| refuse(&error.to_string()))?;
         // Nothing would ever be active to it.
         if resource.as_ref().is_some_and(|resource| !resources.contains(resource)) {
@@ -57,10 +49,13 @@ fn parse<'t>(
         if words.next().is_some() {
             return Err(refuse("there is more than an identifier, a secret and a resource"));
         }
-        if servers.iter().any(|other| other.id == id) {
+        if servers.iter().any(|other| other.id() == id) {
             return Err(refuse("the identifier stands there twice"));
         }
-        servers.push(ResourceServer { id: id.to_owned(), secret: Secret::new(secret.to_owned()), resource });
+        if let Some(resource) = resource {
+            server = server.of_resource(resource);
+        }
+        servers.push(server);
     }
     Ok(servers)
 }
@@ -75,11 +70,11 @@ mod tests {
         let resources = [Resource::new("https://api.example/files").unwrap()];
         let text = format!("# ours\n\nnotes {secret}\nfiles {secret} https://api.example/files\n");
         let servers = parse(text.lines(), "x", &resources).unwrap();
-        let read: Vec<_> = servers.iter().map(|server| (server.id.as_str(), server.resource.is_some())).collect();
+        let read: Vec<_> = servers.iter().map(|server| (server.id(), server.resource().is_some())).collect();
         assert_eq!(read, [("notes", false), ("files", true)]);
         for (refused, said) in [
-            ("notes", "entry 1: an identifier needs a secret"),
-            ("\nnotes short", "entry 2: an identifier needs a secret"),
+            ("notes", "entry 1: the secret must have 32 or more"),
+            ("\nnotes short", "entry 2: the secret must have 32 or more"),
             (&format!("a {secret} ftp://x"), "a resource must be"),
             (&format!("a {secret} https://api.example/files/"), "none of those that --resource names"),
             (&format!("a {secret} https://api.example/files y"), "more than an identifier, a secret and a resource"),
