@@ -33,6 +33,16 @@ INSERT INTO clients (client_id, client_secret, redirect_uris, metadata_json, cre
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 RETURNING 1;
 
+-- broker: update_client (PostgreSQL)
+UPDATE clients SET redirect_uris = $2::text, metadata_json = $3::text
+WHERE client_id::text = $1::text
+RETURNING 1;
+
+-- broker: update_client (SQLite)
+UPDATE clients SET redirect_uris = ?2, metadata_json = ?3
+WHERE client_id = ?1
+RETURNING 1;
+
 -- broker: note_client_use (PostgreSQL)
 UPDATE clients SET last_used = $2::bigint
 WHERE client_id::text = ANY (ARRAY(SELECT k.client_id::text FROM clients k
@@ -49,6 +59,12 @@ RETURNING 1;
 SELECT 1 FROM clients WHERE client_id::text = $1::text FOR KEY SHARE;
 
 -- broker: hold_client (SQLite)
+SELECT 1 FROM clients WHERE client_id = ?1;
+
+-- broker: hold_client_to_update (PostgreSQL)
+SELECT 1 FROM clients WHERE client_id::text = $1::text FOR NO KEY UPDATE;
+
+-- broker: hold_client_to_update (SQLite)
 SELECT 1 FROM clients WHERE client_id = ?1;
 
 -- broker: hold_client_to_remove (PostgreSQL)

@@ -112,14 +112,21 @@ const fn default_method(has_secret: bool) -> ClientAuthMethod {
 }
 
 /// The metadata as they are stored: what the record says, and what else the client has said.
-fn metadata(client: &ClientRecord) -> Option<String> {
-    let said = Said::by(client);
-    if client.metadata.is_empty() && said == Said::without_metadata(client.secret.is_some()) {
-        return None;
-    }
+fn metadata(client: &ClientRecord) -> String {
     let mut members = others(client.metadata.clone());
-    members.extend(said.members().into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    Some(Json::Object(members).to_string())
+    let said = Said::by(client).members();
+    members.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    Json::Object(members).to_string()
+}
+
+/// Whether a row without metadata says the same.
+fn goes_without_metadata(client: &ClientRecord) -> bool {
+    client.metadata.is_empty() && Said::by(client) == Said::without_metadata(client.secret.is_some())
+}
+
+fn redirect_uris_of(client: &ClientRecord) -> String {
+    let uris: Vec<_> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
+    serde_json::json!(uris).to_string()
 }
 
 fn others(mut members: Map<String, Json>) -> Map<String, Json> {
@@ -129,16 +136,21 @@ fn others(mut members: Map<String, Json>) -> Map<String, Json> {
 
 /// The columns of a client.
 pub(super) fn values(client: &ClientRecord) -> [Value<'static>; 6] {
-    let uris: Vec<_> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     let secret = client.secret.as_ref().map(|digest| format!("{SECRET_MARK}{}", digest.to_hex().as_str()));
     [
         text(client.id.as_str()),
         secret.into(),
-        serde_json::json!(uris).to_string().into(),
-        metadata(client).into(),
+        redirect_uris_of(client).into(),
+        (!goes_without_metadata(client)).then(|| metadata(client)).into(),
         time(client.created_at),
         optional_time(client.last_used_at),
     ]
+}
+
+/// The identifier, and the columns in which a client speaks of itself. The metadata is never left out: what its absence means
+/// depends on the secret in the row, which is not the one in the record.
+pub(super) fn updated_values(client: &ClientRecord) -> [Value<'static>; 3] {
+    [text(client.id.as_str()), redirect_uris_of(client).into(), metadata(client).into()]
 }
 
 /// Reads a client.
@@ -208,10 +220,10 @@ mod tests {
         odd.metadata.insert("logo_uri".to_owned(), "x".into());
         odd.metadata.insert("client_name".to_owned(), "Other".into());
         odd.name = Some("Mine".to_owned());
-        let stored: Map<String, Json> = serde_json::from_str(&metadata(&odd).unwrap()).unwrap();
+        let stored: Map<String, Json> = serde_json::from_str(&metadata(&odd)).unwrap();
         assert_eq!(Said::read(&stored, false), Some(Said::by(&odd)));
         assert_eq!(Json::Object(others(stored)), serde_json::json!({"logo_uri": "x"}));
-        assert_eq!(metadata(&record()), None);
+        assert!(goes_without_metadata(&record()) && !goes_without_metadata(&odd));
     }
 
     #[test]

@@ -210,6 +210,14 @@ fn add_tokens(tokens: &NewTokens, sealing: Sealing) -> Result<Vec<Step<Refusal>>
     Ok(steps)
 }
 
+/// Puts what a client says now, its redirect URIs and metadata, in the place of what it said before.
+pub(super) fn update_client(values: [Value<'static>; 3]) -> Script<Refusal> {
+    Script::new([
+        only_if(clients::HOLD_CLIENT_TO_UPDATE, [values[0].clone()]),
+        write("clients", clients::UPDATE_CLIENT, values),
+    ])
+}
+
 /// Removes a client, after all its grants have been revoked.
 pub(super) fn remove_client(id: Value<'static>, at: Value<'static>, reason: &'static str) -> Script<Refusal> {
     Script::new([

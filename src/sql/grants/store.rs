@@ -98,6 +98,10 @@ impl GrantStore for SqlGrantStore {
         self.change(Script::new([Step::require(statement, suppressed)]).only_while_awaited()).await.map(|_| ())
     }
 
+    async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        self.change(scripts::update_client(client::updated_values(client))).await
+    }
+
     async fn note_client_use(&self, id: &ClientId, at: Timestamp) -> Result<(), StoreError> {
         let statement = Statement::new(clients::NOTE_CLIENT_USE, [text(id.as_str()), time(at)]);
         self.change(Script::new([Step::run(statement)])).await.map(|_| ())

@@ -25,6 +25,8 @@ pub enum GrantCall {
     Clients,
     /// [`register`](GrantStore::register).
     Register,
+    /// [`update_client`](GrantStore::update_client).
+    UpdateClient,
     /// [`note_client_use`](GrantStore::note_client_use).
     NoteClientUse,
     /// [`remove_client`](GrantStore::remove_client).
@@ -105,6 +107,10 @@ impl GrantStore for FaultyGrantStore {
 
     async fn register(&self, client: &ClientRecord) -> Result<(), StoreError> {
         self.call(GrantCall::Register, || self.store.register(client)).await
+    }
+
+    async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        self.call(GrantCall::UpdateClient, || self.store.update_client(client)).await
     }
 
     async fn note_client_use(&self, id: &ClientId, at: Timestamp) -> Result<(), StoreError> {

@@ -64,6 +64,13 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// [`StoreError::Conflict`] when the identifier is taken.
     async fn register(&self, client: &ClientRecord) -> Result<(), StoreError>;
 
+    /// Puts what a client says of itself now in the place of what it said before: everything but its identifier, its secret,
+    /// and when it was registered and last used. `false` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Suppressed`] when it still says what it said before.
+    async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError>;
+
     /// Notes that a client had a code or a token. It moves forward only; a client that is gone is skipped.
     ///
     /// # Errors

@@ -48,6 +48,18 @@ pub(in crate::sql::grants) const REGISTER: Sql = Sql {
         RETURNING 1",
 };
 
+/// `$1` the identifier, `$2` the redirect URIs as JSON, `$3` the metadata as JSON.
+pub(in crate::sql::grants) const UPDATE_CLIENT: Sql = Sql {
+    postgres: "
+        UPDATE clients SET redirect_uris = $2::text, metadata_json = $3::text
+        WHERE client_id::text = $1::text
+        RETURNING 1",
+    sqlite: "
+        UPDATE clients SET redirect_uris = ?2, metadata_json = ?3
+        WHERE client_id = ?1
+        RETURNING 1",
+};
+
 /// `$1` the identifier, `$2` when. A row that somebody holds is passed over: the next use is noted again.
 pub(in crate::sql::grants) const NOTE_CLIENT_USE: Sql = Sql {
     postgres: "
@@ -66,6 +78,14 @@ pub(in crate::sql::grants) const NOTE_CLIENT_USE: Sql = Sql {
 pub(in crate::sql::grants) const HOLD_CLIENT: Sql = Sql {
     postgres: "
         SELECT 1 FROM clients WHERE client_id::text = $1::text FOR KEY SHARE",
+    sqlite: "
+        SELECT 1 FROM clients WHERE client_id = ?1",
+};
+
+/// `$1` the identifier. As whoever updates it does.
+pub(in crate::sql::grants) const HOLD_CLIENT_TO_UPDATE: Sql = Sql {
+    postgres: "
+        SELECT 1 FROM clients WHERE client_id::text = $1::text FOR NO KEY UPDATE",
     sqlite: "
         SELECT 1 FROM clients WHERE client_id = ?1",
 };
@@ -117,8 +137,10 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("client", CLIENT.sql()),
         ("clients", CLIENTS.sql()),
         ("register", REGISTER),
+        ("update_client", UPDATE_CLIENT),
         ("note_client_use", NOTE_CLIENT_USE),
         ("hold_client", HOLD_CLIENT),
+        ("hold_client_to_update", HOLD_CLIENT_TO_UPDATE),
         ("hold_client_to_remove", HOLD_CLIENT_TO_REMOVE),
         ("revoke_of_client", REVOKE_OF_CLIENT),
         ("remove_client", REMOVE_CLIENT),

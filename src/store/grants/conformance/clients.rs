@@ -40,6 +40,33 @@ pub async fn register_overwrites_nothing<S: Subject>(subject: &S) {
     make.same(&make.client_record(&first.id).await, &first, "the first one stays as it was");
 }
 
+/// A client that says something else of itself is read as it says now; its secret and its times stay, and so do others.
+///
+/// # Panics
+/// When the store breaks this promise.
+pub async fn an_update_changes_what_a_client_says<S: Subject>(subject: &S) {
+    let make = Maker::new(subject, "an_update_changes_what_a_client_says");
+    let first = ClientRecord { last_used_at: Some(make.now()), ..make.client() };
+    let other = make.client();
+    for client in [&first, &other] {
+        make.answer(make.store().register(client).await, "a client is registered");
+    }
+    let bare = ClientRecord::new(first.id.clone(), vec!["https://new.example/cb".parse().expect("a URI")], make.now());
+    let narrow = ClientRecord { scopes: Some(scopes(&[])), may_refresh: false, ..bare.clone() };
+    let full = ClientRecord { id: first.id.clone(), name: Some("Another".to_owned()), ..make.client() };
+    for said in [bare, narrow, full] {
+        make.same(&make.answer(make.store().update_client(&said).await, "it answers"), &true, "it is updated");
+        let ClientRecord { secret, created_at, last_used_at, .. } = first.clone();
+        let promised = ClientRecord { secret, created_at, last_used_at, ..said };
+        make.same(&make.client_record(&first.id).await, &promised, "it says the new, and keeps its secret and times");
+    }
+    make.same(&make.client_record(&other.id).await, &other, "another client stays as it was");
+    let absent = make.client();
+    make.same(&make.answer(make.store().update_client(&absent).await, "it answers"), &false, "there is none");
+    let found = make.answer(make.store().client(&absent.id).await, "a client is looked up");
+    make.same(&found, &None, "an update registers nobody");
+}
+
 /// The last use of a client never becomes an earlier one; a client that is gone is skipped.
 ///
 /// # Panics

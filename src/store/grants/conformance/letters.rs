@@ -35,6 +35,8 @@ pub async fn letters_are_compared_exactly<S: Subject>(subject: &S) {
         let found = make.answer(make.store().client(&other_client.id).await, "a client is looked up");
         make.same(&found, &None, "another client is not there");
         make.answer(make.store().note_client_use(&other_client.id, make.now()).await, "it is skipped");
+        let updated = make.answer(make.store().update_client(&other_client).await, "it answers");
+        make.same(&updated, &false, "another client is not updated");
         let removed = make.answer(make.store().remove_client(&other_client.id, make.now()).await, "it answers");
         make.same(&removed, &false, "another client is not removed");
         let other_grant = Grant { id: GrantId::new(other).expect("a name"), ..make.grant(&client.id) };

@@ -44,8 +44,8 @@ pub use access::{
     what_was_written_is_there_after_reopening,
 };
 pub use clients::{
-    a_removed_client_takes_its_codes_and_tokens_with_it, register_overwrites_nothing,
-    the_use_of_a_client_moves_forward_only, what_was_registered_is_there,
+    a_removed_client_takes_its_codes_and_tokens_with_it, an_update_changes_what_a_client_says,
+    register_overwrites_nothing, the_use_of_a_client_moves_forward_only, what_was_registered_is_there,
 };
 pub use codes::{
     a_code_and_its_grant_are_added_both_or_neither, a_code_is_redeemed_once, a_code_needs_its_client,
@@ -124,6 +124,7 @@ macro_rules! grant_conformance_suite {
         $crate::grant_conformance_suite! { @$form ($($subject)*)
             what_was_registered_is_there
             register_overwrites_nothing
+            an_update_changes_what_a_client_says
             the_use_of_a_client_moves_forward_only
             a_removed_client_takes_its_codes_and_tokens_with_it
             clients_are_listed_in_pages

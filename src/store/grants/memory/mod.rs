@@ -64,6 +64,18 @@ impl GrantStore for MemoryGrantStore {
         Ok(())
     }
 
+    async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let Some(stored) = rows.clients.get_mut(&client.id) else { return Ok(false) };
+        *stored = ClientRecord {
+            secret: stored.secret,
+            created_at: stored.created_at,
+            last_used_at: stored.last_used_at,
+            ..client.clone()
+        };
+        Ok(true)
+    }
+
     async fn note_client_use(&self, id: &ClientId, at: Timestamp) -> Result<(), StoreError> {
         if let Some(client) = self.rows().clients.get_mut(id) {
             client.last_used_at = client.last_used_at.max(Some(at));

@@ -108,6 +108,25 @@ impl GrantStore for Store {
         if self.has(RegisterLooksFirst) && was_free || self.has(RemoveLeavesTokens) { Ok(()) } else { answer }
     }
 
+    async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        let Some(before) = self.memory.client(&client.id).await? else {
+            if self.has(UpdateRegisters) {
+                self.memory.register(client).await?;
+            }
+            return Ok(false);
+        };
+        let mut wrong = client.clone();
+        (wrong.secret, wrong.created_at, wrong.last_used_at) = (before.secret, before.created_at, before.last_used_at);
+        match self.fault {
+            Some(UpdateReplacesTheSecret) => wrong.secret = client.secret,
+            Some(UpdateMovesTheTimes) => wrong.created_at = client.created_at,
+            Some(UpdateKeepsTheName) => wrong.name = before.name,
+            _ => return self.memory.update_client(client).await,
+        }
+        self.state().clients.insert(client.id.clone(), wrong);
+        Ok(true)
+    }
+
     async fn note_client_use(&self, id: &ClientId, at: Timestamp) -> Result<(), StoreError> {
         let found = self.memory.client(id).await?;
         if self.has(UseNeedsTheClient) && found.is_none() {

@@ -89,7 +89,7 @@ async fn change(store: &dyn GrantStore, seed: u64, now: i64) -> String {
             new.name = (any(2) == 0).then(|| "An app".to_owned());
             new.scopes = (any(2) == 0).then(|| scopes("read"));
             new.may_refresh = any(2) == 0;
-            outcome(store.register(&new).await)
+            if any(3) == 0 { outcome(store.update_client(&new).await) } else { outcome(store.register(&new).await) }
         }
         18 => outcome(store.note_client_use(&id(clients[any(2)]), at(now - i64::try_from(any(50)).unwrap())).await),
         19 => {
