@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::broker::{ClientAuthMethod, InvalidRedirectUri, OAuthErrorCode, RedirectUri};
+use crate::broker::{ClientAuthMethod, ClientMetadataUrl, InvalidRedirectUri, OAuthErrorCode, RedirectUri};
 use crate::key::{Scope, Scopes};
 
 /// The longest metadata of one client, in bytes. Anybody can register.
@@ -16,6 +16,8 @@ const LONGEST_SCOPES: usize = 4096;
 /// The longest name of a client, in characters.
 const LONGEST_NAME: usize = 255;
 
+const CLIENT_ID: &str = "client_id";
+const SECRETS: [&str; 2] = ["client_secret", "client_secret_expires_at"];
 const REDIRECT_URIS: &str = "redirect_uris";
 const AUTH_METHOD: &str = "token_endpoint_auth_method";
 const GRANT_TYPES: &str = "grant_types";
@@ -79,15 +81,52 @@ impl ClientMetadata {
     /// # Errors
     /// [`RegistrationRefusal`].
     pub fn from_json(body: &str) -> Result<Self, RegistrationRefusal> {
-        if body.len() > LONGEST_METADATA {
-            return Err(RegistrationRefusal::Metadata("the metadata is longer than 8 KiB"));
+        Self::from_members(members(body)?, ClientAuthMethod::ClientSecretBasic)
+    }
+
+    /// Reads the document at the URL of a client that nobody has registered. It has to name the URL it was fetched from, and the
+    /// client can have no secret, for everybody can read the document
+    /// ([draft](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/) section 4).
+    ///
+    /// ```
+    /// use keyward::broker::{ClientId, ClientMetadata, ClientMetadataUrl};
+    ///
+    /// let url = ClientMetadataUrl::of(&ClientId::new("https://app.example/client.json")?).unwrap();
+    /// let document = r#"{"client_id": "https://app.example/client.json", "client_name": "Editor",
+    ///                    "redirect_uris": ["https://app.example/cb"]}"#;
+    /// assert_eq!(ClientMetadata::from_document(&url, document)?.name.as_deref(), Some("Editor"));
+    ///
+    /// let copied = ClientMetadataUrl::of(&ClientId::new("https://evil.example/client.json")?).unwrap();
+    /// assert!(ClientMetadata::from_document(&copied, document).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RegistrationRefusal`].
+    pub fn from_document(url: &ClientMetadataUrl, document: &str) -> Result<Self, RegistrationRefusal> {
+        let members = members(document)?;
+        if members.get(CLIENT_ID).and_then(Value::as_str) != Some(url.as_str()) {
+            return Err(RegistrationRefusal::Metadata("client_id must be the URL of the document"));
         }
-        let mut members: Map<String, Value> =
-            serde_json::from_str(body).map_err(|_| RegistrationRefusal::Metadata("the body is no JSON object"))?;
-        members.retain(|_, value| !value.is_null());
+        if SECRETS.iter().any(|member| members.contains_key(*member)) {
+            return Err(RegistrationRefusal::Metadata("a public document holds no client_secret"));
+        }
+        let metadata = Self::from_members(members, ClientAuthMethod::None)?;
+        match metadata.auth_method {
+            ClientAuthMethod::None => Ok(metadata),
+            ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
+                Err(RegistrationRefusal::Metadata("token_endpoint_auth_method must be none"))
+            }
+        }
+    }
+
+    fn from_members(
+        mut members: Map<String, Value>,
+        default_method: ClientAuthMethod,
+    ) -> Result<Self, RegistrationRefusal> {
         let redirect_uris = redirect_uris(&members)?;
         let auth_method = match text(&members, AUTH_METHOD)? {
-            None => ClientAuthMethod::ClientSecretBasic,
+            None => default_method,
             Some(name) => ClientAuthMethod::from_name(name).ok_or(RegistrationRefusal::Metadata(
                 "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post",
             ))?,
@@ -150,6 +189,17 @@ pub(crate) fn parse_scopes(scopes: &str) -> Result<Scopes, crate::key::InvalidSc
         return Err(crate::key::InvalidScope);
     }
     scopes.split(' ').filter(|scope| !scope.is_empty()).map(Scope::new).collect()
+}
+
+/// The members of a JSON object, without those that are `null`.
+fn members(body: &str) -> Result<Map<String, Value>, RegistrationRefusal> {
+    if body.len() > LONGEST_METADATA {
+        return Err(RegistrationRefusal::Metadata("the metadata is longer than 8 KiB"));
+    }
+    let mut members: Map<String, Value> =
+        serde_json::from_str(body).map_err(|_| RegistrationRefusal::Metadata("the body is no JSON object"))?;
+    members.retain(|_, value| !value.is_null());
+    Ok(members)
 }
 
 fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, RegistrationRefusal> {
@@ -283,6 +333,38 @@ mod tests {
         let metadata = metadata.unwrap();
         let stored = Value::Object(metadata.to_json()).to_string();
         assert_eq!(ClientMetadata::from_json(&stored), Ok(metadata));
+    }
+
+    #[test]
+    fn a_document_names_its_own_url_and_holds_no_secret() {
+        const URL: &str = "https://app.example/client.json";
+
+        let read = |members: Value| {
+            let url = ClientMetadataUrl::of(&crate::broker::ClientId::new(URL).unwrap()).unwrap();
+            let mut document = json!({"client_id": URL, "redirect_uris": ["https://app.example/cb"]});
+            if let (Some(document), Value::Object(members)) = (document.as_object_mut(), members) {
+                document.extend(members);
+            }
+            ClientMetadata::from_document(&url, &document.to_string())
+        };
+        let metadata = read(json!({"grant_types": ["authorization_code", "refresh_token"]})).unwrap();
+        assert_eq!((metadata.auth_method, metadata.may_refresh), (ClientAuthMethod::None, true));
+        assert_eq!(read(json!({"token_endpoint_auth_method": "none"})).unwrap().auth_method, ClientAuthMethod::None);
+        for refused in [
+            json!({"client_id": "https://app.example/client.json?"}),
+            json!({"client_id": "https://app.example/Client.json"}),
+            json!({"client_id": null}),
+            json!({"client_id": [URL]}),
+            json!({"client_secret": "known to everybody"}),
+            json!({"client_secret_expires_at": 0}),
+            json!({"token_endpoint_auth_method": "client_secret_post"}),
+            json!({"token_endpoint_auth_method": "client_secret_basic"}),
+            json!({"token_endpoint_auth_method": "private_key_jwt"}),
+            json!({"redirect_uris": ["javascript:alert(1)"]}),
+            json!({"client_uri": "x".repeat(9_000)}),
+        ] {
+            assert!(read(refused.clone()).is_err(), "{refused}");
+        }
     }
 
     #[test]

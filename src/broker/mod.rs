@@ -12,6 +12,7 @@ mod decision;
 mod grant;
 mod issuer;
 mod metadata;
+mod metadata_url;
 mod parameters;
 mod pkce;
 mod record;
@@ -30,6 +31,7 @@ pub use grant::{Grant, GrantId, GrantRevocationReason, StoredUpstreamTokens, Sub
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
 pub(crate) use metadata::parse_scopes;
 pub use metadata::{ClientMetadata, RegistrationRefusal};
+pub use metadata_url::ClientMetadataUrl;
 pub use parameters::Parameters;
 pub use pkce::CodeChallenge;
 pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, SealedResponse};

@@ -31,7 +31,8 @@ pub use session_keys::{SessionKeys, SessionKeysError};
 #[cfg(feature = "broker")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
 pub use tokens::{
-    AccessError, Approval, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME, DEFAULT_REFRESH_GRACE,
-    DEFAULT_REFRESH_TOKEN_LIFETIME, Introspection, IssuedTokens, PresentedGrant, ProtectedResource, RegisteredClient,
-    ResourceServer, Tokens, TokensBuilder, TokensError, UnknownResource, UpstreamTokens, WeakSecret,
+    AccessError, Approval, ClientMetadataUnavailable, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_CODE_LIFETIME,
+    DEFAULT_REFRESH_GRACE, DEFAULT_REFRESH_TOKEN_LIFETIME, FetchClientMetadata, FetchedClientMetadata, Introspection,
+    IssuedTokens, PresentedGrant, ProtectedResource, RegisteredClient, ResourceServer, Tokens, TokensBuilder,
+    TokensError, UnknownResource, UpstreamTokens, WeakSecret,
 };

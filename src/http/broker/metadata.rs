@@ -34,6 +34,9 @@ pub(super) async fn server(State(shared): State<Arc<Shared>>) -> Response {
     add("introspection_endpoint_auth_methods_supported", json!(with_secret));
     add("code_challenge_methods_supported", json!([CodeChallenge::METHOD]));
     add("authorization_response_iss_parameter_supported", json!(true));
+    if shared.tokens.fetches_client_metadata() {
+        add("client_id_metadata_document_supported", json!(true));
+    }
     add_scopes(&mut members, &shared.tokens.policy().scopes);
     form::json(members)
 }

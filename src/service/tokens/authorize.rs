@@ -50,7 +50,7 @@ impl Tokens {
     /// [`TokensError::Authorization`] says whether the client may be told; [`TokensError::Store`].
     pub async fn authorize(&self, parameters: &Parameters<'_>) -> Result<AuthorizationRequest, TokensError> {
         let id = AuthorizationRequest::client_id(parameters).map_err(refused)?;
-        let client = self.shared.store.client(&id).await?;
+        let client = self.asking_client(&id).await?;
         AuthorizationRequest::check(client, parameters, self.policy()).map_err(refused)
     }
 
@@ -79,6 +79,7 @@ impl Tokens {
         let redirect_uri = request.redirect_uri.as_str().to_owned();
         tracing::info!(event = "grant.approved", grant = %grant.id, client = %grant.client, subject = %grant.subject.id);
         let record = CodeRecord::new(digest, grant, redirect_uri, request.challenge.clone(), expires_at);
+        self.store_asking_client(&request.client).await?;
         match self.shared.store.add_code(&NewCode::new(record)).await {
             Err(StoreError::Missing(Reference::Client)) => {
                 return Err(refused(AuthorizationRefusal::Shown("there is no such client")));
@@ -97,7 +98,7 @@ impl Tokens {
     }
 }
 
-fn refused(refusal: AuthorizationRefusal) -> TokensError {
+pub(super) fn refused(refusal: AuthorizationRefusal) -> TokensError {
     tracing::info!(event = "authorization.refused", reason = %refusal);
     TokensError::Authorization(refusal)
 }

@@ -11,6 +11,7 @@ use crate::key::Scopes;
 use crate::random::SharedGenerator;
 use crate::seal::SealKeys;
 use crate::service::Tokens;
+use crate::service::tokens::client_metadata::{ClientMetadataSource, FetchClientMetadata};
 use crate::service::tokens::{ResourceServer, Shared};
 use crate::store::grants::GrantStore;
 use crate::time::{Clock, SystemClock};
@@ -37,6 +38,7 @@ impl TokensBuilder {
             issuer,
             policy: ServerPolicy::default(),
             resource_servers: Vec::new(),
+            client_metadata: None,
             seal_keys: None,
             clock: Arc::new(SystemClock),
             random: SharedGenerator::system(),
@@ -67,6 +69,13 @@ impl TokensBuilder {
     /// A resource server that may ask what a token means (RFC 7662).
     pub fn resource_server(mut self, server: ResourceServer) -> Self {
         self.shared.resource_servers.push(server);
+        self
+    }
+
+    /// Lets clients ask that have not registered: the identifier of such a client is the URL of its metadata, which `fetcher`
+    /// fetches when a person is to be asked. Unless called, a client has to be registered.
+    pub fn fetch_client_metadata(mut self, fetcher: impl FetchClientMetadata) -> Self {
+        self.shared.client_metadata = Some(ClientMetadataSource::new(fetcher));
         self
     }
 

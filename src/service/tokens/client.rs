@@ -6,6 +6,7 @@ use crate::broker::{
     ClientAuthMethod, ClientId, ClientMetadata, ClientRecord, ClientRefusal, PresentedClient, TokenDigest,
     authenticate_client,
 };
+use crate::key::Scopes;
 use crate::secret::Secret;
 use crate::service::Tokens;
 use crate::service::tokens::TokensError;
@@ -44,26 +45,35 @@ impl Tokens {
     /// # Errors
     /// [`TokensError::Store`]; [`TokensError::Random`].
     pub async fn register(&self, mut metadata: ClientMetadata) -> Result<RegisteredClient, TokensError> {
-        let offered = &self.policy().scopes;
-        metadata.scopes = metadata
-            .scopes
-            .map(|asked| crate::key::Scopes::from_stored(asked.iter().filter(|scope| offered.contains(scope))))
-            .filter(|scopes| !scopes.is_empty());
+        metadata.scopes = self.offered(metadata.scopes.as_ref());
         let secret = match metadata.auth_method {
             ClientAuthMethod::None => None,
             ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => Some(self.new_secret()?),
         };
         let id = ClientId::from_stored(self.new_id()?);
-        let mut record = ClientRecord::new(id, metadata.redirect_uris.clone(), self.second());
-        record.secret = secret.as_ref().map(|secret| TokenDigest::of(secret.expose_secret()));
-        record.auth_method = metadata.auth_method;
-        record.may_refresh = metadata.may_refresh;
-        record.scopes.clone_from(&metadata.scopes);
-        record.name.clone_from(&metadata.name);
-        record.metadata.clone_from(&metadata.others);
+        let record = self.record(id, &metadata, secret.as_ref());
         self.shared.store.register(&record).await?;
         tracing::info!(event = "client.registered", client = %record.id, method = record.auth_method.as_str());
         Ok(RegisteredClient { record, secret, metadata })
+    }
+
+    /// What is stored of a client that says this of itself.
+    pub(super) fn record(&self, id: ClientId, metadata: &ClientMetadata, secret: Option<&Secret>) -> ClientRecord {
+        let mut record = ClientRecord::new(id, metadata.redirect_uris.clone(), self.second());
+        record.secret = secret.map(|secret| TokenDigest::of(secret.expose_secret()));
+        record.auth_method = metadata.auth_method;
+        record.may_refresh = metadata.may_refresh;
+        record.scopes = self.offered(metadata.scopes.as_ref());
+        record.name.clone_from(&metadata.name);
+        record.metadata.clone_from(&metadata.others);
+        record
+    }
+
+    /// Those of the scopes that this server has; `None`, for whatever it has, where that is none of them.
+    fn offered(&self, asked: Option<&Scopes>) -> Option<Scopes> {
+        let offered = &self.policy().scopes;
+        let scopes = Scopes::from_stored(asked?.iter().filter(|scope| offered.contains(scope)));
+        (!scopes.is_empty()).then_some(scopes)
     }
 
     /// The client of this identifier. One whose row cannot be understood has a [`defect`](ClientRecord::defect).

@@ -5,6 +5,7 @@ mod access;
 mod authorize;
 mod builder;
 mod client;
+mod client_metadata;
 mod error;
 mod exchange;
 mod introspect;
@@ -25,11 +26,14 @@ pub use builder::{
     TokensBuilder,
 };
 pub use client::RegisteredClient;
+pub use client_metadata::{ClientMetadataUnavailable, FetchClientMetadata, FetchedClientMetadata};
 pub use error::{AccessError, TokensError};
 pub use exchange::{IssuedTokens, PresentedGrant};
 pub use introspect::Introspection;
 pub use resource_server::{ResourceServer, WeakSecret};
 pub use upstream::UpstreamTokens;
+
+use client_metadata::ClientMetadataSource;
 
 use crate::broker::{Issuer, ServerPolicy, new_id, new_secret};
 use crate::random::{RandomUnavailable, SharedGenerator};
@@ -94,6 +98,7 @@ struct Shared {
     issuer: Issuer,
     policy: ServerPolicy,
     resource_servers: Vec<ResourceServer>,
+    client_metadata: Option<ClientMetadataSource>,
     seal_keys: Option<SealKeys>,
     clock: Arc<dyn Clock>,
     random: SharedGenerator,

@@ -51,7 +51,7 @@ pub(crate) struct Setup {
     pub(crate) resources: &'static [&'static str],
     pub(crate) registration: RegistrationPolicy,
     pub(crate) store: Arc<dyn GrantStore>,
-    pub(crate) tokens: fn(TokensBuilder) -> TokensBuilder,
+    pub(crate) tokens: Box<dyn FnOnce(TokensBuilder) -> TokensBuilder + Send>,
 }
 
 impl Default for Setup {
@@ -61,7 +61,7 @@ impl Default for Setup {
             resources: &[RESOURCE, "https://as.example/other"],
             registration: RegistrationPolicy::open(),
             store: Arc::new(MemoryGrantStore::new()),
-            tokens: |builder| builder,
+            tokens: Box::new(|builder| builder),
         }
     }
 }

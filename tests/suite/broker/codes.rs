@@ -46,7 +46,7 @@ async fn a_code_lives_for_a_minute_by_the_injected_clock_and_has_ended_at_the_ve
 /// Ten minutes are the most that a host can set.
 #[tokio::test]
 async fn no_code_lives_for_longer_than_ten_minutes() {
-    let tokens = |builder: keyward::service::TokensBuilder| builder.code_lifetime(Duration::from_hours(5));
+    let tokens = Box::new(|builder: keyward::service::TokensBuilder| builder.code_lifetime(Duration::from_hours(5)));
     let app = App::with(Setup { tokens, ..Setup::default() }).await;
     let client = app.client().await;
     let code = client.code().await;

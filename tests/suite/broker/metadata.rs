@@ -76,7 +76,7 @@ async fn no_member_is_null_or_an_empty_list_even_where_there_is_nothing_to_say()
     let bare = Setup {
         resources: &[],
         registration: RegistrationPolicy::closed(),
-        tokens: |builder| builder.scopes(keyward::key::Scopes::default()),
+        tokens: Box::new(|builder| builder.scopes(keyward::key::Scopes::default())),
         ..Setup::default()
     };
     for setup in [Setup::default(), bare] {

@@ -3,6 +3,7 @@
 mod app;
 mod authorization;
 mod client;
+mod client_metadata;
 mod codes;
 mod consent;
 mod hostile;

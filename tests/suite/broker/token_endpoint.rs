@@ -59,7 +59,7 @@ async fn the_answer_has_what_the_standard_wants_and_no_cache_keeps_it() {
 /// A client without refresh tokens, and a server without scopes.
 #[tokio::test]
 async fn what_there_is_not_is_left_out_and_never_null() {
-    let tokens = |builder: keyward::service::TokensBuilder| builder.scopes(keyward::key::Scopes::default());
+    let tokens = Box::new(|builder: keyward::service::TokensBuilder| builder.scopes(keyward::key::Scopes::default()));
     let app = App::with(Setup { tokens, ..Setup::default() }).await;
     let client =
         app.client_of(json!({"token_endpoint_auth_method": "none", "grant_types": ["authorization_code"]})).await;

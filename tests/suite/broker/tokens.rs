@@ -72,7 +72,8 @@ async fn a_refresh_gives_two_new_tokens_and_ends_the_two_before() {
 /// Where the host says so, earlier access tokens live on until they expire.
 #[tokio::test]
 async fn where_the_host_says_so_the_access_tokens_before_a_refresh_live_on() {
-    let app = App::with(Setup { tokens: TokensBuilder::keep_access_tokens_on_refresh, ..Setup::default() }).await;
+    let app =
+        App::with(Setup { tokens: Box::new(TokensBuilder::keep_access_tokens_on_refresh), ..Setup::default() }).await;
     let client = app.client().await;
     let first = client.tokens().await;
     pair(&client.refresh(&first.refresh).await);
@@ -151,7 +152,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_no_rotation_puts_off_the_end_o
     app.clock.advance(month);
     assert_eq!(error(&client.refresh(&next.refresh).await), told(400, "invalid_grant"));
 
-    let tokens = |builder: TokensBuilder| builder.grant_lifetime(Duration::from_hours(1));
+    let tokens = Box::new(|builder: TokensBuilder| builder.grant_lifetime(Duration::from_hours(1)));
     let app = App::with(Setup { tokens, ..Setup::default() }).await;
     let client = app.client().await;
     let mut last = client.tokens().await;

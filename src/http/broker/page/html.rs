@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use super::{DECISION, PASSWORD, PROOF, USERNAME};
-use crate::broker::{AuthorizationRequest, Subject};
+use crate::broker::{AuthorizationRequest, ClientMetadataUrl, Subject};
 use crate::visible::Visible;
 
 /// What the page shows beside the request.
@@ -77,6 +77,13 @@ pub(super) fn question(request: &AuthorizationRequest, proof: &str, view: &View<
         body,
         "<p>The answer goes to {target}. Anybody can choose any name for an application: allow this only if you have just started it there.</p>"
     );
+    if let Some(url) = ClientMetadataUrl::of(&request.client.id) {
+        let host = escape(url.host());
+        let _ = write!(
+            body,
+            "<p>It is an application of <strong>{host}</strong>, which answers for what it says here.</p>"
+        );
+    }
     if request.scopes.is_empty() {
         body.push_str("<p>It asks for no permission beyond knowing who you are.</p>");
     } else {

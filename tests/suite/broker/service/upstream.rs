@@ -97,7 +97,8 @@ async fn they_are_replaced_in_the_place_of_what_was_read_and_every_token_of_the_
 #[tokio::test]
 async fn no_answer_and_no_log_has_them() {
     let app =
-        App::with(Setup { tokens: |builder: TokensBuilder| builder.seal_keys(keys(1)), ..Setup::default() }).await;
+        App::with(Setup { tokens: Box::new(|builder: TokensBuilder| builder.seal_keys(keys(1))), ..Setup::default() })
+            .await;
     app.is_secret(ACCESS);
     app.is_secret(REFRESH);
     let client = app.confidential().await;

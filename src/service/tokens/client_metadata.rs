@@ -1,0 +1,223 @@
+//! Clients that nobody has registered: what they say of themselves is fetched when a person is to be asked.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::broker::{
+    AuthorizationRefusal, ClientAuthMethod, ClientId, ClientMetadata, ClientMetadataUrl, ClientRecord,
+};
+use crate::service::Tokens;
+use crate::service::tokens::TokensError;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::visible::Causes;
+
+/// The longest that a document is kept, whatever its answer says.
+const LONGEST_KEPT: Duration = Duration::from_hours(24);
+/// How many documents are kept at once, of at most 8 KiB each.
+const MOST_KEPT: usize = 256;
+
+/// Fetches what clients say of themselves, from the URLs that are their identifiers
+/// ([OAuth Client ID Metadata Document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)).
+///
+/// Whoever has a browser chooses the URL, so an implementation
+/// - sends one `GET` by HTTPS, with the server's certificate checked, and follows no redirect;
+/// - resolves the name itself, and connects to no address that is not public (RFC 6890);
+/// - takes nothing but status 200 and a JSON content type, reads at most 8 KiB, and gives up after a few seconds;
+/// - limits how many it fetches at once, and from one host.
+///
+/// A list of hosts that it fetches from is a list of clients that are trusted.
+///
+/// ```
+/// use keyward::broker::{AuthorizationRequest, ClientMetadataUrl, Issuer, Parameters};
+/// use keyward::service::{ClientMetadataUnavailable, FetchClientMetadata, FetchedClientMetadata, Tokens};
+/// use keyward::store::grants::MemoryGrantStore;
+///
+/// /// In place of an HTTP client.
+/// struct OneClient;
+///
+/// #[async_trait::async_trait]
+/// impl FetchClientMetadata for OneClient {
+///     async fn fetch(&self, url: &ClientMetadataUrl) -> Result<FetchedClientMetadata, ClientMetadataUnavailable> {
+///         if url.host() != "app.example" {
+///             return Err(ClientMetadataUnavailable::new("this host is not on the list"));
+///         }
+///         let document = r#"{"client_id": "https://app.example/client.json", "redirect_uris": ["https://app.example/cb"]}"#;
+///         Ok(FetchedClientMetadata::new(document))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let tokens = Tokens::builder(MemoryGrantStore::new(), Issuer::new("https://as.example")?)
+///     .fetch_client_metadata(OneClient)
+///     .build();
+/// let query = |client: &str| format!("response_type=code&client_id={client}&redirect_uri=https://app.example/cb\
+///     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256");
+/// assert!(tokens.authorize(&Parameters::parse(&query("https://app.example/client.json"))).await.is_ok());
+/// assert!(tokens.authorize(&Parameters::parse(&query("https://other.example/client.json"))).await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[async_trait::async_trait]
+pub trait FetchClientMetadata: Send + Sync + 'static {
+    /// The document at `url`.
+    ///
+    /// # Errors
+    /// [`ClientMetadataUnavailable`] when there is none, or it is not to be fetched: no person is asked then.
+    async fn fetch(&self, url: &ClientMetadataUrl) -> Result<FetchedClientMetadata, ClientMetadataUnavailable>;
+}
+
+/// A document that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FetchedClientMetadata {
+    /// The document.
+    pub body: String,
+    /// For how long it need not be fetched again, by the answer's `Cache-Control` (RFC 9111 section 4.2); a day at most.
+    pub fresh_for: Duration,
+}
+
+impl FetchedClientMetadata {
+    /// A document that is fetched again each time.
+    #[must_use]
+    pub fn new(body: impl Into<String>) -> Self {
+        Self { body: body.into(), fresh_for: Duration::ZERO }
+    }
+
+    /// The same, which stays fresh for this long.
+    #[must_use]
+    pub fn with_fresh_for(self, fresh_for: Duration) -> Self {
+        Self { fresh_for, ..self }
+    }
+}
+
+/// What a client says of itself cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the metadata of the client cannot be had")]
+pub struct ClientMetadataUnavailable {
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl ClientMetadataUnavailable {
+    /// For this reason, which the log is told and nobody else.
+    #[must_use]
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: source.into() }
+    }
+}
+
+/// Who fetches, and what was fetched a short time ago.
+pub(super) struct ClientMetadataSource {
+    fetcher: Arc<dyn FetchClientMetadata>,
+    kept: Mutex<HashMap<ClientId, Kept>>,
+}
+
+struct Kept {
+    metadata: ClientMetadata,
+    fetched_at: Timestamp,
+    until: Timestamp,
+}
+
+impl ClientMetadataSource {
+    pub(super) fn new(fetcher: impl FetchClientMetadata) -> Self {
+        Self { fetcher: Arc::new(fetcher), kept: Mutex::default() }
+    }
+
+    async fn metadata(&self, url: &ClientMetadataUrl, now: Timestamp) -> Result<ClientMetadata, AuthorizationRefusal> {
+        if let Some(kept) = self.kept(url, now) {
+            return Ok(kept);
+        }
+        let fetched = self.fetcher.fetch(url).await.map_err(|unavailable| {
+            tracing::warn!(event = "client.metadata_unavailable", client = %url, error = %Causes(&unavailable));
+            AuthorizationRefusal::Shown("what the client says of itself cannot be had")
+        })?;
+        let metadata = ClientMetadata::from_document(url, &fetched.body).map_err(|refusal| {
+            tracing::warn!(event = "client.metadata_refused", client = %url, reason = %refusal);
+            AuthorizationRefusal::Shown("what the client says of itself is not in order")
+        })?;
+        self.keep(url, metadata.clone(), now, fetched.fresh_for);
+        Ok(metadata)
+    }
+
+    /// A clock that was set back keeps nothing alive.
+    fn kept(&self, url: &ClientMetadataUrl, now: Timestamp) -> Option<ClientMetadata> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.get(url.client_id()).filter(|kept| kept.fetched_at <= now && now < kept.until)?;
+        Some(kept.metadata.clone())
+    }
+
+    fn keep(&self, url: &ClientMetadataUrl, metadata: ClientMetadata, now: Timestamp, fresh_for: Duration) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(url.client_id());
+        if fresh_for.is_zero() {
+            return;
+        }
+        if kept.len() >= MOST_KEPT {
+            kept.retain(|_, kept| kept.fetched_at <= now && now < kept.until);
+        }
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        let until = now.saturating_add(fresh_for.min(LONGEST_KEPT));
+        kept.insert(url.client_id().clone(), Kept { metadata, fetched_at: now, until });
+    }
+}
+
+impl Tokens {
+    /// Whether clients need not register: their identifiers are URLs, from which what they say of themselves is
+    /// [fetched](FetchClientMetadata).
+    #[must_use]
+    pub fn fetches_client_metadata(&self) -> bool {
+        self.shared.client_metadata.is_some()
+    }
+
+    /// The client that asks. What a client with a URL for its identifier says of itself, its document says and not the store.
+    pub(super) async fn asking_client(&self, id: &ClientId) -> Result<Option<ClientRecord>, TokensError> {
+        let stored = self.shared.store.client(id).await?;
+        let (Some(source), Some(url)) = (&self.shared.client_metadata, ClientMetadataUrl::of(id)) else {
+            return Ok(stored);
+        };
+        if stored.as_ref().is_some_and(is_registered) {
+            return Ok(stored);
+        }
+        let metadata = source.metadata(&url, self.now()).await.map_err(super::authorize::refused)?;
+        Ok(Some(self.record(id.clone(), &metadata, None)))
+    }
+
+    /// A code refers to a client, so the store has to know it, as it is when the person has said yes.
+    pub(super) async fn store_asking_client(&self, client: &ClientRecord) -> Result<(), StoreError> {
+        let is_fetched = self.fetches_client_metadata() && ClientMetadataUrl::of(&client.id).is_some();
+        if !is_fetched {
+            return Ok(());
+        }
+        let store = &self.shared.store;
+        let Some(stored) = store.client(&client.id).await? else {
+            tracing::info!(event = "client.registered", client = %client.id, method = client.auth_method.as_str());
+            return match store.register(client).await {
+                Err(StoreError::Conflict) => Ok(()), // Somebody else said yes to the same client.
+                registered => registered,
+            };
+        };
+        let ClientRecord { created_at, last_used_at, .. } = stored;
+        if is_registered(&stored) || stored == (ClientRecord { created_at, last_used_at, ..client.clone() }) {
+            return Ok(());
+        }
+        tracing::info!(event = "client.updated", client = %client.id);
+        store.update_client(client).await.map(|_| ())
+    }
+}
+
+/// Whether the host has registered a client of this identifier: its document counts for nothing then. So it does for a row that
+/// cannot be understood, which grants nothing.
+fn is_registered(stored: &ClientRecord) -> bool {
+    stored.defect.is_some() || stored.secret.is_some() || stored.auth_method != ClientAuthMethod::None
+}
+
+impl fmt::Debug for ClientMetadataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientMetadataSource").finish_non_exhaustive()
+    }
+}
