@@ -10,6 +10,8 @@ use keyward::broker::{
     TokenDigest,
 };
 use keyward::service::{Approval, ClientMetadataUnavailable, FetchClientMetadata, FetchedClientMetadata};
+use keyward::store::faulty::{Fault, FaultyGrantStore, GrantCall};
+use keyward::store::grants::{GrantStore, MemoryGrantStore};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -67,9 +69,13 @@ impl Web {
     }
 
     async fn app(&self) -> App {
+        self.app_over(Arc::new(MemoryGrantStore::new())).await
+    }
+
+    async fn app_over(&self, store: Arc<dyn GrantStore>) -> App {
         let web = self.clone();
         let tokens = Box::new(|builder: keyward::service::TokensBuilder| builder.fetch_client_metadata(web));
-        App::with(Setup { tokens, ..Setup::default() }).await
+        App::with(Setup { tokens, store, ..Setup::default() }).await
     }
 }
 
@@ -240,7 +246,12 @@ async fn a_client_that_the_host_has_registered_is_what_the_host_says() {
 async fn of_many_who_say_yes_to_a_new_client_at_once_each_has_a_code() {
     let web = Web::default();
     web.put(json!({}));
-    let app = web.app().await;
+    // All of them look before the first one writes.
+    let store = FaultyGrantStore::new(MemoryGrantStore::new()).waiting(|time| Box::pin(tokio::time::sleep(time)));
+    for _ in 0..16 {
+        store.fail_next(GrantCall::Register, Fault::Delayed(Duration::from_millis(50)));
+    }
+    let app = web.app_over(Arc::new(store)).await;
     let client = client(&app);
     let mut people = JoinSet::new();
     for person in 0..16 {
