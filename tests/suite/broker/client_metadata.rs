@@ -75,7 +75,7 @@ impl Web {
     async fn app_over(&self, store: Arc<dyn GrantStore>) -> App {
         let web = self.clone();
         let tokens = Box::new(|builder: keyward::service::TokensBuilder| builder.fetch_client_metadata(web));
-        App::with(Setup { tokens, store, ..Setup::default() }).await
+        App::with(Setup { store, tokens, ..Setup::default() }).await
     }
 }
 
