@@ -1,6 +1,8 @@
 //! One key store for every schema and every engine: [`SqlKeyStore`].
 
 #[cfg(feature = "postgres")]
+mod gather;
+#[cfg(feature = "postgres")]
 mod grants;
 pub(crate) mod host;
 pub(crate) mod json;

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll, Rotation};
+#[cfg(feature = "postgres")]
+use crate::sql::engine::Postgres;
 use crate::sql::engine::check::Difference;
 use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value, Violation};
+#[cfg(feature = "postgres")]
+use crate::sql::keys::gather::Gather;
 use crate::sql::keys::schema::PURGED;
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
 use crate::store::{
@@ -37,8 +41,10 @@ pub struct SqlKeyStore<S: SqlSchema> {
     pub(super) shared: Arc<Shared<S>>,
 }
 
-pub(super) struct Shared<S> {
+pub(super) struct Shared<S: SqlSchema> {
     pub(super) engine: Engine,
+    #[cfg(feature = "postgres")]
+    gather: Option<Gather<S>>,
     /// Apart from the rest, so that work on its way to an engine does not hold the engine itself.
     pub(super) schema: Arc<S>,
     side_tables: AtomicBool,
@@ -74,7 +80,21 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     pub async fn open(engine: impl Into<Engine>, schema: S) -> Result<Self, StoreError> {
         let engine = engine.into();
         let side_tables = AtomicBool::new(engine.examine(&schema).await?);
-        Ok(Self { shared: Arc::new(Shared { engine, schema: Arc::new(schema), side_tables }) })
+        #[cfg(feature = "postgres")]
+        let gather = match &engine {
+            Engine::Postgres(postgres) => Gather::new(postgres),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => None,
+        };
+        let schema = Arc::new(schema);
+        let shared = Shared {
+            engine,
+            #[cfg(feature = "postgres")]
+            gather,
+            schema,
+            side_tables,
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     pub(crate) fn has_side_tables(&self) -> bool {
@@ -125,6 +145,32 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     /// [`StoreError`] when the database could not answer.
     pub async fn check(&self) -> Result<Vec<Difference>, StoreError> {
         self.shared.engine.check::<S>().await
+    }
+
+    async fn find_alone(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, EngineError> {
+        let hex = lookup.digest.to_hex();
+        let (arguments, used) = S::lookup(&lookup, &hex);
+        let query = self.shared.schema.find(self.has_side_tables());
+        let mut decode = self.decoder();
+        self.shared.engine.read(query, &arguments[..used], move |row| Arc::new(decode(row))).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn find_gathered(
+        &self,
+        gather: &Gather<S>,
+        postgres: &Postgres,
+        lookup: KeyLookup<'_>,
+    ) -> Result<Vec<Arc<KeyRecord<S>>>, EngineError> {
+        let query = self.shared.schema.find(self.has_side_tables());
+        let mut decode = self.decoder();
+        let find = async {
+            match gather.find(postgres, query, &lookup, |row| Arc::new(decode(row))).await? {
+                Some(found) => Ok(found),
+                None => self.find_alone(lookup).await,
+            }
+        };
+        postgres.within_read_timeout(find).await
     }
 
     async fn read(&self, query: &'static Query, arguments: &[Value<'_>]) -> Result<Vec<KeyRecord<S>>, StoreError> {
@@ -193,12 +239,11 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
-        let hex = lookup.digest.to_hex();
-        let (arguments, used) = S::lookup(&lookup, &hex);
-        let query = self.shared.schema.find(self.has_side_tables());
-        let mut decode = self.decoder();
-        let found = self.shared.engine.read(query, &arguments[..used], move |row| Arc::new(decode(row))).await;
-        found.map_err(interpret::<S>)
+        #[cfg(feature = "postgres")]
+        if let (Some(gather), Engine::Postgres(postgres)) = (&self.shared.gather, &self.shared.engine) {
+            return self.find_gathered(gather, postgres, lookup).await.map_err(interpret::<S>);
+        }
+        self.find_alone(lookup).await.map_err(interpret::<S>)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

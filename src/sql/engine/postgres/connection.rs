@@ -1,6 +1,6 @@
 //! What is done with a PostgreSQL connection: reads, and scripts in a transaction of their own.
 
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Column as _, Connection as _, Row as _};
 
 use crate::sql::engine::postgres::Postgres;
@@ -20,9 +20,19 @@ pub(super) async fn read<T: Send>(
     prepared: Prepared,
     query: &'static Query,
     arguments: &[Value<'_>],
-    mut decode: impl FnMut(&Row<'_>) -> T + Send,
+    decode: impl FnMut(&Row<'_>) -> T + Send,
 ) -> Result<Vec<T>, EngineError> {
     let statement = postgres.texts.bound(query.sql().postgres, arguments, prepared);
+    fetch(statement, connection, query, decode).await
+}
+
+/// Reads by a statement that returns the columns of `query`.
+pub(super) async fn fetch<T: Send>(
+    statement: sqlx::query::Query<'static, sqlx::Postgres, PgArguments>,
+    connection: &mut PgConnection,
+    query: &'static Query,
+    mut decode: impl FnMut(&Row<'_>) -> T + Send,
+) -> Result<Vec<T>, EngineError> {
     let mut found = Vec::new();
     let read = |row: PgRow| {
         let place = |name: &str| row.columns().iter().position(|column| column.name() == name);

@@ -3,6 +3,7 @@
 mod caution;
 mod connection;
 mod error;
+mod gathered;
 mod held;
 mod host;
 mod limits;
@@ -23,6 +24,7 @@ use crate::sql::engine::{
 };
 use caution::Caution;
 use error::{BACKEND, Retries, Stale, classify};
+pub(crate) use gathered::GatheredReader;
 use held::Held;
 use limits::{Limits, given_up_after};
 use sessions::Sessions;
@@ -46,6 +48,7 @@ pub struct Postgres {
     caution: Arc<Caution>,
     /// The roles whose tables are taken for ours, beside those that are trusted anyway.
     trusted: Arc<[String]>,
+    gathered_readers: u8,
 }
 
 impl fmt::Debug for Postgres {
@@ -75,6 +78,7 @@ impl Postgres {
             sessions: Arc::default(),
             caution: Arc::default(),
             trusted: Arc::default(),
+            gathered_readers: 0,
         }
     }
 
@@ -138,6 +142,25 @@ impl Postgres {
     pub fn prepared_statements(self, are_named: bool) -> Self {
         let prepared = if are_named { Prepared::Named } else { Prepared::Unnamed };
         Self { sessions: Arc::new(Sessions::declared(prepared)), ..self }
+    }
+
+    /// The same database, on a handle with `connections` of its own on which verifications are looked up: those that wait at
+    /// the same time in one round trip, however many they are. None unless set: each verification takes a connection of
+    /// the pool.
+    ///
+    /// Many verifications at once then take few connections, and none waits for the pool. One at a time saves the
+    /// pool's question whether the connection is still good. The connections are made by the pool when they are
+    /// needed first, with its hooks, beside the number that it is limited to, and made anew after its
+    /// [maximum lifetime](sqlx::pool::PoolOptions::max_lifetime). One or two are enough for most services. What cannot be
+    /// read so is read by way of the pool: behind a transaction pooler, after a failure, and while tables are
+    /// being changed.
+    #[must_use]
+    pub fn gathered_readers(self, connections: u8) -> Self {
+        Self { gathered_readers: connections, ..self }
+    }
+
+    pub(crate) const fn how_many_gathered_readers(&self) -> u8 {
+        self.gathered_readers
     }
 
     pub(super) async fn connect(url: &str) -> Result<Self, ConnectError> {

@@ -24,6 +24,15 @@ pub(super) enum Prepared {
     Unnamed,
 }
 
+/// In which form a text is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    /// As it is written.
+    Single(Prepared),
+    /// For several lookups at once, prepared under a name.
+    Gathered,
+}
+
 /// The statements of the source, with the name of the schema of our own tables in them.
 #[derive(Default)]
 pub(super) struct Texts {
@@ -31,8 +40,8 @@ pub(super) struct Texts {
     schema: Option<SchemaName>,
     /// Where the functions of `pgcrypto` are, once somebody has looked: the source knows that schema by this name too.
     pgcrypto: OnceLock<Arc<str>>,
-    /// By where the text in the source stands, how long it is, and how it is prepared.
-    rewritten: RwLock<HashMap<(usize, usize, Prepared), Arc<str>>>,
+    /// By where the text in the source stands, how long it is, and in which form it is sent.
+    rewritten: RwLock<HashMap<(usize, usize, Form), Arc<str>>>,
 }
 
 impl Texts {
@@ -58,10 +67,20 @@ impl Texts {
         if is_as_written && prepared == Prepared::Named {
             return text.into_sql_str();
         }
-        let place = (text.as_ptr().addr(), text.len(), prepared);
+        self.rewritten(text, Form::Single(prepared), || self.rewrite(text, prepared))
+    }
+
+    /// A lookup of the source, made for each of `lookups` in one statement: their arguments come as arrays.
+    pub(super) fn gathered(&self, text: &'static str, lookups: &[Vec<Value<'_>>]) -> SqlStr {
+        let arguments = lookups.first().map_or(0, Vec::len);
+        self.rewritten(text, Form::Gathered, || gathered(&self.rewrite(text, Prepared::Named), arguments))
+    }
+
+    fn rewritten(&self, text: &'static str, form: Form, rewrite: impl FnOnce() -> String) -> SqlStr {
+        let place = (text.as_ptr().addr(), text.len(), form);
         let known = self.rewritten.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         let rewritten = known.unwrap_or_else(|| {
-            let rewritten = Arc::from(self.rewrite(text, prepared));
+            let rewritten = Arc::from(rewrite());
             let mut texts = self.rewritten.write().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(texts.entry(place).or_insert(rewritten))
         });
@@ -89,5 +108,35 @@ impl Texts {
         prepared: Prepared,
     ) -> Query<'static, sqlx::Postgres, PgArguments> {
         bound(self.get(text, prepared), arguments).persistent(prepared == Prepared::Named)
+    }
+}
+
+/// A lookup inside a join with all that is looked up. The planner looks each up by the index, however many there are: of
+/// `= ANY` with an array that it does not know, it assumes ten.
+fn gathered(text: &str, arguments: usize) -> String {
+    let mut lookup = text.to_owned();
+    let mut arrays = Vec::with_capacity(arguments);
+    for number in 1..=arguments {
+        let kind = if text.contains(&format!("${number}::bytea")) { "bytea" } else { "text" };
+        lookup = lookup.replace(&format!("${number}::{kind}"), &format!("asked.a{number}"));
+        arrays.push(format!("pg_catalog.unnest(${number}::{kind}[])"));
+    }
+    let names: Vec<_> = (1..=arguments).map(|number| format!("a{number}")).collect();
+    let (arrays, names) = (arrays.join(", "), names.join(", "));
+    format!("SELECT found.* FROM ROWS FROM ({arrays}) AS asked ({names}) CROSS JOIN LATERAL ({lookup}) AS found")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gathered_lookup_asks_for_the_same_of_each_element() {
+        assert_eq!(
+            gathered("SELECT k.id FROM keys k WHERE k.prefix = $1::text AND k.digest = $2::bytea ORDER BY k.id", 2),
+            "SELECT found.* FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::bytea[])) AS asked (a1, a2) \
+             CROSS JOIN LATERAL (SELECT k.id FROM keys k WHERE k.prefix = asked.a1 AND k.digest = asked.a2 ORDER BY k.id) \
+             AS found"
+        );
     }
 }

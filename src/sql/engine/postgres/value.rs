@@ -21,6 +21,26 @@ pub(super) fn bound(sql: SqlStr, arguments: &[Value<'_>]) -> Query<'static, sqlx
     })
 }
 
+/// A statement that takes the arguments of several lookups, each position of them as one array. Lookups have texts and bytes
+/// for arguments, and nothing else.
+pub(super) fn bound_together(sql: SqlStr, lookups: &[Vec<Value<'_>>]) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let positions = 0..lookups.first().map_or(0, Vec::len);
+    positions.fold(sqlx::query(sql), |query, position| match lookups[0][position] {
+        Value::Bytes(_) => query.bind(column(lookups, position, |value| match value {
+            Value::Bytes(bytes) => bytes.as_deref().map(<[u8]>::to_vec),
+            _ => None,
+        })),
+        _ => query.bind(column(lookups, position, |value| match value {
+            Value::Text(text) => text.as_deref().map(str::to_owned),
+            _ => None,
+        })),
+    })
+}
+
+fn column<T>(lookups: &[Vec<Value<'_>>], position: usize, read: impl Fn(&Value<'_>) -> Option<T>) -> Vec<Option<T>> {
+    lookups.iter().map(|lookup| lookup.get(position).and_then(&read)).collect()
+}
+
 /// An instant as PostgreSQL's `timestamp`, in UTC. Never bound as `timestamptz`, which the server would shift into its
 /// session's zone on the way to a column without one.
 struct Zoneless(Timestamp);

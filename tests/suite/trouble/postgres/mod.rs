@@ -2,6 +2,7 @@
 
 mod advisory;
 mod changed_tables;
+mod gathered;
 mod given_up;
 mod host_transactions;
 mod locks;

@@ -63,7 +63,7 @@ async fn the_life_of_keys_goes_on_through_a_pooler_and_its_restart<S: TestSchema
     assert_eq!(count(&mut session(&fixture).await, NAMED).await, 1, "the question itself has one");
 }
 
-fn row_count(row: &sqlx::postgres::PgRow) -> i64 {
+pub(super) fn row_count(row: &sqlx::postgres::PgRow) -> i64 {
     use sqlx::Row as _;
 
     row.try_get_raw(0).unwrap().as_str().unwrap().parse().unwrap()
