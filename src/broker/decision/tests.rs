@@ -1,9 +1,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::broker::{CodeChallenge, Grant, GrantRevocationReason, SubjectId, TokenDigest};
-use crate::key::Defect;
+use crate::broker::{
+    AccessTokenRecord, ClientId, CodeChallenge, CodeRecord, Grant, GrantId, GrantRevocationReason, RefreshTokenRecord,
+    SealedResponse, Subject, SubjectId, TokenDigest,
+};
+use crate::key::{Defect, Scopes};
 use crate::seal::Sealed;
+use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);

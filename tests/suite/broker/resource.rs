@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward::Secret;
+use keyward::broker::Resource;
+use keyward::service::ResourceServer;
 use keyward::store::faulty::{Fault, FaultyGrantStore, GrantCall};
 use keyward::store::grants::MemoryGrantStore;
 
-use super::app::{App, FORM, Setup, encoded, error, told};
+use super::app::{App, FORM, RESOURCE, Setup, encoded, error, told};
 
 const METADATA: &str = "resource_metadata=\"https://as.example/.well-known/oauth-protected-resource/mcp\"";
 
@@ -104,4 +107,18 @@ async fn a_store_that_cannot_answer_is_503_and_never_401() {
     // That the first use could not be noted keeps nobody out.
     store.fail_next(GrantCall::NoteFirstUse, Fault::Unavailable);
     assert_eq!(app.call(&token).await.status, 200);
+}
+
+#[tokio::test]
+async fn nothing_is_protected_that_no_token_can_be_for_and_no_secret_is_short() {
+    let app = App::start().await;
+    assert!(app.tokens.protect(Resource::new(RESOURCE).unwrap()).is_ok());
+    for other in
+        ["https://as.example/MCP", "https://as.example/mcp/", "https://as.example/", "https://other.example/mcp"]
+    {
+        assert!(app.tokens.protect(Resource::new(other).unwrap()).is_err(), "{other}");
+    }
+    for (length, is_taken) in [(0, false), (31, false), (32, true)] {
+        assert_eq!(ResourceServer::new("notes", &Secret::new("s".repeat(length))).is_ok(), is_taken, "{length}");
+    }
 }
