@@ -11,8 +11,8 @@ use crate::broker::ClientId;
 /// section 3).
 ///
 /// It is `https`, has a path, and neither a user, a fragment nor a path with dots in it; it is written as parsers would write
-/// it, so that the letters that are compared are those that are fetched. Its host is a name with a dot, and neither an address
-/// nor one of this machine: whoever has a browser can make the server fetch it.
+/// it, so that the letters that are compared are those that are fetched. Its host is a name with a dot that does not end in one
+/// of those reserved for private networks, and no address: whoever has a browser can make the server fetch it.
 ///
 /// ```
 /// use keyward::broker::{ClientId, ClientMetadataUrl};
@@ -68,7 +68,7 @@ impl ClientMetadataUrl {
 fn is_public(name: &str) -> bool {
     // A name that ends in a dot is the same host under other letters.
     let Some((_, last)) = name.rsplit_once('.') else { return false };
-    !["", "localhost", "local", "internal"].contains(&last)
+    !["", "arpa", "internal", "lan", "local", "localdomain", "localhost", "onion"].contains(&last)
 }
 
 impl fmt::Display for ClientMetadataUrl {
@@ -140,6 +140,8 @@ mod tests {
             "https://db.localhost/c",
             "https://printer.local/c",
             "https://metadata.google.internal/c",
+            "https://router.home.arpa/c",
+            "https://localhost.localdomain/c",
             "https://intranet/c",
         ] {
             assert_eq!(url(id), None, "{id}");

@@ -62,10 +62,12 @@ SELECT 1 FROM clients WHERE client_id::text = $1::text FOR KEY SHARE;
 SELECT 1 FROM clients WHERE client_id = ?1;
 
 -- broker: hold_client_to_update (PostgreSQL)
-SELECT 1 FROM clients WHERE client_id::text = $1::text FOR NO KEY UPDATE;
+SELECT 1 FROM clients
+WHERE client_id::text = $1::text AND client_secret::text IS NOT DISTINCT FROM $2::text AND created_at = $3::bigint
+FOR NO KEY UPDATE;
 
 -- broker: hold_client_to_update (SQLite)
-SELECT 1 FROM clients WHERE client_id = ?1;
+SELECT 1 FROM clients WHERE client_id = ?1 AND client_secret IS ?2 AND created_at = ?3;
 
 -- broker: hold_client_to_remove (PostgreSQL)
 SELECT 1 FROM clients WHERE client_id::text = $1::text FOR UPDATE;

@@ -11,6 +11,8 @@ use crate::service::tokens::{TokensError, UpstreamTokens};
 use crate::store::grants::NewCode;
 use crate::store::{Reference, StoreError};
 
+pub(super) const NO_SUCH_CLIENT: &str = "there is no such client";
+
 /// That a person has said yes, and to what.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -82,7 +84,7 @@ impl Tokens {
         self.store_asking_client(&request.client).await?;
         match self.shared.store.add_code(&NewCode::new(record)).await {
             Err(StoreError::Missing(Reference::Client)) => {
-                return Err(refused(AuthorizationRefusal::Shown("there is no such client")));
+                return Err(refused(AuthorizationRefusal::Shown(NO_SUCH_CLIENT)));
             }
             added => added?,
         }

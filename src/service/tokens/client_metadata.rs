@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::broker::{
-    AuthorizationRefusal, ClientAuthMethod, ClientId, ClientMetadata, ClientMetadataUrl, ClientRecord,
-};
+use crate::broker::{AuthorizationRefusal, ClientId, ClientMetadata, ClientMetadataUrl, ClientRecord};
 use crate::service::Tokens;
 use crate::service::tokens::TokensError;
+use crate::service::tokens::authorize::{NO_SUCH_CLIENT, refused};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::visible::Causes;
@@ -19,6 +19,10 @@ use crate::visible::Causes;
 const LONGEST_KEPT: Duration = Duration::from_hours(24);
 /// How many documents are kept at once, of at most 8 KiB each.
 const MOST_KEPT: usize = 256;
+/// How many documents are fetched at once. Anybody can ask for one.
+const MOST_FETCHED: usize = 32;
+/// The member by which a record from a document is told from one that somebody has registered, where it is never kept.
+const CLIENT_ID: &str = "client_id";
 
 /// Fetches what clients say of themselves, from the URLs that are their identifiers
 /// ([OAuth Client ID Metadata Document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)).
@@ -27,9 +31,10 @@ const MOST_KEPT: usize = 256;
 /// - sends one `GET` by HTTPS, with the server's certificate checked, and follows no redirect;
 /// - resolves the name itself, and connects to no address that is not public (RFC 6890);
 /// - takes nothing but status 200 and a JSON content type, reads at most 8 KiB, and gives up after a few seconds;
-/// - limits how many it fetches at once, and from one host.
+/// - limits how often it fetches, and from one host; how many are fetched at once is limited here, to 32.
 ///
-/// A list of hosts that it fetches from is a list of clients that are trusted.
+/// A list of hosts that it fetches from is a list of clients that are trusted, and where a client is to be kept out, here is the
+/// place: one that is [removed](Tokens::remove_client) comes back with the next yes.
 ///
 /// ```
 /// use keyward::broker::{AuthorizationRequest, ClientMetadataUrl, Issuer, Parameters};
@@ -113,6 +118,7 @@ impl ClientMetadataUnavailable {
 pub(super) struct ClientMetadataSource {
     fetcher: Arc<dyn FetchClientMetadata>,
     kept: Mutex<HashMap<ClientId, Kept>>,
+    under_way: AtomicUsize,
 }
 
 struct Kept {
@@ -123,13 +129,17 @@ struct Kept {
 
 impl ClientMetadataSource {
     pub(super) fn new(fetcher: impl FetchClientMetadata) -> Self {
-        Self { fetcher: Arc::new(fetcher), kept: Mutex::default() }
+        Self { fetcher: Arc::new(fetcher), kept: Mutex::default(), under_way: AtomicUsize::new(0) }
     }
 
     async fn metadata(&self, url: &ClientMetadataUrl, now: Timestamp) -> Result<ClientMetadata, AuthorizationRefusal> {
         if let Some(kept) = self.kept(url, now) {
             return Ok(kept);
         }
+        let Some(_fetch) = Fetch::begin(&self.under_way) else {
+            tracing::warn!(event = "client.metadata_unavailable", client = %url, "too many are being fetched");
+            return Err(AuthorizationRefusal::Shown("too many clients ask at the moment"));
+        };
         let fetched = self.fetcher.fetch(url).await.map_err(|unavailable| {
             tracing::warn!(event = "client.metadata_unavailable", client = %url, error = %Causes(&unavailable));
             AuthorizationRefusal::Shown("what the client says of itself cannot be had")
@@ -174,46 +184,72 @@ impl Tokens {
         self.shared.client_metadata.is_some()
     }
 
-    /// The client that asks. What a client with a URL for its identifier says of itself, its document says and not the store.
+    /// The client that asks. Of one that nobody has registered, its document says what it is, and not the store.
     pub(super) async fn asking_client(&self, id: &ClientId) -> Result<Option<ClientRecord>, TokensError> {
         let stored = self.shared.store.client(id).await?;
         let (Some(source), Some(url)) = (&self.shared.client_metadata, ClientMetadataUrl::of(id)) else {
             return Ok(stored);
         };
-        if stored.as_ref().is_some_and(is_registered) {
+        if stored.as_ref().is_some_and(|stored| !is_fetched(stored)) {
             return Ok(stored);
         }
-        let metadata = source.metadata(&url, self.now()).await.map_err(super::authorize::refused)?;
-        Ok(Some(self.record(id.clone(), &metadata, None)))
+        let metadata = source.metadata(&url, self.now()).await.map_err(refused)?;
+        let mut client = self.record(id.clone(), &metadata, None);
+        client.metadata.insert(CLIENT_ID.to_owned(), id.as_str().into());
+        Ok(Some(client))
     }
 
-    /// A code refers to a client, so the store has to know it, as it is when the person has said yes.
-    pub(super) async fn store_asking_client(&self, client: &ClientRecord) -> Result<(), StoreError> {
-        let is_fetched = self.fetches_client_metadata() && ClientMetadataUrl::of(&client.id).is_some();
-        if !is_fetched {
+    /// A code refers to a client, so the store has to know one that nobody has registered, as it was when the person was asked.
+    pub(super) async fn store_asking_client(&self, client: &ClientRecord) -> Result<(), TokensError> {
+        if !is_fetched(client) {
             return Ok(());
         }
         let store = &self.shared.store;
-        let Some(stored) = store.client(&client.id).await? else {
-            tracing::info!(event = "client.registered", client = %client.id, method = client.auth_method.as_str());
-            return match store.register(client).await {
-                Err(StoreError::Conflict) => Ok(()), // Somebody else said yes to the same client.
-                registered => registered,
-            };
-        };
-        let ClientRecord { created_at, last_used_at, .. } = stored;
-        if is_registered(&stored) || stored == (ClientRecord { created_at, last_used_at, ..client.clone() }) {
-            return Ok(());
+        if store.client(&client.id).await?.is_none() {
+            match store.register(client).await {
+                Ok(()) => {
+                    tracing::info!(event = "client.registered", client = %client.id, method = client.auth_method.as_str());
+                    return Ok(());
+                }
+                // Somebody else was first, who need not have said yes to the same.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        tracing::info!(event = "client.updated", client = %client.id);
-        store.update_client(client).await.map(|_| ())
+        let stored = store.client(&client.id).await?.filter(is_fetched);
+        let Some(stored) = stored else { return Err(refused(AuthorizationRefusal::Shown(NO_SUCH_CLIENT))) };
+        let ClientRecord { created_at, last_used_at, .. } = stored;
+        let updated = ClientRecord { created_at, last_used_at, ..client.clone() };
+        if stored != updated && store.update_client(&updated).await? {
+            tracing::info!(event = "client.updated", client = %client.id);
+        }
+        Ok(())
     }
 }
 
-/// Whether the host has registered a client of this identifier: its document counts for nothing then. So it does for a row that
+/// Whether a record comes from a document. Every other one is the host's, and its document counts for nothing; so is a row that
 /// cannot be understood, which grants nothing.
-fn is_registered(stored: &ClientRecord) -> bool {
-    stored.defect.is_some() || stored.secret.is_some() || stored.auth_method != ClientAuthMethod::None
+fn is_fetched(client: &ClientRecord) -> bool {
+    let url = client.metadata.get(CLIENT_ID).and_then(|id| id.as_str());
+    client.defect.is_none() && client.secret.is_none() && url == Some(client.id.as_str())
+}
+
+/// A fetch that is under way.
+struct Fetch<'s>(&'s AtomicUsize);
+
+impl<'s> Fetch<'s> {
+    /// `None` when there are too many.
+    fn begin(under_way: &'s AtomicUsize) -> Option<Self> {
+        let more = |count: usize| (count < MOST_FETCHED).then_some(count + 1);
+        under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(under_way))
+    }
+}
+
+impl Drop for Fetch<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for ClientMetadataSource {

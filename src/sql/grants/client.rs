@@ -136,15 +136,23 @@ fn others(mut members: Map<String, Json>) -> Map<String, Json> {
 
 /// The columns of a client.
 pub(super) fn values(client: &ClientRecord) -> [Value<'static>; 6] {
-    let secret = client.secret.as_ref().map(|digest| format!("{SECRET_MARK}{}", digest.to_hex().as_str()));
     [
         text(client.id.as_str()),
-        secret.into(),
+        marked_secret(client),
         redirect_uris_of(client).into(),
         (!goes_without_metadata(client)).then(|| metadata(client)).into(),
         time(client.created_at),
         optional_time(client.last_used_at),
     ]
+}
+
+fn marked_secret(client: &ClientRecord) -> Value<'static> {
+    client.secret.as_ref().map(|digest| format!("{SECRET_MARK}{}", digest.to_hex().as_str())).into()
+}
+
+/// The columns by which one registration is told from another one under the same identifier.
+pub(super) fn registration_values(client: &ClientRecord) -> [Value<'static>; 3] {
+    [text(client.id.as_str()), marked_secret(client), time(client.created_at)]
 }
 
 /// The identifier, and the columns in which a client speaks of itself. The metadata is never left out: what its absence means

@@ -1,11 +1,12 @@
 //! What a change is made of: steps that happen together or not at all.
 
-use crate::broker::{CodeChallenge, CodeRecord, Grant, TokenDigest};
+use crate::broker::{ClientRecord, CodeChallenge, CodeRecord, Grant, TokenDigest};
 use crate::seal::StoredSecret;
 use crate::sql::engine::{Script, Sql, Statement, Step, Value};
 use crate::sql::grants::arguments::{
     count, digest, host_subject, host_upstream, optional_time, scopes, text, time, upstream,
 };
+use crate::sql::grants::client;
 use crate::sql::grants::statements::{answers, clients, codes, exchanges};
 use crate::store::grants::{ExchangeRequest, NewCode, NewTokens, RedeemRequest, Sealing};
 use crate::store::{Reference, StoreError};
@@ -211,10 +212,10 @@ fn add_tokens(tokens: &NewTokens, sealing: Sealing) -> Result<Vec<Step<Refusal>>
 }
 
 /// Puts what a client says now, its redirect URIs and metadata, in the place of what it said before.
-pub(super) fn update_client(values: [Value<'static>; 3]) -> Script<Refusal> {
+pub(super) fn update_client(client: &ClientRecord) -> Script<Refusal> {
     Script::new([
-        only_if(clients::HOLD_CLIENT_TO_UPDATE, [values[0].clone()]),
-        write("clients", clients::UPDATE_CLIENT, values),
+        only_if(clients::HOLD_CLIENT_TO_UPDATE, client::registration_values(client)),
+        write("clients", clients::UPDATE_CLIENT, client::updated_values(client)),
     ])
 }
 

@@ -99,7 +99,7 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
-        self.change(scripts::update_client(client::updated_values(client))).await
+        self.change(scripts::update_client(client)).await
     }
 
     async fn note_client_use(&self, id: &ClientId, at: Timestamp) -> Result<(), StoreError> {

@@ -64,8 +64,9 @@ pub trait GrantStore: Debug + Send + Sync + 'static {
     /// [`StoreError::Conflict`] when the identifier is taken.
     async fn register(&self, client: &ClientRecord) -> Result<(), StoreError>;
 
-    /// Puts what a client says of itself now in the place of what it said before: everything but its identifier, its secret,
-    /// and when it was registered and last used. `false` when there is none.
+    /// Puts what a client says of itself now in the place of what it said before, if it is still the one with this identifier,
+    /// this secret and this time of registration. When it was last used stays as it is stored. `false` when there is none
+    /// such.
     ///
     /// # Errors
     /// [`StoreError::Suppressed`] when it still says what it said before.

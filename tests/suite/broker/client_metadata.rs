@@ -101,7 +101,7 @@ async fn a_client_that_never_registered_completes_the_whole_flow() {
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
     let client = client(&app);
     let page = client.page(&client.query(&[])).await;
-    for seen in ["Editor", "an application of <strong>app.example</strong>"] {
+    for seen in ["Editor", "its address, <strong>https://app.example/client.json</strong>"] {
         assert!(page.answer.body.contains(seen), "{seen}: {}", page.answer.body);
     }
     assert_eq!(stored(&app).await, None, "nobody has said yes");
@@ -226,20 +226,69 @@ async fn a_document_is_kept_for_as_long_as_its_answer_says_and_a_day_at_most() {
     asked().await;
 }
 
+/// With a secret or without, before its document was fetched and while a person is asked.
 #[tokio::test]
 async fn a_client_that_the_host_has_registered_is_what_the_host_says() {
-    let web = Web::default();
-    web.put(json!({"redirect_uris": ["https://evil.example/cb"]}));
-    let app = web.app().await;
-    let uris = vec![RedirectUri::new(REDIRECT_URI).unwrap()];
-    let mut record = ClientRecord::new(ClientId::new(URL).unwrap(), uris, app.tokens.now());
-    record.secret = Some(TokenDigest::of("the-secret-of-a-client-of-the-host"));
-    record.auth_method = ClientAuthMethod::ClientSecretBasic;
-    app.tokens.store().register(&record).await.unwrap();
+    for secret in [None, Some(TokenDigest::of("the-secret-of-a-client-of-the-host"))] {
+        let web = Web::default();
+        web.put(json!({"redirect_uris": ["https://evil.example/cb"]}));
+        let app = web.app().await;
+        let client = client(&app);
+        let evil = client.query(&[("redirect_uri", "https://evil.example/cb")]);
+        let page = client.page(&evil).await;
+        let request = app.tokens.authorize(&Parameters::parse(&evil)).await.unwrap();
+
+        let uris = vec![RedirectUri::new(REDIRECT_URI).unwrap()];
+        let mut record = ClientRecord::new(ClientId::new(URL).unwrap(), uris, app.tokens.now());
+        record.secret = secret;
+        if secret.is_some() {
+            record.auth_method = ClientAuthMethod::ClientSecretBasic;
+        }
+        app.tokens.store().register(&record).await.unwrap();
+        let fetched = web.fetched();
+        is_shown(&page.submit(&app, &[]).await);
+        is_shown(&client.authorize(&evil).await);
+        let subject = || Approval::new(Subject::new(SubjectId::new("42").unwrap()));
+        assert!(app.tokens.approve(&request, subject()).await.is_err(), "what was asked before is no longer true");
+        let own = app.tokens.authorize(&Parameters::parse(&client.query(&[]))).await.unwrap();
+        app.tokens.approve(&own, subject()).await.unwrap();
+        record.last_used_at = stored(&app).await.unwrap().last_used_at;
+        assert_eq!(stored(&app).await, Some(record));
+        assert_eq!(web.fetched(), fetched);
+
+        // One that the host removes while a person is asked does not come back.
+        app.tokens.remove_client(&ClientId::new(URL).unwrap()).await.unwrap();
+        assert!(app.tokens.approve(&own, subject()).await.is_err());
+        assert_eq!(stored(&app).await, None);
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_thirty_two_documents_are_fetched_at_once() {
+    /// One that answers when it is dropped alone.
+    struct Hanging;
+
+    #[async_trait::async_trait]
+    impl FetchClientMetadata for Hanging {
+        async fn fetch(&self, _url: &ClientMetadataUrl) -> Result<FetchedClientMetadata, ClientMetadataUnavailable> {
+            std::future::pending().await
+        }
+    }
+
+    let tokens = Box::new(|builder: keyward::service::TokensBuilder| builder.fetch_client_metadata(Hanging));
+    let app = App::with(Setup { tokens, ..Setup::default() }).await;
     let client = client(&app);
-    is_shown(&client.authorize(&client.query(&[("redirect_uri", "https://evil.example/cb")])).await);
-    assert_eq!(client.authorize(&client.query(&[])).await.status, 200);
-    assert_eq!(web.fetched(), 0);
+    for _ in 0..2 {
+        let mut waiting = JoinSet::new();
+        for _ in 0..32 {
+            let (tokens, query) = (app.tokens.clone(), client.query(&[]));
+            waiting.spawn(async move { tokens.authorize(&Parameters::parse(&query)).await.map(|_| ()) });
+        }
+        assert!(tokio::time::timeout(Duration::from_millis(200), waiting.join_next()).await.is_err());
+        is_shown(&client.authorize(&client.query(&[])).await);
+        // Whoever gives up makes room.
+        waiting.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

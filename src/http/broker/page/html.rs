@@ -77,12 +77,9 @@ pub(super) fn question(request: &AuthorizationRequest, proof: &str, view: &View<
         body,
         "<p>The answer goes to {target}. Anybody can choose any name for an application: allow this only if you have just started it there.</p>"
     );
-    if let Some(url) = ClientMetadataUrl::of(&request.client.id) {
-        let host = escape(url.host());
-        let _ = write!(
-            body,
-            "<p>It is an application of <strong>{host}</strong>, which answers for what it says here.</p>"
-        );
+    if ClientMetadataUrl::of(&request.client.id).is_some() {
+        let url = escape(request.client.id.as_str());
+        let _ = write!(body, "<p>It is known by its address, <strong>{url}</strong>.</p>");
     }
     if request.scopes.is_empty() {
         body.push_str("<p>It asks for no permission beyond knowing who you are.</p>");

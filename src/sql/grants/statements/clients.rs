@@ -82,12 +82,14 @@ pub(in crate::sql::grants) const HOLD_CLIENT: Sql = Sql {
         SELECT 1 FROM clients WHERE client_id = ?1",
 };
 
-/// `$1` the identifier. As whoever updates it does.
+/// `$1` the identifier, `$2` the mark and digest of the secret or NULL, `$3` when it was registered.
 pub(in crate::sql::grants) const HOLD_CLIENT_TO_UPDATE: Sql = Sql {
     postgres: "
-        SELECT 1 FROM clients WHERE client_id::text = $1::text FOR NO KEY UPDATE",
+        SELECT 1 FROM clients
+        WHERE client_id::text = $1::text AND client_secret::text IS NOT DISTINCT FROM $2::text AND created_at = $3::bigint
+        FOR NO KEY UPDATE",
     sqlite: "
-        SELECT 1 FROM clients WHERE client_id = ?1",
+        SELECT 1 FROM clients WHERE client_id = ?1 AND client_secret IS ?2 AND created_at = ?3",
 };
 
 /// `$1` the identifier.

@@ -40,28 +40,41 @@ pub async fn register_overwrites_nothing<S: Subject>(subject: &S) {
     make.same(&make.client_record(&first.id).await, &first, "the first one stays as it was");
 }
 
-/// A client that says something else of itself is read as it says now; its secret and its times stay, and so do others.
+/// A client that says something else of itself is read as it says now; its last use stays, and so do others. One that was
+/// registered at another time or with another secret is another client.
 ///
 /// # Panics
 /// When the store breaks this promise.
 pub async fn an_update_changes_what_a_client_says<S: Subject>(subject: &S) {
     let make = Maker::new(subject, "an_update_changes_what_a_client_says");
-    let first = ClientRecord { last_used_at: Some(make.now()), ..make.client() };
-    let other = make.client();
-    for client in [&first, &other] {
+    let with_secret = ClientRecord { last_used_at: Some(make.now()), ..make.client() };
+    let public = ClientRecord { secret: None, auth_method: ClientAuthMethod::None, ..make.client() };
+    let (bystander, absent) = (make.client(), make.client());
+    for client in [&with_secret, &public, &bystander] {
         make.answer(make.store().register(client).await, "a client is registered");
     }
-    let bare = ClientRecord::new(first.id.clone(), vec!["https://new.example/cb".parse().expect("a URI")], make.now());
-    let narrow = ClientRecord { scopes: Some(scopes(&[])), may_refresh: false, ..bare.clone() };
-    let full = ClientRecord { id: first.id.clone(), name: Some("Another".to_owned()), ..make.client() };
-    for said in [bare, narrow, full] {
-        make.same(&make.answer(make.store().update_client(&said).await, "it answers"), &true, "it is updated");
-        let ClientRecord { secret, created_at, last_used_at, .. } = first.clone();
-        let promised = ClientRecord { secret, created_at, last_used_at, ..said };
-        make.same(&make.client_record(&first.id).await, &promised, "it says the new, and keeps its secret and times");
+    for first in [&with_secret, &public] {
+        let ClientRecord { id, secret, created_at, last_used_at, .. } = first.clone();
+        let uris = vec!["https://new.example/cb".parse().expect("a URI")];
+        let bare = ClientRecord { secret, ..ClientRecord::new(id.clone(), uris, created_at) };
+        let narrow = ClientRecord { scopes: Some(scopes(&[])), may_refresh: false, ..bare.clone() };
+        let full = ClientRecord { id, secret, created_at, name: Some("Another".to_owned()), ..make.client() };
+        for said in [bare, narrow, full] {
+            make.same(&make.answer(make.store().update_client(&said).await, "it answers"), &true, "it is updated");
+            let promised = ClientRecord { last_used_at, ..said };
+            make.same(&make.client_record(&first.id).await, &promised, "it says the new, and was used when it was");
+        }
+        let now = make.client_record(&first.id).await;
+        let later = ClientRecord { created_at: make.now(), name: None, ..now.clone() };
+        let other_secret = ClientRecord { secret: Some(make.digest()), name: None, ..now.clone() };
+        let no_secret = ClientRecord { secret: None, name: None, ..later.clone() };
+        for other in [later, other_secret, no_secret] {
+            let updated = make.answer(make.store().update_client(&other).await, "it answers");
+            make.same(&updated, &false, "another registration is not updated");
+            make.same(&make.client_record(&first.id).await, &now, "it stays as it was");
+        }
     }
-    make.same(&make.client_record(&other.id).await, &other, "another client stays as it was");
-    let absent = make.client();
+    make.same(&make.client_record(&bystander.id).await, &bystander, "another client stays as it was");
     make.same(&make.answer(make.store().update_client(&absent).await, "it answers"), &false, "there is none");
     let found = make.answer(make.store().client(&absent.id).await, "a client is looked up");
     make.same(&found, &None, "an update registers nobody");

@@ -66,13 +66,10 @@ impl GrantStore for MemoryGrantStore {
 
     async fn update_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
         let mut rows = self.rows();
-        let Some(stored) = rows.clients.get_mut(&client.id) else { return Ok(false) };
-        *stored = ClientRecord {
-            secret: stored.secret,
-            created_at: stored.created_at,
-            last_used_at: stored.last_used_at,
-            ..client.clone()
-        };
+        let is_it =
+            |stored: &&mut ClientRecord| (stored.secret, stored.created_at) == (client.secret, client.created_at);
+        let Some(stored) = rows.clients.get_mut(&client.id).filter(is_it) else { return Ok(false) };
+        *stored = ClientRecord { last_used_at: stored.last_used_at, ..client.clone() };
         Ok(true)
     }
 

@@ -116,12 +116,15 @@ impl GrantStore for Store {
             return Ok(false);
         };
         let mut wrong = client.clone();
-        (wrong.secret, wrong.created_at, wrong.last_used_at) = (before.secret, before.created_at, before.last_used_at);
         match self.fault {
-            Some(UpdateReplacesTheSecret) => wrong.secret = client.secret,
-            Some(UpdateMovesTheTimes) => wrong.created_at = client.created_at,
+            Some(UpdateIgnoresTheSecret) if before.created_at == client.created_at => wrong.secret = before.secret,
+            Some(UpdateIgnoresTheTime) if before.secret == client.secret => wrong.created_at = before.created_at,
+            Some(UpdateMovesTheUse) => {}
             Some(UpdateKeepsTheName) => wrong.name = before.name,
             _ => return self.memory.update_client(client).await,
+        }
+        if self.fault != Some(UpdateMovesTheUse) {
+            wrong.last_used_at = before.last_used_at;
         }
         self.state().clients.insert(client.id.clone(), wrong);
         Ok(true)
