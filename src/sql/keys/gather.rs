@@ -1,19 +1,23 @@
 //! Lookups that come while another one is under way wait for the next round trip, which they make together.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::key::{KeyDigest, KeyRecord};
 use crate::sql::engine::postgres::GatheredReader;
-use crate::sql::engine::{EngineError, Postgres, Query, Row, Value};
+use crate::sql::engine::{Postgres, Query, Row, Value};
 use crate::sql::keys::KeyTables;
 use crate::store::KeyLookup;
 
 /// How many lookups are made together at most.
 const MOST: usize = 64;
+/// How long a reader is waited for. One that takes longer waits for the server, or for somebody who does not go on.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 type Found<S> = Vec<Arc<KeyRecord<S>>>;
 
@@ -28,6 +32,8 @@ pub(super) struct Gather<S: KeyTables> {
 struct Line<S: KeyTables> {
     idle: Vec<GatheredReader>,
     waiting: VecDeque<Waiting<S>>,
+    /// When a reader last went from hand to hand.
+    moved: Instant,
 }
 
 struct Waiting<S: KeyTables> {
@@ -55,77 +61,93 @@ impl<S: KeyTables> Gather<S> {
     pub(super) fn new(postgres: &Postgres) -> Option<Self> {
         let readers = postgres.how_many_gathered_readers();
         let idle: Vec<_> = (0..readers).map(|_| GatheredReader::default()).collect();
-        let line = Arc::new(Mutex::new(Line { idle, waiting: VecDeque::new() }));
+        let line = Arc::new(Mutex::new(Line { idle, waiting: VecDeque::new(), moved: Instant::now() }));
         (readers > 0).then_some(Self { line })
     }
 
-    /// Every row that could be the key. `None` when it is to be looked up by itself.
+    /// Every row that could be the key, by the query that `query` says when the lookup begins. `None` when it is to be looked
+    /// up by itself.
     pub(super) async fn find(
         &self,
         postgres: &Postgres,
-        query: &'static Query,
+        query: impl Fn() -> &'static Query + Send,
         lookup: &KeyLookup<'_>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
-    ) -> Result<Option<Found<S>>, EngineError> {
+    ) -> Option<Found<S>> {
         let hex = lookup.digest.to_hex();
         let (arguments, used) = S::lookup(lookup, &hex);
         let arguments: Vec<_> = arguments.into_iter().take(used).map(Value::into_owned).collect();
         let lead = match self.line_up(*lookup.digest, &arguments) {
-            Ok(lead) => lead,
-            Err(turn) => match turn.await {
-                Ok(Turn::Found(found)) => return Ok(Some(found)),
-                Ok(Turn::Lead(lead)) => lead,
-                // Whoever was to look it up has failed, or was dropped.
-                Err(_) => return Ok(None),
+            Place::Lead(lead) => lead,
+            Place::Behind(turn) => match tokio::time::timeout(PATIENCE, turn).await.ok()?.ok()? {
+                Turn::Found(found) => return Some(found),
+                Turn::Lead(lead) => lead,
             },
+            Place::Nowhere => return None,
         };
         lead.find(postgres, query, *lookup.digest, arguments, decode).await
     }
 
-    /// A reader that nobody has, or a place in the line.
-    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>]) -> Result<Lead<S>, oneshot::Receiver<Turn<S>>> {
+    /// A reader that nobody has, or a place in the line, unless that does not move.
+    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>]) -> Place<S> {
         let mut line = lock(&self.line);
         if let Some(reader) = line.idle.pop() {
-            return Ok(Lead { line: Arc::clone(&self.line), reader: Some(reader) });
+            line.moved = Instant::now();
+            return Place::Lead(Lead { line: Arc::clone(&self.line), reader: Some(reader) });
+        }
+        if line.moved.elapsed() >= PATIENCE {
+            return Place::Nowhere;
         }
         let (turn, receiver) = oneshot::channel();
         line.waiting.push_back(Waiting { digest, arguments: arguments.to_vec(), turn });
-        Err(receiver)
+        Place::Behind(receiver)
     }
+}
+
+/// Where somebody stands who looks a key up.
+enum Place<S: KeyTables> {
+    Lead(Lead<S>),
+    Behind(oneshot::Receiver<Turn<S>>),
+    Nowhere,
 }
 
 impl<S: KeyTables> Lead<S> {
     async fn find(
         mut self,
         postgres: &Postgres,
-        query: &'static Query,
+        query: impl Fn() -> &'static Query + Send,
         digest: KeyDigest,
         arguments: Vec<Value<'static>>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
-    ) -> Result<Option<Found<S>>, EngineError> {
+    ) -> Option<Found<S>> {
         let mut others = self.next();
+        let mut digests = HashSet::from([digest]);
         let mut lookups = vec![arguments];
-        lookups.extend(others.iter_mut().map(|other| std::mem::take(&mut other.arguments)));
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        let Some(found) = postgres.read_gathered(reader, query, &lookups, decode).await? else { return Ok(None) };
+        for other in &mut others {
+            // Several may wait for the same key.
+            if digests.insert(other.digest) {
+                lookups.push(std::mem::take(&mut other.arguments));
+            }
+        }
+        let found = postgres.read_gathered(self.reader.as_mut()?, query(), &lookups, decode).await?;
         let mut by_digest = HashMap::<KeyDigest, Found<S>>::with_capacity(found.len());
         for record in found {
             if let Some(digest) = record.head.digest {
                 by_digest.entry(digest).or_default().push(record);
             }
         }
-        // Several may wait for the same key.
         let of = |digest: &KeyDigest| by_digest.get(digest).cloned().unwrap_or_default();
         for Waiting { digest, turn, .. } in others {
             // Whoever does not wait any more needs nothing.
             let _ = turn.send(Turn::Found(of(&digest)));
         }
-        Ok(Some(of(&digest)))
+        Some(of(&digest))
     }
 
     /// Those who wait, as many as are looked up together, and still wait.
     fn next(&self) -> Vec<Waiting<S>> {
         let mut line = lock(&self.line);
+        line.moved = Instant::now();
         let count = line.waiting.len().min(MOST - 1);
         line.waiting.drain(..count).filter(|waiting| !waiting.turn.is_closed()).collect()
     }

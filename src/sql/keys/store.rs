@@ -162,10 +162,11 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         postgres: &Postgres,
         lookup: KeyLookup<'_>,
     ) -> Result<Vec<Arc<KeyRecord<S>>>, EngineError> {
-        let query = self.shared.schema.find(self.has_side_tables());
+        // What is known of the side tables when the lookup begins, not when its turn is waited for.
+        let query = || self.shared.schema.find(self.has_side_tables());
         let mut decode = self.decoder();
         let find = async {
-            match gather.find(postgres, query, &lookup, |row| Arc::new(decode(row))).await? {
+            match gather.find(postgres, query, &lookup, |row| Arc::new(decode(row))).await {
                 Some(found) => Ok(found),
                 None => self.find_alone(lookup).await,
             }

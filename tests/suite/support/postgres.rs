@@ -207,8 +207,7 @@ impl Pooler {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        panic!("pgbouncer does not start: {log}");
+        panic!("pgbouncer does not start: {}", self.log());
     }
 
     fn kill(&mut self) {
@@ -216,6 +215,11 @@ impl Pooler {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Stops it in its tracks, with every connection open, or lets it go on.

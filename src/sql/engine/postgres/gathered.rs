@@ -2,16 +2,21 @@
 
 use tokio::time::Instant;
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::caution::Caution;
 use crate::sql::engine::postgres::connection;
-use crate::sql::engine::postgres::error::classify;
 use crate::sql::engine::postgres::limits::given_up_after;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::bound_together;
 use crate::sql::engine::{EngineError, Query, Row, Value};
+use crate::visible::Causes;
+
+/// A read that is dropped earlier was hardly waiting for a lock.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// A connection that is kept from one read to the next, made when it is needed.
 #[derive(Debug, Default)]
@@ -21,34 +26,39 @@ pub(crate) struct GatheredReader(Option<Kept>);
 struct Kept {
     connection: PgConnection,
     since: Instant,
+    used: Instant,
 }
 
 impl Postgres {
     /// The rows that `query` finds for any of these lookups, each with the arguments of one. `None` where each is better read
-    /// by itself: behind a pooler, while tables are being changed, and when the statement or the connection is no longer good.
+    /// by itself: behind a pooler, while tables are being changed, and after any failure, which the read by itself meets
+    /// again, and reports, or repairs.
     pub(crate) async fn read_gathered<T: Send>(
         &self,
         reader: &mut GatheredReader,
         query: &'static Query,
         lookups: &[Vec<Value<'_>>],
         decode: impl FnMut(&Row<'_>) -> T + Send,
-    ) -> Result<Option<Vec<T>>, EngineError> {
+    ) -> Option<Vec<T>> {
         if self.caution.is_raised() {
-            return Ok(None);
+            return None;
         }
         let mut kept = self.kept(reader).await?;
-        if self.prepared(&mut kept.connection).await? != Prepared::Named {
-            return Ok(None);
-        }
         // What is given up, or fails, takes its connection with it.
-        let mut under_way = UnderWay { caution: &self.caution, is_finished: false };
+        let mut under_way = UnderWay { caution: &self.caution, since: Instant::now(), is_finished: false };
         let statement = bound_together(self.texts.gathered(query.sql().postgres, lookups), lookups);
         let found = connection::fetch(statement, &mut kept.connection, query, decode).await;
         under_way.is_finished = true;
-        // Whatever has gone wrong: whoever reads by itself finds it out, and repairs what can be.
-        let Ok(found) = found else { return Ok(None) };
-        reader.0 = Some(kept);
-        Ok(Some(found))
+        match found {
+            Ok(found) => {
+                reader.0 = Some(Kept { used: Instant::now(), ..kept });
+                Some(found)
+            }
+            Err(error) => {
+                tracing::warn!(event = "key.lookups_not_gathered", error = %Causes(&error), "each is made by itself");
+                None
+            }
+        }
     }
 
     /// A read in several steps, which takes no longer than one.
@@ -59,30 +69,47 @@ impl Postgres {
         given_up_after(self.limits.read(), read).await
     }
 
-    async fn kept(&self, reader: &mut GatheredReader) -> Result<Kept, EngineError> {
-        let lifetime = self.pool.options().get_max_lifetime();
-        let is_fresh = |kept: &Kept| lifetime.is_none_or(|lifetime| kept.since.elapsed() < lifetime);
-        if let Some(kept) = reader.0.take().filter(is_fresh)
+    /// The connection of the reader, or a new one, if its session is its own.
+    async fn kept(&self, reader: &mut GatheredReader) -> Option<Kept> {
+        if self.sessions.are_known_to_be_shared() {
+            return None;
+        }
+        let options = self.pool.options();
+        let within = |since: Instant, limit: Option<Duration>| limit.is_none_or(|limit| since.elapsed() < limit);
+        let is_good = |kept: &Kept| {
+            within(kept.since, options.get_max_lifetime()) && within(kept.used, options.get_idle_timeout())
+        };
+        if let Some(mut kept) = reader.0.take().filter(is_good)
             && !self.pool.is_closed()
         {
-            return Ok(kept);
+            let is_own = self.prepared(&mut kept.connection).await.is_ok_and(|prepared| prepared == Prepared::Named);
+            return is_own.then_some(kept);
         }
-        // As the host makes its connections, hooks and all; taken out of the pool, which can be closed without waiting for it.
-        let connection = Box::pin(self.pool.acquire()).await.map_err(classify)?.detach();
-        Ok(Kept { connection, since: Instant::now() })
+        // As the host makes its connections, hooks and all.
+        let mut connection = Box::pin(self.pool.acquire()).await.ok()?;
+        if self.prepared(&mut connection).await.ok()? != Prepared::Named {
+            return None;
+        }
+        // Taken out of the pool, which can so be closed without waiting for it.
+        Some(Kept { connection: connection.detach(), since: Instant::now(), used: Instant::now() })
     }
 }
 
 /// A read that, when it is dropped, may leave the server waiting for a lock.
 struct UnderWay<'c> {
     caution: &'c Caution,
+    since: Instant,
     is_finished: bool,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if !self.is_finished {
+        if self.is_finished {
+            self.caution.went_well();
+        } else if self.since.elapsed() >= SLOW {
             self.caution.raise();
+        } else {
+            self.caution.raise_if_repeated();
         }
     }
 }

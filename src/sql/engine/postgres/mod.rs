@@ -144,16 +144,17 @@ impl Postgres {
         Self { sessions: Arc::new(Sessions::declared(prepared)), ..self }
     }
 
-    /// The same database, on a handle with `connections` of its own on which verifications are looked up: those that wait at
-    /// the same time in one round trip, however many they are. None unless set: each verification takes a connection of
-    /// the pool.
+    /// The same database, on a handle whose stores each have `connections` of their own on which verifications are looked up:
+    /// those that wait at the same time in one round trip, up to 64. None unless set: each verification takes a
+    /// connection of the pool.
     ///
     /// Many verifications at once then take few connections, and none waits for the pool. One at a time saves the
-    /// pool's question whether the connection is still good. The connections are made by the pool when they are
-    /// needed first, with its hooks, beside the number that it is limited to, and made anew after its
-    /// [maximum lifetime](sqlx::pool::PoolOptions::max_lifetime). One or two are enough for most services. What cannot be
-    /// read so is read by way of the pool: behind a transaction pooler, after a failure, and while tables are
-    /// being changed.
+    /// pool's question whether the connection is still good. The connections are taken from the pool when they are
+    /// needed first, made as it makes its own, and are from then on beside the number that it is limited to; the pool's
+    /// idle timeout and maximum lifetime are kept from there. One or two are enough for most services.
+    ///
+    /// What cannot be read so is read by way of the pool: behind a transaction pooler, after a failure, while tables are
+    /// being changed, and when no reader is free within 100 milliseconds.
     #[must_use]
     pub fn gathered_readers(self, connections: u8) -> Self {
         Self { gathered_readers: connections, ..self }

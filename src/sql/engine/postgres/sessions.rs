@@ -45,6 +45,10 @@ impl Sessions {
         Self { kind: kind.into(), is_declared: true, losses: AtomicU32::new(0) }
     }
 
+    pub(super) fn are_known_to_be_shared(&self) -> bool {
+        self.kind.load(Ordering::Relaxed) == SHARED
+    }
+
     /// How statements are to be prepared on `connection`, which is one of those that `options` make.
     pub(super) async fn prepared(
         &self,

@@ -20,6 +20,7 @@ over_every_schema![
     each_of_many_has_the_answer_for_its_own_key,
     who_gives_up_keeps_no_other_from_its_answer,
     a_locked_or_changed_table_and_a_killed_session_change_no_verdict,
+    who_is_given_the_turn_and_does_not_take_it_holds_nobody_up,
     behind_a_pooler_each_is_looked_up_by_itself,
 ];
 
@@ -164,6 +165,36 @@ async fn a_locked_or_changed_table_and_a_killed_session_change_no_verdict<S: Tes
     quiet(&mut shell).await;
 }
 
+/// Such as an arm of a `select!` that is not polled any more.
+async fn who_is_given_the_turn_and_does_not_take_it_holds_nobody_up<S: TestSchema>(fixture: Fixture<S>) {
+    let issued = issued(&fixture, 3).await;
+    let keys = gathering(&fixture, &small_pool(&fixture, 2).await, 1, LIMIT).await;
+    assert_eq!(refusal(&keys, &issued[0]).await, None);
+    // A server that is fast enough answers before anybody looks.
+    let (first, second) = loop {
+        let mut first = Box::pin(refusal(&keys, &issued[0]));
+        let mut second = Box::pin(refusal(&keys, &issued[1]));
+        let begun =
+            [abandon(first.as_mut(), Abandon::After(1)).await, abandon(second.as_mut(), Abandon::After(1)).await];
+        if begun == [None, None] {
+            break (first, second);
+        }
+    };
+    assert_eq!(first.await, None);
+    // The second one has its answer, or the turn, and does not come for it.
+    let began = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(refusal(&keys, &issued[2]).await, None);
+    }
+    assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
+    assert_eq!(second.await, None);
+}
+
+/// How many connections the pooler's clients have made.
+fn connections_made(log: &str) -> usize {
+    log.matches("login attempt").count()
+}
+
 async fn behind_a_pooler_each_is_looked_up_by_itself<S: TestSchema>(fixture: Fixture<S>) {
     let issued = issued(&fixture, 4).await;
     let pooler = Pooler::start(fixture.database().as_postgres(), 3);
@@ -174,6 +205,11 @@ async fn behind_a_pooler_each_is_looked_up_by_itself<S: TestSchema>(fixture: Fix
         callers.spawn(async move { refusal(&keys, &issued[caller % 4]).await });
     }
     assert!(callers.join_all().await.iter().all(Option::is_none));
+    let before = connections_made(&pooler.log());
+    for one in issued.iter().cycle().take(40) {
+        assert_eq!(refusal(&keys, one).await, None);
+    }
+    assert_eq!(connections_made(&pooler.log()), before, "no connection is made to find out once more");
     let named = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%LATERAL%'";
     let mut through = pooler.pool(1).await.acquire().await.unwrap().detach();
     let found = sqlx::raw_sql(AssertSqlSafe(named)).fetch_one(&mut through).await.unwrap();
