@@ -3,8 +3,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
+
+use super::sha256::sha256;
 
 /// SHA-256 of a whole key, the only form of it that a store ever sees.
 ///
@@ -24,9 +25,10 @@ pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
     /// The digest of the whole key string.
+    #[inline]
     #[must_use]
     pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+        Self(sha256(key.as_bytes()))
     }
 
     /// Reads exactly 64 lowercase hexadecimal characters; anything else is `None` and so matches no key.

@@ -15,6 +15,7 @@ mod receipt;
 mod record;
 mod schema;
 mod scope;
+mod sha256;
 mod text;
 mod verdict;
 
