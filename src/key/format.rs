@@ -3,6 +3,7 @@
 use rand::TryCryptoRng;
 use zeroize::Zeroizing;
 
+use super::encoding::MAX_RANDOM_BYTES;
 use crate::key::{Encoding, KeyPrefix, MalformedKey, ParsedKey};
 use crate::random::RandomUnavailable;
 use crate::secret::Secret;
@@ -34,6 +35,7 @@ pub struct KeyFormat {
     prefix: KeyPrefix,
     random_bytes: usize,
     encoding: Encoding,
+    key_len: usize,
     display_len: usize,
 }
 
@@ -55,7 +57,7 @@ impl KeyFormat {
             Ok(prefix) => prefix,
             Err(error) => return Err(error),
         };
-        if random_bytes < 16 || random_bytes > 64 {
+        if random_bytes < 16 || random_bytes > MAX_RANDOM_BYTES {
             return Err(InvalidFormat::RandomBytes);
         }
         if display_len <= prefix.len() {
@@ -66,7 +68,8 @@ impl KeyFormat {
         if shown > random_length || (random_length - shown) * random_bytes * 8 < 96 * random_length {
             return Err(InvalidFormat::DisplayLength);
         }
-        Ok(Self { prefix, random_bytes, encoding, display_len })
+        let key_len = prefix.len() + encoding.encoded_length(random_bytes);
+        Ok(Self { prefix, random_bytes, encoding, key_len, display_len })
     }
 
     /// The same format behind another prefix, of whose characters as many are shown.
@@ -84,7 +87,7 @@ impl KeyFormat {
     /// The length of a generated key, in bytes.
     #[must_use]
     pub const fn key_len(&self) -> usize {
-        self.prefix.len() + self.encoding.encoded_length(self.random_bytes)
+        self.key_len
     }
 
     /// How many characters from the start of a key are stored in clear.
@@ -98,10 +101,10 @@ impl KeyFormat {
     /// # Errors
     /// [`RandomUnavailable`] when `random` fails; there is no weaker fallback.
     pub fn generate<R: TryCryptoRng + ?Sized>(&self, random: &mut R) -> Result<Secret, RandomUnavailable> {
-        let mut bytes = Zeroizing::new([0; 64]);
+        let mut bytes = Zeroizing::new([0; MAX_RANDOM_BYTES]);
         let bytes = &mut bytes[..self.random_bytes];
         random.try_fill_bytes(bytes).map_err(|_| RandomUnavailable)?;
-        let mut text = String::with_capacity(self.key_len());
+        let mut text = String::with_capacity(self.key_len);
         text.push_str(self.prefix.as_str());
         self.encoding.encode_into(bytes, &mut text);
         Ok(Secret::new(text))
@@ -111,30 +114,43 @@ impl KeyFormat {
     ///
     /// # Errors
     /// [`MalformedKey`] says in what the text differs from this format, without repeating any of it.
+    #[inline]
     pub fn parse<'k>(&self, presented: &'k str) -> Result<ParsedKey<'k>, MalformedKey> {
+        if self.accepts(presented.as_bytes()) {
+            Ok(ParsedKey::new(presented, self.display_len))
+        } else {
+            Err(self.malformed(presented.as_bytes()))
+        }
+    }
+
+    #[inline]
+    fn accepts(&self, presented: &[u8]) -> bool {
+        presented.len() == self.key_len
+            && self
+                .prefix
+                .strip_from(presented)
+                .is_some_and(|body| self.encoding.contains_all(body) && self.encoding.checksum_matches(body))
+    }
+
+    /// In what a text that is not accepted differs.
+    #[cold]
+    fn malformed(&self, presented: &[u8]) -> MalformedKey {
+        if presented.is_empty() {
+            return MalformedKey::Empty;
+        }
         let Some(body) = self.prefix.strip_from(presented) else {
-            return Err(if presented.is_empty() {
-                MalformedKey::Empty
-            } else {
-                MalformedKey::WrongPrefix { expected: self.prefix }
-            });
+            return MalformedKey::WrongPrefix { expected: self.prefix };
         };
         if presented.len() > MAX_PRESENTED_LEN {
-            return Err(MalformedKey::TooLong { limit: MAX_PRESENTED_LEN });
+            return MalformedKey::TooLong { limit: MAX_PRESENTED_LEN };
         }
-        if presented.len() != self.key_len() {
-            return Err(MalformedKey::WrongLength { expected: self.key_len(), found: presented.len() });
+        if presented.len() != self.key_len {
+            return MalformedKey::WrongLength { expected: self.key_len, found: presented.len() };
         }
-        let belongs = |byte: &u8| self.encoding.contains(*byte);
-        // Looking at every byte is faster than stopping at the first foreign one, which is rare.
-        if !body.bytes().fold(true, |all, byte| all & belongs(&byte)) {
-            let position = body.bytes().position(|byte| !belongs(&byte)).unwrap_or_default();
-            return Err(MalformedKey::ForeignCharacter { position: self.prefix.len() + position });
+        match body.iter().position(|byte| !self.encoding.contains(*byte)) {
+            Some(position) => MalformedKey::ForeignCharacter { position: self.prefix.len() + position },
+            None => MalformedKey::WrongChecksum,
         }
-        if !self.encoding.checksum_matches(body) {
-            return Err(MalformedKey::WrongChecksum);
-        }
-        Ok(ParsedKey::new(presented, self.display_len))
     }
 
     /// A key that this format has just generated, and that needs no look.

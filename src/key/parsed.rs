@@ -12,11 +12,13 @@ pub struct ParsedKey<'k> {
 }
 
 impl<'k> ParsedKey<'k> {
+    #[inline]
     pub(crate) const fn new(key: &'k str, display_len: usize) -> Self {
         Self { key, display_len }
     }
 
     /// The digest by which the key is found and compared.
+    #[inline]
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of(self.key)

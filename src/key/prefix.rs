@@ -53,9 +53,17 @@ impl KeyPrefix {
     }
 
     /// What of `presented` stands behind this prefix, if it starts with it.
-    pub(super) fn strip_from<'k>(&self, presented: &'k str) -> Option<&'k str> {
-        // The prefix is ASCII, so a text that starts with it can be cut behind it.
-        presented.as_bytes().starts_with(self.as_bytes()).then(|| &presented[self.len()..])
+    #[inline]
+    pub(super) fn strip_from<'k>(&self, presented: &'k [u8]) -> Option<&'k [u8]> {
+        let starts = match presented.first_chunk() {
+            // Both as one number each, of which only the bytes of the prefix count.
+            Some(start) => {
+                let behind = u128::MAX.checked_shl(u32::from(self.length) * 8).unwrap_or_default();
+                (u128::from_le_bytes(*start) ^ u128::from_le_bytes(self.bytes)) & !behind == 0
+            }
+            None => presented.starts_with(self.as_bytes()),
+        };
+        starts.then(|| &presented[self.len()..])
     }
 }
 
