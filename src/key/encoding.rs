@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn a_foreign_byte_is_found_wherever_it_stands_in_a_text_of_any_length() {
         for encoding in [Encoding::Hex, Encoding::Base64Url, Encoding::Base62Checked] {
-            for length in 0..=100 {
+            for length in [0, 1, 15, 16, 17, 31, 32, 33, 64, 86] {
                 let mut text = vec![b'a'; length];
                 assert!(encoding.contains_all(&text));
                 for position in 0..length {
