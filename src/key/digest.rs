@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use super::sha256::sha256;
 
@@ -76,7 +76,9 @@ impl KeyDigest {
 
 impl PartialEq for KeyDigest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // Four words take an eighth of the time of 32 bytes.
+        let [one, other] = [self, other].map(|digest| digest.0.as_chunks().0.iter().copied().map(u64::from_ne_bytes));
+        one.zip(other).fold(Choice::from(1), |equal, (one, other)| equal & one.ct_eq(&other)).into()
     }
 }
 
@@ -162,6 +164,17 @@ mod tests {
                 let (before, behind) = (&good.as_str()[..place], &good.as_str()[place + 1..]);
                 assert!(KeyDigest::from_hex(&format!("{before}{foreign}{behind}")).is_none(), "{foreign} at {place}");
             }
+        }
+    }
+
+    #[test]
+    fn digests_that_differ_in_one_bit_anywhere_are_not_equal() {
+        let digest = KeyDigest::of("x");
+        assert_eq!(digest, KeyDigest::of("x"));
+        for bit in 0..256 {
+            let mut bytes = *digest.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(KeyDigest::from_bytes(bytes), digest, "bit {bit}");
         }
     }
 

@@ -147,10 +147,11 @@ impl KeyFormat {
         if presented.len() != self.key_len {
             return MalformedKey::WrongLength { expected: self.key_len, found: presented.len() };
         }
-        match body.iter().position(|byte| !self.encoding.contains(*byte)) {
-            Some(position) => MalformedKey::ForeignCharacter { position: self.prefix.len() + position },
-            None => MalformedKey::WrongChecksum,
+        if self.encoding.contains_all(body) {
+            return MalformedKey::WrongChecksum;
         }
+        let position = body.iter().position(|byte| !self.encoding.contains(*byte)).unwrap_or_default();
+        MalformedKey::ForeignCharacter { position: self.prefix.len() + position }
     }
 
     /// A key that this format has just generated, and that needs no look.

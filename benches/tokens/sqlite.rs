@@ -10,12 +10,11 @@ use keyward::{Clock as _, Sqlite, SystemClock};
 use tokio::runtime;
 
 use super::{ALONE, asker, digest, fill, presented, server};
-use crate::in_turn;
-use crate::suite::Suite;
+use keyward_benches::batch::{async_step, step};
+use keyward_benches::keys::in_turn;
+use keyward_benches::suite::Suite;
 
 pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    const GROUP: &str = "tokens_sqlite";
-
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("broker.db");
     let runtime = runtime::Builder::new_current_thread().build()?;
@@ -41,18 +40,26 @@ pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         assert!(found.is_ok());
         found
     };
-    let alone = suite.time(GROUP, "raw_select", || select("SELECT * FROM access_tokens WHERE token_hash = ?1"));
+    let mut alone = || select("SELECT * FROM access_tokens WHERE token_hash = ?1");
     let resource = tokens.protect(tokens.policy().resources[0].clone())?;
     let mut presented = in_turn(&secrets);
-    let accepted = suite.time_async(GROUP, "authenticate", &runtime, async || {
-        assert!(resource.authenticate(presented.next().unwrap_or_default()).await.is_ok());
-    });
-    let introspected = suite.time_async(GROUP, "introspect", &runtime, async || {
-        let meaning = tokens.introspect(asker(), presented.next().unwrap_or_default()).await;
-        assert!(matches!(meaning, Ok(Introspection::Access(_))));
-    });
-    for (what, best) in [("authenticate a bearer", accepted), ("introspect", introspected)] {
-        suite.compare(format!("{what} through SQLite, 100,000 tokens"), best, ALONE, alone);
-    }
+    suite.compare(
+        "authenticate a bearer through SQLite, 100,000 tokens",
+        async_step(&runtime, async || {
+            assert!(resource.authenticate(presented.next().unwrap_or_default()).await.is_ok());
+        }),
+        ALONE,
+        step(&mut alone),
+    );
+    let mut presented = in_turn(&secrets);
+    suite.compare(
+        "introspect through SQLite, 100,000 tokens",
+        async_step(&runtime, async || {
+            let meaning = tokens.introspect(asker(), presented.next().unwrap_or_default()).await;
+            assert!(matches!(meaning, Ok(Introspection::Access(_))));
+        }),
+        ALONE,
+        step(&mut alone),
+    );
     Ok(())
 }

@@ -1,10 +1,8 @@
 //! Accepting and introspecting access tokens, against the one statement that they cannot do without: the row of the token
 //! alone, and on PostgreSQL the same with its grant, as it is looked up.
 
-#[cfg(feature = "postgres")]
-pub(crate) mod postgres;
-#[cfg(feature = "sqlite")]
-pub(crate) mod sqlite;
+mod postgres;
+mod sqlite;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,17 +11,23 @@ use keyward::Secret;
 use keyward::broker::{Issuer, PresentedClient, Resource, TokenDigest};
 use keyward::service::{ResourceServer, Tokens};
 use keyward::sql::SqlGrantStore;
-#[cfg(feature = "postgres")]
 use keyward::sql::{BrokerTables, StatementText};
 
-use crate::{MANY, PRESENTED};
+use keyward_benches::keys::{MANY, PRESENTED};
+use keyward_benches::suite::Suite;
 
 const RESOURCE: &str = "https://api.example/notes";
 const RESOURCE_SERVER: (&str, &str) = ("notes", "b4e3f0f1c6a94a2d8a54f3b0c7b1d9e2");
 /// What tokens are compared with.
 const ALONE: &str = "the prepared SELECT of its row";
-#[cfg(feature = "postgres")]
 const JOINED: &str = "the prepared SELECT with its grant";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut suite = Suite::new("tokens");
+    sqlite::accept(&mut suite)?;
+    postgres::accept(&mut suite)?;
+    suite.finish()
+}
 
 fn server(store: SqlGrantStore) -> Result<Tokens, Box<dyn Error>> {
     let (id, secret) = RESOURCE_SERVER;
@@ -48,7 +52,6 @@ fn digest(token: &Secret) -> String {
 }
 
 /// The statement by which an access token is looked up.
-#[cfg(feature = "postgres")]
 fn lookup() -> Result<StatementText, Box<dyn Error>> {
     let mut statements = BrokerTables::new().statements().into_iter();
     statements.find(|statement| statement.name == "find_access").ok_or_else(|| "the statement is gone".into())

@@ -10,13 +10,13 @@ use keyward::{Secret, Timestamp};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 
-use crate::suite::Suite;
+use keyward_benches::batch::step;
+use keyward_benches::suite::Suite;
 
 /// As long as those of the atproto PDS.
 const ACCESS_TOKEN_LEN: usize = 900;
 
 pub(crate) fn prove(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    const GROUP: &str = "credentials";
     let key = DpopKey::from_multibase("z42tvqQS5sVhaV1jLZ5P6ZKEPEbSpYavNVmT88YDYV3MEZ8D")?;
     let access_token = Secret::new("a".repeat(ACCESS_TOKEN_LEN));
     let nonce = DpopNonce::new("n".repeat(43))?;
@@ -32,9 +32,8 @@ pub(crate) fn prove(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let signed = proof();
     let message = signed.rsplit_once('.').unwrap_or_default().0;
     let raw_key = SigningKey::from_slice(&[7; 32])?;
-    let raw = suite.time(GROUP, "raw_p256", || -> Signature { raw_key.sign(black_box(message.as_bytes())) });
-    let proved = suite.time(GROUP, "proof", &mut proof);
-    suite.compare("DPoP proof with nonce and token hash", proved, "raw P-256 signature", raw);
+    let raw = || -> Signature { raw_key.sign(black_box(message.as_bytes())) };
+    suite.compare("DPoP proof with nonce and token hash", step(&mut proof), "raw P-256 signature", step(raw));
 
     let body = format!(
         r#"{{"access_token":"{}","refresh_token":"ref-0123456789","token_type":"DPoP","expires_in":3599,
@@ -43,11 +42,11 @@ pub(crate) fn prove(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     );
     let headers: AnswerHeaders = [("DPoP-Nonce", nonce.as_str())].into_iter().collect();
     let expected = Expected::new(TokenType::Dpop, &access_token).subject("did:plc:z72i7hdynmk6r22z27h6tvur");
-    let parsed =
-        suite.time(GROUP, "raw_serde_json", || serde_json::from_str::<serde_json::Value>(black_box(&body)).is_ok());
-    let understood = suite.time(GROUP, "answer", || {
-        TokenAnswer::understand(ServerAnswer::new(200, &headers, black_box(body.as_bytes())), &expected)
-    });
-    suite.compare("understand a token answer", understood, "serde_json into a value", parsed);
+    suite.compare(
+        "understand a token answer",
+        step(|| TokenAnswer::understand(ServerAnswer::new(200, &headers, black_box(body.as_bytes())), &expected)),
+        "serde_json into a value",
+        step(|| serde_json::from_str::<serde_json::Value>(black_box(&body)).is_ok()),
+    );
     Ok(())
 }

@@ -11,8 +11,9 @@ use keyward::store::credentials::{MemoryCredentialStore, Over};
 use keyward::{Clock as _, Secret, SystemClock};
 use tokio::runtime::Builder;
 
-use crate::PRESENTED;
-use crate::suite::Suite;
+use keyward_benches::batch::{async_step, step};
+use keyward_benches::keys::PRESENTED;
+use keyward_benches::suite::Suite;
 
 /// Nothing has to be refreshed.
 struct Nowhere;
@@ -25,7 +26,8 @@ impl Transport for Nowhere {
 }
 
 pub(crate) fn hand_out(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    const GROUP: &str = "access_token";
+    const RAW: &str = "reading the clock";
+
     let runtime = Builder::new_current_thread().enable_time().build()?;
     let client = ClientId::new("https://app.example/client-metadata.json")?;
     let credentials = Credentials::builder(MemoryCredentialStore::new(), Nowhere, runtime.handle().clone())
@@ -43,15 +45,22 @@ pub(crate) fn hand_out(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         runtime.block_on(credentials.access_token(&owner))?;
         owners.push(owner);
     }
-    let clock = suite.time(GROUP, "raw_clock", || SystemClock.now());
-    let mut asked = owners.iter().cycle();
     let one = &owners[0];
-    let same = suite.time_async(GROUP, "one_owner", &runtime, async || credentials.access_token(one).await.is_ok());
-    suite.compare("hand out a good token, 1 owner", same, "reading the clock", clock);
-    let any = suite.time_async(GROUP, "many_owners", &runtime, async || {
-        let Some(owner) = asked.next() else { return false };
-        credentials.access_token(owner).await.is_ok()
-    });
-    suite.compare("hand out a good token, 1,000 owners", any, "reading the clock", clock);
+    suite.compare(
+        "hand out a good token, 1 owner",
+        async_step(&runtime, async || credentials.access_token(one).await.is_ok()),
+        RAW,
+        step(|| SystemClock.now()),
+    );
+    let mut asked = owners.iter().cycle();
+    suite.compare(
+        "hand out a good token, 1,000 owners",
+        async_step(&runtime, async || {
+            let Some(owner) = asked.next() else { return false };
+            credentials.access_token(owner).await.is_ok()
+        }),
+        RAW,
+        step(|| SystemClock.now()),
+    );
     Ok(())
 }

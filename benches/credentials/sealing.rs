@@ -10,7 +10,8 @@ use rand::TryRng as _;
 #[expect(clippy::disallowed_types, reason = "a benchmark times the generator that services use")]
 use rand::rngs::SysRng;
 
-use crate::suite::Suite;
+use keyward_benches::batch::step;
+use keyward_benches::suite::Suite;
 
 const PLACE: SealedPlace<'_> =
     SealedPlace { schema: "aggregator", owner: "did:plc:ewvi7nxzyoun6zhxrhs64oiz", column: "oauth_refresh_token" };
@@ -19,7 +20,9 @@ const PLACE: SealedPlace<'_> =
 const ASSOCIATED_DATA: &[u8] = &[b'x'; 120];
 
 pub(crate) fn seal_and_open(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    const GROUP: &str = "seal";
+    const RAW_SEAL: &str = "raw XChaCha20-Poly1305 and its nonce";
+    const RAW_OPEN: &str = "raw XChaCha20-Poly1305";
+
     let bytes: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap_or_default());
     let keys = SealKeys::new("2026-07".parse()?, SealKey::from_bytes(&bytes)?);
     let cipher = XChaCha20Poly1305::new(&bytes.into());
@@ -28,28 +31,23 @@ pub(crate) fn seal_and_open(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         let plaintext = "t".repeat(length);
         let payload = |msg| Payload { msg, aad: black_box(ASSOCIATED_DATA) };
 
-        let raw = suite.time(GROUP, &format!("raw_encrypt/{name}"), || {
+        let raw_seal = || {
             let mut nonce = XNonce::default();
             SysRng.try_fill_bytes(&mut nonce).ok()?;
             cipher.encrypt(&nonce, payload(black_box(plaintext.as_bytes()))).ok()
-        });
-        let seal = suite.time(GROUP, &format!("seal/{name}"), || {
-            keys.seal(PLACE, black_box(&plaintext), SealNonce::generate(&mut SysRng).ok()?).ok()
-        });
-        suite.compare(format!("seal {name}"), seal, "raw XChaCha20-Poly1305 and its nonce", raw);
+        };
+        let seal = || keys.seal(PLACE, black_box(&plaintext), SealNonce::generate(&mut SysRng).ok()?).ok();
+        suite.compare(format!("seal {name}"), step(seal), RAW_SEAL, step(raw_seal));
 
         let nonce = XNonce::default();
         let ciphertext = cipher.encrypt(&nonce, payload(plaintext.as_bytes())).map_err(|_| "not encrypted")?;
-        let raw = suite
-            .time(GROUP, &format!("raw_decrypt/{name}"), || cipher.decrypt(&nonce, payload(black_box(&ciphertext))));
+        let raw_open = || cipher.decrypt(&nonce, payload(black_box(&ciphertext)));
         let sealed = keys.seal(PLACE, &plaintext, SealNonce::generate(&mut SysRng)?)?;
-        let open = suite.time(GROUP, &format!("open/{name}"), || keys.open(PLACE, black_box(&sealed)).is_ok());
         let stored = sealed.as_str();
-        let parse = suite.time(GROUP, &format!("parse_and_open/{name}"), || {
-            Sealed::parse(black_box(stored)).is_ok_and(|sealed| keys.open(PLACE, &sealed).is_ok())
-        });
-        suite.compare(format!("open {name}"), open, "raw XChaCha20-Poly1305", raw);
-        suite.compare(format!("parse and open {name}"), parse, "raw XChaCha20-Poly1305", raw);
+        let open = || keys.open(PLACE, black_box(&sealed)).is_ok();
+        let parse_and_open = || Sealed::parse(black_box(stored)).is_ok_and(|sealed| keys.open(PLACE, &sealed).is_ok());
+        suite.compare(format!("open {name}"), step(open), RAW_OPEN, step(raw_open));
+        suite.compare(format!("parse and open {name}"), step(parse_and_open), RAW_OPEN, step(raw_open));
     }
     Ok(())
 }

@@ -6,29 +6,22 @@ use std::sync::Arc;
 
 use keyward::service::{Introspection, Tokens};
 use keyward::sql::{BrokerTables, SqlGrantStore};
-use keyward::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use keyward::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
+use keyward::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use keyward::sqlx::{self, AssertSqlSafe, Executor as _};
 use keyward::{Clock as _, Postgres, Secret, SystemClock};
 use tokio::runtime::{self, Runtime};
 
 use super::{ALONE, JOINED, asker, digest, fill, lookup, presented, server};
-use crate::in_turn;
-use crate::postgres::Server;
-use crate::suite::Suite;
+use keyward_benches::batch::tasks;
+use keyward_benches::keys::in_turn;
+use keyward_benches::server::in_database;
+use keyward_benches::suite::Suite;
 
 const TASKS: u32 = 8;
 
 pub(crate) fn accept(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    let server = Server::reach()?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-    let options: PgConnectOptions = server.url.parse()?;
-    let mut admin = runtime.block_on(PgConnection::connect_with(&options))?;
-    // A run that was killed has left it behind.
-    runtime.block_on(admin.execute("DROP DATABASE IF EXISTS keyward_hot_path_tokens WITH (FORCE)"))?;
-    runtime.block_on(admin.execute("CREATE DATABASE keyward_hot_path_tokens"))?;
-    let outcome = accept_in(suite, &runtime, options.database("keyward_hot_path_tokens"));
-    runtime.block_on(admin.execute("DROP DATABASE keyward_hot_path_tokens WITH (FORCE)"))?;
-    outcome
+    in_database("tokens", &runtime, |options| accept_in(suite, &runtime, options))
 }
 
 fn accept_in(suite: &mut Suite, runtime: &Runtime, options: PgConnectOptions) -> Result<(), Box<dyn Error>> {
@@ -41,7 +34,7 @@ fn accept_in(suite: &mut Suite, runtime: &Runtime, options: PgConnectOptions) ->
     let digests = secrets.iter().map(digest).collect();
     let bench = Bench { pool, tokens: server(store)?, secrets, digests };
     bench.compare(suite, runtime, 1)?;
-    bench.compare(suite, runtime, TASKS)?;
+    bench.compare(suite, runtime, TASKS.into())?;
     runtime.block_on(bench.pool.close());
     Ok(())
 }
@@ -54,26 +47,23 @@ struct Bench {
 }
 
 impl Bench {
-    fn compare(&self, suite: &mut Suite, runtime: &Runtime, tasks: u32) -> Result<(), Box<dyn Error>> {
-        const GROUP: &str = "tokens_postgres";
-
-        let load = format!("{tasks} at once");
-        let tasks = u64::from(tasks);
-        let joined_select = lookup()?.postgres;
-        let alone = suite.time_tasks(GROUP, &format!("raw_select/{load}"), runtime, tasks, |steps| {
-            self.select("SELECT * FROM access_tokens WHERE token_hash = $1", steps)
-        });
-        let joined = suite.time_tasks(GROUP, &format!("raw_select_joined/{load}"), runtime, tasks, |steps| {
-            self.select(joined_select, steps)
-        });
-        let accepted =
-            suite.time_tasks(GROUP, &format!("authenticate/{load}"), runtime, tasks, |steps| self.authenticate(steps));
-        let introspected =
-            suite.time_tasks(GROUP, &format!("introspect/{load}"), runtime, tasks, |steps| self.introspect(steps));
-        for (what, best) in [("authenticate a bearer", accepted), ("introspect", introspected)] {
-            let what = format!("{what} through PostgreSQL, {load}");
-            suite.compare(what.clone(), best, ALONE, alone);
-            suite.compare(what, best, JOINED, joined);
+    fn compare(&self, suite: &mut Suite, runtime: &Runtime, at_once: u64) -> Result<(), Box<dyn Error>> {
+        let load = format!("through PostgreSQL, 100,000 tokens, {at_once} at once");
+        let select_joined = lookup()?.postgres;
+        let select_alone = "SELECT * FROM access_tokens WHERE token_hash = $1";
+        for (name, select) in [(ALONE, select_alone), (JOINED, select_joined)] {
+            suite.compare(
+                format!("authenticate a bearer {load}"),
+                tasks(runtime, at_once, |steps| self.authenticate(steps)),
+                name,
+                tasks(runtime, at_once, |steps| self.select(select, steps)),
+            );
+            suite.compare(
+                format!("introspect {load}"),
+                tasks(runtime, at_once, |steps| self.introspect(steps)),
+                name,
+                tasks(runtime, at_once, |steps| self.select(select, steps)),
+            );
         }
         Ok(())
     }
