@@ -1,6 +1,6 @@
 //! Verifying over a SQLite file, against the one statement that it cannot do without on a connection in hand: how many
-//! keys there are, how many tasks ask, whether last use is noted, how long the first answer takes, and what a busy writer
-//! does to it.
+//! keys there are, how many tasks ask, whether lookups happen in place or apart, whether last use is noted, how long the
+//! first answer takes, and what a busy writer does to it.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Asked<S: Benched> {
     path: PathBuf,
     keys: Keys<S>,
+    /// The same, of which lookups happen on a thread of their own.
+    apart: Keys<S>,
     secrets: Arc<[Secret]>,
     arguments: Arc<[Argument]>,
 }
@@ -42,12 +44,15 @@ fn verify_in<S: Benched>(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("keys.db");
     let runtime = runtime::Builder::new_current_thread().build()?;
-    let store = runtime.block_on(SqlKeyStore::open(Sqlite::open(&path)?, S::value()?))?;
+    let engine = Sqlite::open(&path)?;
+    let store = runtime.block_on(SqlKeyStore::open(engine.clone(), S::value()?))?;
     let keys = Keys::builder(store.clone()).build();
+    let apart = runtime.block_on(SqlKeyStore::open(engine.lookups_apart(), S::value()?))?;
+    let apart = Keys::builder(apart).build();
     runtime.block_on(store.migrate(keys.now()))?;
     let secrets = issue(&store, &keys, &path)?;
     let arguments = secrets.iter().map(|secret| S::argument(&KeyDigest::of(secret.expose_secret()))).collect();
-    let asked = Asked { path, keys, secrets: secrets.into(), arguments };
+    let asked = Asked { path, keys, apart, secrets: secrets.into(), arguments };
 
     let host = Connection::open(&asked.path)?;
     let mut rows = PRESENTED;
@@ -80,6 +85,12 @@ fn issue<S: Benched>(store: &SqlKeyStore<S>, keys: &Keys<S>, path: &Path) -> Res
     Ok(receipts.into_iter().map(|receipt| keys.committed(receipt).secret).collect())
 }
 
+async fn verify<S: Benched>(keys: Keys<S>, secrets: Arc<[Secret]>, steps: u64) {
+    for (_, key) in (0..steps).zip(in_turn(&secrets)) {
+        assert!(keys.verify(key).await.is_ok());
+    }
+}
+
 /// The one statement.
 fn select<S: Benched>(host: &Connection, argument: Option<&Argument>) -> rusqlite::Result<String> {
     host.prepare_cached(S::SQLITE.select)?.query_row([argument], |row| row.get("id"))
@@ -91,7 +102,7 @@ impl<S: Benched> Asked<S> {
         let mut wanted = self.arguments.iter().cycle();
         let mut raw = || select::<S>(&host, wanted.next());
         let forgetful = Keys::builder_over(self.keys.store().clone()).last_used_capacity(0).build();
-        for (note, keys) in [("", &self.keys), (", last use not noted", &forgetful)] {
+        for (note, keys) in [("", &self.keys), (", last use not noted", &forgetful), (", apart", &self.apart)] {
             let mut presented = in_turn(&self.secrets);
             suite.compare(
                 format!("verify, {load}{note}"),
@@ -119,26 +130,21 @@ impl<S: Benched> Asked<S> {
         }
 
         let runtime = runtime::Builder::new_multi_thread().build()?;
-        suite.compare(
-            format!("verify, {load}"),
-            tasks(&runtime, TASKS, |steps| {
-                let (keys, secrets) = (self.keys.clone(), Arc::clone(&self.secrets));
-                async move {
-                    for (_, key) in (0..steps).zip(in_turn(&secrets)) {
-                        assert!(keys.verify(key).await.is_ok());
+        for (note, keys) in [("", &self.keys), (", apart", &self.apart)] {
+            suite.compare(
+                format!("verify, {load}{note}"),
+                tasks(&runtime, TASKS, |steps| verify(keys.clone(), Arc::clone(&self.secrets), steps)),
+                RAW,
+                tasks(&runtime, TASKS, |steps| {
+                    let (path, arguments) = (self.path.clone(), Arc::clone(&self.arguments));
+                    async move {
+                        for (_, argument) in (0..steps).zip(arguments.iter().cycle()) {
+                            assert!(in_hand(&path, |host| select::<S>(host, Some(argument))).is_ok());
+                        }
                     }
-                }
-            }),
-            RAW,
-            tasks(&runtime, TASKS, |steps| {
-                let (path, arguments) = (self.path.clone(), Arc::clone(&self.arguments));
-                async move {
-                    for (_, argument) in (0..steps).zip(arguments.iter().cycle()) {
-                        assert!(in_hand(&path, |host| select::<S>(host, Some(argument))).is_ok());
-                    }
-                }
-            }),
-        );
+                }),
+            );
+        }
         Ok(())
     }
 
@@ -170,13 +176,15 @@ impl<S: Benched> Asked<S> {
                     let _ = writer.execute("INSERT INTO written VALUES (1)", []);
                 }
             });
-            let (mut wanted, mut presented) = (self.arguments.iter().cycle(), in_turn(&self.secrets));
-            suite.compare(
-                format!("verify beside a busy writer, {load}"),
-                async_step(runtime, async || self.keys.verify(presented.next().unwrap_or_default()).await.is_ok()),
-                RAW,
-                step(|| select::<S>(&host, wanted.next())),
-            );
+            for (note, keys) in [("", &self.keys), (", apart", &self.apart)] {
+                let (mut wanted, mut presented) = (self.arguments.iter().cycle(), in_turn(&self.secrets));
+                suite.compare(
+                    format!("verify beside a busy writer, {load}{note}"),
+                    async_step(runtime, async || keys.verify(presented.next().unwrap_or_default()).await.is_ok()),
+                    RAW,
+                    step(|| select::<S>(&host, wanted.next())),
+                );
+            }
             is_done.store(true, Ordering::Relaxed);
         });
         Ok(())

@@ -11,7 +11,7 @@ use crate::report::{Line, Report};
 /// Into how many chunks a sample is cut, if these do not become shorter than what follows.
 const CHUNKS: u64 = 50;
 /// In steps, so that tasks that share them have a few each.
-const LEAST_AT_ONCE: u64 = 512;
+const LEAST_AT_ONCE: u64 = 64;
 
 /// A step that takes longer is taken less often.
 const SLOW: Duration = Duration::from_millis(5);

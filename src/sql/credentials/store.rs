@@ -147,7 +147,7 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
     async fn read_undecrypted(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
         let Some(Encryption { undecrypted, .. }) = self.layout.encryption() else { return Ok(None) };
         let (_, arguments) = self.layout.get(owner);
-        let found = self.engine.read(undecrypted, &arguments, self.decoder()).await;
+        let found = self.engine.look_up(undecrypted, &arguments, self.decoder()).await;
         Ok(found.map_err(interpret)?.pop())
     }
 
@@ -157,7 +157,7 @@ impl<L: CredentialLayout> SqlCredentialStore<L> {
         if let (Some(CredentialRecord { head, .. }), Some(encryption)) = (&found, self.layout.encryption())
             && head.defect.is_some()
         {
-            let key = self.engine.read(encryption.key, &[], |_| ()).await.map_err(interpret)?;
+            let key = self.engine.look_up(encryption.key, &[], |_| ()).await.map_err(interpret)?;
             if key.is_empty() {
                 return Err((encryption.lacking)());
             }
@@ -205,7 +205,7 @@ impl<L: CredentialLayout> CredentialStore for SqlCredentialStore<L> {
 
     async fn get(&self, owner: &OwnerId) -> Result<Option<CredentialRecord>, StoreError> {
         let (query, arguments) = self.layout.get(owner);
-        match self.engine.read(query, &arguments, self.decoder()).await {
+        match self.engine.look_up(query, &arguments, self.decoder()).await {
             Err(EngineError::Undecryptable { .. }) if self.decrypts() => self.read_undecrypted(owner).await,
             found => self.with_key(found.map_err(interpret)?.pop()).await,
         }

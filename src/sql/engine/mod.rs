@@ -97,7 +97,22 @@ impl From<&Self> for Engine {
 }
 
 impl Engine {
-    /// Reads, in a transaction of the statement's own.
+    /// Reads one row, or a few, by their key: what is asked at every request.
+    pub(crate) async fn look_up<T: Send + 'static>(
+        &self,
+        query: &'static Query,
+        arguments: &[Value<'_>],
+        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
+    ) -> Result<Vec<T>, EngineError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(sqlite) => sqlite.look_up(query, arguments, decode).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(postgres) => postgres.read(query, arguments, decode).await,
+        }
+    }
+
+    /// Reads any number of rows, in a transaction of the statement's own.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: &'static Query,

@@ -39,6 +39,15 @@ impl SqlGrantStore {
         self.engine.read(query, arguments, decode).await.map_err(interpret)
     }
 
+    async fn look_up<T: Send + 'static>(
+        &self,
+        query: &'static Query,
+        arguments: &[Value<'_>],
+        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.engine.look_up(query, arguments, decode).await.map_err(interpret)?.pop())
+    }
+
     async fn is_found(&self, query: &'static Query, arguments: &[Value<'_>]) -> Result<bool, StoreError> {
         Ok(!self.read(query, arguments, |_| ()).await?.is_empty())
     }
@@ -84,7 +93,7 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        Ok(self.read(&clients::CLIENT, &[id.as_str().into()], client::client).await?.pop())
+        self.look_up(&clients::CLIENT, &[id.as_str().into()], client::client).await
     }
 
     async fn clients(&self, request: &ClientListRequest) -> Result<Vec<ClientRecord>, StoreError> {
@@ -122,7 +131,7 @@ impl GrantStore for SqlGrantStore {
 
     async fn code(&self, of: &TokenDigest) -> Result<Option<CodeRecord>, StoreError> {
         let of = *of;
-        Ok(self.read(&reads::FIND_CODE, &[digest(&of)], move |found| row::code(found, of)).await?.pop())
+        self.look_up(&reads::FIND_CODE, &[digest(&of)], move |found| row::code(found, of)).await
     }
 
     async fn redeem(&self, request: &RedeemRequest) -> Result<bool, StoreError> {
@@ -149,7 +158,7 @@ impl GrantStore for SqlGrantStore {
     async fn refresh_token(&self, of: &TokenDigest) -> Result<Option<RefreshTokenRecord>, StoreError> {
         let (of, sealing) = (*of, self.sealing());
         let decode = move |found: &Row<'_>| row::refresh_token(found, of, sealing);
-        Ok(self.read(&reads::FIND_REFRESH, &[digest(&of)], decode).await?.pop())
+        self.look_up(&reads::FIND_REFRESH, &[digest(&of)], decode).await
     }
 
     async fn exchange(&self, request: &ExchangeRequest) -> Result<bool, StoreError> {
@@ -170,7 +179,7 @@ impl GrantStore for SqlGrantStore {
     async fn access_token(&self, of: &TokenDigest) -> Result<Option<AccessTokenRecord>, StoreError> {
         let (hex, of, sealing) = (of.to_hex(), *of, self.sealing());
         let decode = move |found: &Row<'_>| row::access_token(found, of, sealing);
-        Ok(self.read(&reads::FIND_ACCESS, &[hex.as_str().into()], decode).await?.pop())
+        self.look_up(&reads::FIND_ACCESS, &[hex.as_str().into()], decode).await
     }
 
     async fn note_first_use(&self, of: &TokenDigest, at: Timestamp) -> Result<(), StoreError> {
@@ -211,7 +220,7 @@ impl GrantStore for SqlGrantStore {
     }
 
     async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
-        Ok(self.read(&reads::FIND_GRANT, &[id.as_str().into()], row::grant).await?.pop())
+        self.look_up(&reads::FIND_GRANT, &[id.as_str().into()], row::grant).await
     }
 
     async fn grants(&self, request: &GrantListRequest) -> Result<Vec<Grant>, StoreError> {

@@ -152,7 +152,7 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         let (arguments, used) = S::lookup(&lookup, &hex);
         let query = self.shared.schema.find(self.has_side_tables());
         let mut decode = self.decoder();
-        self.shared.engine.read(query, &arguments[..used], move |row| Arc::new(decode(row))).await
+        self.shared.engine.look_up(query, &arguments[..used], move |row| Arc::new(decode(row))).await
     }
 
     #[cfg(feature = "postgres")]
@@ -249,7 +249,8 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {
         let query = KeyTables::get(&*self.shared.schema, self.has_side_tables());
-        Ok(self.read(query, &[id.as_str().into()]).await?.pop())
+        let found = self.shared.engine.look_up(query, &[id.as_str().into()], self.decoder()).await;
+        Ok(found.map_err(interpret::<S>)?.pop())
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Vec<KeyRecord<S>>, StoreError> {

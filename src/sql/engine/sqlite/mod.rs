@@ -1,5 +1,5 @@
-//! The SQLite engine: reads in place on connections of their own, changes on one thread, and the host's own
-//! transaction.
+//! The SQLite engine: lookups in place on connections of their own, other reads on one thread, changes on another, and
+//! the host's own transaction.
 
 mod connection;
 mod error;
@@ -28,8 +28,10 @@ use worker::{Purpose, Worker};
 /// it.
 ///
 /// A lookup takes microseconds and happens in place, on one of several connections that readers share; SQLite's
-/// write-ahead log keeps writers from holding it up. Changes happen on one thread, which owns the writing connection and
-/// waits there for other processes. Nothing waits without a limit, see [`lock_timeout`](Self::lock_timeout).
+/// write-ahead log keeps writers from holding it up. [`lookups_apart`](Self::lookups_apart) says when that is not right.
+/// Whatever reads more than one key happens on a thread of its own, and changes on another one, which owns the writing
+/// connection and waits there for other processes. Nothing waits without a limit, see
+/// [`lock_timeout`](Self::lock_timeout).
 ///
 /// A file that is replaced or removed while it is open is not written to any more: each call is then
 /// [unavailable](crate::store::StoreError::Unavailable) until the database is opened anew. Changes notice that at once,
@@ -39,6 +41,7 @@ use worker::{Purpose, Worker};
 pub struct Sqlite {
     shared: Arc<Shared>,
     lock_timeout: Duration,
+    looks_up_apart: bool,
 }
 
 struct Shared {
@@ -51,8 +54,9 @@ struct Shared {
 
 /// Where reads happen.
 enum Reads {
-    /// Where the caller is: with the write-ahead log, hardly anything holds them up.
-    InPlace(Readers),
+    /// Lookups where the caller is, because hardly anything holds them up with the write-ahead log, and others on a
+    /// thread of their own, since they may be long.
+    InPlace(Readers, Worker),
     /// On a thread of their own, since a writer of another process may hold them up.
     Apart(Worker),
     /// Between the changes, as there is no other connection.
@@ -62,7 +66,7 @@ enum Reads {
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let readers = match &self.shared.reads {
-            Reads::InPlace(readers) => readers.count(),
+            Reads::InPlace(readers, _) => readers.count(),
             Reads::Apart(_) => 1,
             Reads::Between => 0,
         };
@@ -146,11 +150,14 @@ impl Sqlite {
         if is_replaced {
             return Err(ConnectError::ReplacedFile { path: path.to_owned() });
         }
-        let reads = if write_ahead {
-            Reads::InPlace(Readers::open(path).map_err(unavailable)?)
-        } else if file_of(&writer).is_some() {
+        let apart = || {
             let reader = connection::open_reader(path).map_err(unavailable)?;
-            Reads::Apart(worker("keyward-reads", reader)?)
+            worker("keyward-reads", reader)
+        };
+        let reads = if write_ahead {
+            Reads::InPlace(Readers::open(path).map_err(unavailable)?, apart()?)
+        } else if file_of(&writer).is_some() {
+            Reads::Apart(apart()?)
         } else {
             Reads::Between
         };
@@ -162,7 +169,7 @@ impl Sqlite {
     fn start(writer: Connection, reads: Reads, files: Files) -> Result<Self, ConnectError> {
         let path = file_of(&writer).map(str::to_owned);
         let shared = Shared { writer: worker("keyward-sqlite", writer)?, reads, files: Arc::new(files), path };
-        Ok(Self { shared: Arc::new(shared), lock_timeout: Self::DEFAULT_LOCK_TIMEOUT })
+        Ok(Self { shared: Arc::new(shared), lock_timeout: Self::DEFAULT_LOCK_TIMEOUT, looks_up_apart: false })
     }
 
     /// The same database, with another limit to how long this handle and its clones wait for it while another process
@@ -179,22 +186,57 @@ impl Sqlite {
         Self { lock_timeout: timeout.min(longest), ..self }
     }
 
-    pub(super) async fn read<T: Send + 'static>(
+    /// The same database, of which this handle and its clones look keys up on the thread of the other reads, too.
+    ///
+    /// A lookup in place stalls the thread that it happens on, and so every task that waits for its turn there, for as
+    /// long as it takes: microseconds where the pages are in memory, and however long the disk takes where they are not.
+    /// Choose this one where the database is larger than memory or on a slow disk. A lookup then takes about five times
+    /// as long, and they happen one after the other.
+    #[must_use]
+    pub fn lookups_apart(self) -> Self {
+        Self { looks_up_apart: true, ..self }
+    }
+
+    /// Reads one row, or a few, by their key.
+    pub(super) async fn look_up<T: Send + 'static>(
         &self,
         query: &'static Query,
         arguments: &[Value<'_>],
         mut decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
     ) -> Result<Vec<T>, EngineError> {
+        let readers = match &self.shared.reads {
+            Reads::InPlace(readers, _) if !self.looks_up_apart => readers,
+            _ => return self.read(query, arguments, decode).await,
+        };
+        self.shared.files.check_now_and_then()?;
+        match readers.read(query, arguments, &mut decode) {
+            // Where another process holds the whole file, there is something to wait for after all.
+            Err(error) if error::was_busy(&error) => self.read_on(&self.shared.writer, query, arguments, decode).await,
+            read => read,
+        }
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        query: &'static Query,
+        arguments: &[Value<'_>],
+        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
+    ) -> Result<Vec<T>, EngineError> {
         self.shared.files.check_now_and_then()?;
         let worker = match &self.shared.reads {
-            Reads::InPlace(readers) => match readers.read(query, arguments, &mut decode) {
-                // Where another process holds the whole file, there is something to wait for after all.
-                Err(error) if error::was_busy(&error) => &self.shared.writer,
-                read => return read,
-            },
-            Reads::Apart(reader) => reader,
+            Reads::InPlace(_, reader) | Reads::Apart(reader) => reader,
             Reads::Between => &self.shared.writer,
         };
+        self.read_on(worker, query, arguments, decode).await
+    }
+
+    async fn read_on<T: Send + 'static>(
+        &self,
+        worker: &Worker,
+        query: &'static Query,
+        arguments: &[Value<'_>],
+        decode: impl FnMut(&Row<'_>) -> T + Send + 'static,
+    ) -> Result<Vec<T>, EngineError> {
         let arguments: Vec<_> = arguments.iter().cloned().map(Value::into_owned).collect();
         let read = move |connection: &mut Connection| connection::rows(connection, query, &arguments, decode);
         worker.call(Purpose::Read, self.lock_timeout, read).await

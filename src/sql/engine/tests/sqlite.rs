@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{both, count, statement};
 use crate::sql::engine::{
-    ConnectError, Counts, Engine, EngineError, Query, Reading, Script, ScriptError, Sqlite, Statement, Step, Value,
+    ConnectError, Counts, Engine, EngineError, Query, Reading, Row, Script, ScriptError, Sqlite, Statement, Step, Value,
 };
 
 static ALL: Query = Query::new(both("SELECT id FROM things"), &["id"]);
@@ -40,6 +40,24 @@ async fn a_script_in_the_hosts_transaction_leaves_it_as_it_was_when_it_fails() {
     assert_eq!((returned, rows.len()), (Counts::default(), 2));
     transaction.commit().unwrap();
     assert_eq!(count(&sqlite.into(), &ALL).await, 2);
+}
+
+#[tokio::test]
+async fn only_lookups_happen_in_place_and_these_elsewhere_if_the_host_says_so() {
+    static ONE: Query = Query::new(both("SELECT 1 AS one"), &["one"]);
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(directory.path().join("keys.db")).unwrap();
+    let thread = |_: &Row<'_>| std::thread::current().id();
+    let here = std::thread::current().id();
+
+    let engine = Engine::from(&sqlite);
+    assert_eq!(engine.look_up(&ONE, &[], thread).await.unwrap(), [here]);
+    let [reader] = engine.read(&ONE, &[], thread).await.unwrap()[..] else { panic!("one row") };
+    assert_ne!(reader, here);
+
+    let apart = Engine::from(sqlite.clone().lookups_apart());
+    assert_eq!(apart.look_up(&ONE, &[], thread).await.unwrap(), [reader]);
+    assert_eq!(engine.look_up(&ONE, &[], thread).await.unwrap(), [here]);
 }
 
 #[test]
