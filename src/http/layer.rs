@@ -13,8 +13,11 @@ use http::{Extensions, HeaderMap, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::http::limit::tell;
 use crate::http::verify::bearer;
-use crate::http::{Rejection, RejectionKind, Rejections, VerifyBearer};
+use crate::http::{Limited, Rejection, RejectionKind, Rejections, VerifyBearer};
+use crate::key::{Authenticated, Schema};
+use crate::service::{Admitted, RateLimiter};
 
 /// Makes the body of a response from a text.
 pub trait MakeBody<B> {
@@ -100,6 +103,30 @@ impl<V: VerifyBearer> Protect<V> {
     }
 }
 
+impl<V: VerifyBearer<Principal = Authenticated<S>>, M, S: Schema> Protect<V, M> {
+    /// Lets as many requests of each key pass as its limit permits, and answers the others with 429 and `Retry-After`.
+    ///
+    /// Handlers find an [`Admitted`] among the extensions, and callers how much is left in the headers `RateLimit-Policy`
+    /// and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). A request counts whatever becomes of it behind the layer,
+    /// one that lacks a scope too. Put one such layer in front of a route: two count twice.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use keyward::http::Protect;
+    /// use keyward::schemas::standard::Standard;
+    /// use keyward::{Keys, service::RateLimiter, store::MemoryKeyStore};
+    ///
+    /// let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).build();
+    /// let layer = Protect::new(keys).limit(RateLimiter::builder(NonZeroU32::new(600).unwrap()).build());
+    /// # Ok::<(), keyward::key::InvalidFormat>(())
+    /// ```
+    pub fn limit(self, limiter: RateLimiter<S>) -> Protect<Limited<V, S>, M> {
+        let Self { verifier, rejections, lets_anonymous_pass, body } = self;
+        Protect { verifier: Limited::new(verifier, limiter), rejections, lets_anonymous_pass, body }
+    }
+}
+
 impl<V, M> Protect<V, M> {
     /// Makes rejections look so.
     pub fn rejections(self, rejections: Rejections) -> Self {
@@ -180,8 +207,12 @@ where
                 let rejection = layer.rejections.apply(rejection);
                 return Ok(rejection.into_response_with(|text| layer.body.make(text)));
             }
+            let admitted = parts.extensions.get::<Admitted>().copied();
             request = Request::from_parts(parts, body);
             let mut response = service.call(request).await?;
+            if let Some(admitted) = admitted {
+                tell(&admitted, response.headers_mut());
+            }
             if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
                 layer.rejections.apply_to(rejection, &mut response, |text| layer.body.make(text));
             }
@@ -205,7 +236,10 @@ impl<V: VerifyBearer, M> Protect<V, M> {
         let (verifier, lets_anonymous_pass) = (&self.verifier, self.lets_anonymous_pass);
         async move {
             match bearer(headers) {
-                Ok(bearer) => drop(extensions.insert(verifier.verify_bearer(bearer).await?)),
+                Ok(bearer) => {
+                    let principal = verifier.admit(bearer, extensions).await?;
+                    extensions.insert(principal);
+                }
                 Err(error) if error.is_absence() && lets_anonymous_pass => {
                     extensions.insert(Anonymous::<V::Principal>(PhantomData));
                 }

@@ -12,8 +12,8 @@
 //! | another | `keys.authenticate(&headers).await`, of [`VerifyBearer`], and [`Rejection::into_response`] |
 //!
 //! A request passes four questions, in this order: is there one [`Bearer`] token (RFC 6750)? Is it accepted
-//! ([`VerifyBearer`])? Does it hold the scopes that the route needs ([`RequiredScopes`])? And only then: what is in its
-//! body? Whatever says no is a [`Rejection`], with the [`Challenge`] that the standards ask for; [`Rejections`] say how it
+//! ([`VerifyBearer`]), and within the limit of its key, if there is a limiter ([`Limited`])? Does it hold the scopes that
+//! the route needs ([`RequiredScopes`])? And only then: what is in its body? Whatever says no is a [`Rejection`], with the [`Challenge`] that the standards ask for; [`Rejections`] say how it
 //! looks.
 #![cfg_attr(
     all(feature = "tower", feature = "credentials"),
@@ -40,6 +40,7 @@ mod challenge;
 mod extract;
 #[cfg(feature = "tower")]
 mod layer;
+mod limit;
 mod rejection;
 mod scopes;
 mod verify;
@@ -64,6 +65,7 @@ pub use extract::Permitted;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "tower")))]
 pub use layer::{MakeBody, Protect, Protected, TextBody, optional_principal, principal};
+pub use limit::Limited;
 pub use rejection::{BodyForm, Rejection, RejectionKind, Rejections};
 pub use scopes::RequiredScopes;
 pub use verify::VerifyBearer;

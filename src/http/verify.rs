@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 
 use crate::http::{Bearer, BearerError, Rejection};
 use crate::key::{Authenticated, Schema};
@@ -45,6 +45,20 @@ pub trait VerifyBearer: Clone + Send + Sync + 'static {
     /// out.
     fn verify_bearer(&self, bearer: Bearer<'_>) -> impl Future<Output = Result<Self::Principal, Rejection>> + Send;
 
+    /// As [`verify_bearer`](Self::verify_bearer), and leaves what handlers may want to know beside the principal among the
+    /// `extensions` of the request, as [`Limited`](crate::http::Limited) does. This is what the layer `Protect` calls.
+    ///
+    /// # Errors
+    /// [`Rejection`], as that of [`verify_bearer`](Self::verify_bearer).
+    fn admit(
+        &self,
+        bearer: Bearer<'_>,
+        extensions: &mut Extensions,
+    ) -> impl Future<Output = Result<Self::Principal, Rejection>> + Send {
+        let _ = extensions;
+        self.verify_bearer(bearer)
+    }
+
     /// Accepts or refuses the bearer token of a request.
     ///
     /// # Errors
@@ -67,6 +81,10 @@ impl<V: VerifyBearer> VerifyBearer for Arc<V> {
 
     async fn verify_bearer(&self, bearer: Bearer<'_>) -> Result<V::Principal, Rejection> {
         V::verify_bearer(self, bearer).await
+    }
+
+    async fn admit(&self, bearer: Bearer<'_>, extensions: &mut Extensions) -> Result<V::Principal, Rejection> {
+        V::admit(self, bearer, extensions).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! A key by itself: its format, its digest, its record, and the one decision about it. Pure; no I/O.
 
+mod bucket;
 mod change;
 mod digest;
 mod encoding;
@@ -7,6 +8,7 @@ mod environment;
 mod format;
 mod formats;
 mod issuance;
+mod lineage;
 mod metadata;
 mod parsed;
 mod prefix;
@@ -19,6 +21,7 @@ mod sha256;
 mod text;
 mod verdict;
 
+pub use bucket::{Bucket, Rate, Taken};
 pub use change::{Action, ChangeError, Changed, FieldChange, HistoryEntry, KeyChange, Update};
 pub use digest::{HexDigest, KeyDigest};
 pub use encoding::Encoding;
@@ -27,6 +30,7 @@ pub(crate) use format::sound;
 pub use format::{InvalidFormat, KeyFormat, MAX_PRESENTED_LEN};
 pub use formats::{ForeignFormat, KeyFormats};
 pub use issuance::{Draft, Imported, Issued, PrepareError, Prepared, PreparedRotation, Rotated, Rotation};
+pub use lineage::Lineage;
 pub use metadata::{InvalidMetadata, MAX_METADATA_LEN, Metadata};
 pub use parsed::{MalformedKey, ParsedKey};
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rand::TryCryptoRng;
 
-use crate::key::{Action, Environment, KeyFormats, KeyId, KeyRecord, OwnerId, RefusalReason};
+use crate::key::{Action, Environment, KeyFormats, KeyId, KeyRecord, OwnerId, RateLimit, RefusalReason};
 use crate::random::RandomUnavailable;
 use crate::time::Timestamp;
 
@@ -45,6 +45,23 @@ pub trait Schema: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Sets the details of `successor` in which it differs from the rotated key `predecessor`, of which it is a copy.
     fn succeed(&self, predecessor: &KeyRecord<Self>, successor: &mut KeyRecord<Self>);
+
+    /// How many requests a minute a key permits, for [`RateLimiter`](crate::service::RateLimiter). As many as the service
+    /// grants by default, unless the schema records a limit.
+    #[must_use]
+    fn rate_limit(_details: &Self::Details) -> RateLimit {
+        RateLimit::ServiceDefault
+    }
+
+    /// The identity under which the uses of a key are counted, one for all keys that were rotated one into the other, so
+    /// that a rotation resets no limit.
+    ///
+    /// A schema that records no lineage does what it can: in its grace, a key counts as its successor, so that the two
+    /// have one limit between them. Its successor then starts with a full one.
+    #[must_use]
+    fn lineage(key: &KeyRecord<Self>) -> &KeyId {
+        key.head.successor.as_ref().unwrap_or(&key.head.id)
+    }
 }
 
 /// By what lists of keys are filtered, as far as a schema records it.

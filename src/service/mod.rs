@@ -6,6 +6,7 @@ mod background;
 mod credentials;
 mod keys;
 mod last_used;
+mod limit;
 #[cfg(feature = "seal")]
 mod seal_keys;
 #[cfg(feature = "credentials")]
@@ -22,6 +23,9 @@ pub use credentials::{
 };
 pub use keys::{DEFAULT_PAGE, Keys, KeysBuilder, KeysError, MIN_PREFIX_LEN, Outcome, OwnerKeys, Page};
 pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};
+pub use limit::{
+    Admitted, Counted, DEFAULT_LIMITED_KEYS, OnOutage, RateLimitMetrics, RateLimited, RateLimiter, RateLimiterBuilder,
+};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "seal")))]
 pub use seal_keys::{MAX_SEAL_KEYS_LEN, SealKeyProvider, SealKeysError, SealKeysOrigin};

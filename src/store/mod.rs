@@ -13,6 +13,7 @@ pub mod faulty;
 #[cfg(feature = "broker")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
 pub mod grants;
+mod limits;
 mod memory;
 #[cfg(feature = "testkit")]
 mod race;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use error::{Reference, StoreError, Unfit};
+pub use limits::LimitStore;
 pub use memory::MemoryKeyStore;
 pub use requests::{
     CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,

@@ -1,10 +1,17 @@
 //! From a rejection to a response.
 
+use std::time::Duration;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::body::Body;
 use super::{Parts, Rejection};
+
+/// Rounded up: whoever comes then is not too early.
+pub(in crate::http) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}
 
 impl Rejection {
     /// The answer, for any kind of body that is made from a text. It is never to be kept by a cache (`no-store`).
@@ -37,8 +44,7 @@ impl Rejection {
             headers.insert(CONTENT_TYPE, content_type);
         }
         if let Some(retry_after) = retry_after {
-            let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
-            headers.insert(RETRY_AFTER, seconds.into());
+            headers.insert(RETRY_AFTER, whole_seconds(*retry_after).into());
         }
         for challenge in challenges {
             headers.append(WWW_AUTHENTICATE, challenge.to_header_value());

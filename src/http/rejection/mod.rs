@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::http::{Challenge, OAuthErrorCode};
 use crate::key::RefusalReason;
+pub(super) use answer::whole_seconds;
 use body::Body;
 pub use body::BodyForm;
 pub use form::Rejections;

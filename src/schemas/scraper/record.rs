@@ -64,6 +64,10 @@ impl Schema for Scraper {
     fn begin(&self, _key: &mut KeyRecord<Self>) {}
 
     fn succeed(&self, _predecessor: &KeyRecord<Self>, _successor: &mut KeyRecord<Self>) {}
+
+    fn rate_limit(details: &ScraperDetails) -> RateLimit {
+        details.rate_limit
+    }
 }
 
 /// What a client may ask a minute where its key's row does not say (`rate_limit_rpm` is NULL).
@@ -78,7 +82,7 @@ pub struct ScraperDetails {
     pub name: KeyName,
     /// What it permits, as stored: exact strings, see [`ScopePolicy`](crate::key::ScopePolicy).
     pub scopes: Scopes,
-    /// How many requests a minute it permits. keyward hands the number out and does not count requests.
+    /// How many requests a minute it permits, where a [`RateLimiter`](crate::service::RateLimiter) counts them.
     pub rate_limit: RateLimit,
     /// Whatever the host keeps with it, as the database writes it, whatever its numbers and however deep. PostgreSQL's
     /// column is `jsonb`, which keeps the value and not its spelling. What is no text reads as absent.

@@ -25,7 +25,7 @@ pub struct StandardDetails {
     pub description: Option<Description>,
     /// What it permits: exact strings, see [`ScopePolicy`](crate::key::ScopePolicy).
     pub scopes: Scopes,
-    /// How many requests a minute it permits. keyward hands the number out and does not count requests.
+    /// How many requests a minute it permits, where a [`RateLimiter`](crate::service::RateLimiter) counts them.
     pub rate_limit: RateLimit,
     /// Whatever the host keeps with it, byte for byte.
     pub metadata: Option<Metadata>,

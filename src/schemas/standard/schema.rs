@@ -1,8 +1,8 @@
 //! The schema's value: the service's prefix, its environment, and what else is accepted.
 
 use crate::key::{
-    Action, Encoding, Environment, ForeignFormat, IdScheme, InvalidFormat, KeyFormat, KeyFormats, KeyPrefix, KeyRecord,
-    Labels, MAX_PREFIX_LEN, RefusalReason, Schema,
+    Action, Encoding, Environment, ForeignFormat, IdScheme, InvalidFormat, KeyFormat, KeyFormats, KeyId, KeyPrefix,
+    KeyRecord, Labels, MAX_PREFIX_LEN, RateLimit, RefusalReason, Schema,
 };
 use crate::schemas::standard::StandardDetails;
 
@@ -139,6 +139,16 @@ impl Schema for Standard {
         successor.details.lineage = details.lineage.clone();
         successor.details.predecessor = Some(head.id.clone());
         successor.details.imported_from = None;
+    }
+
+    fn rate_limit(details: &StandardDetails) -> RateLimit {
+        details.rate_limit
+    }
+
+    fn lineage(key: &KeyRecord<Self>) -> &KeyId {
+        // One that cannot be read must not make all such keys one.
+        let lineage = &key.details.lineage;
+        if lineage.as_str().is_empty() { &key.head.id } else { lineage }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `digests` | digests survive hexadecimal, and nothing else is one |
 //! | `scopes` | a key permits exactly the scopes that it holds |
 //! | `grants` | what is accepted of codes and tokens is what a simple model says, whatever was done before |
+//! | `limits` | a limit admits exactly what no stretch of time has too much of, whatever the clock does |
 //! | `redirects` | only a loopback port may differ from a redirect URI; only its own verifier meets a challenge |
 //! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
 //! | `decisions` | a key is accepted exactly when a live record has its digest |
@@ -28,6 +29,7 @@ mod foreign;
 mod formats;
 mod grants;
 mod instants;
+mod limits;
 mod randomness;
 mod redirects;
 mod scopes;

@@ -4,6 +4,7 @@ mod bearer;
 mod bodies;
 mod forms;
 mod layer;
+mod limits;
 mod protect;
 mod scopes;
 pub(crate) mod server;
