@@ -68,6 +68,7 @@
 //! | `tower` | the same as a layer over any service of `http` requests; with `credentials`, signed calls over any client |
 //! | `axum` | the caller and the required scopes as arguments of axum's handlers |
 //! | `reqwest` | refreshes and signed calls by reqwest, with rustls |
+//! | `redis` | limits that processes share in Redis or Valkey |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |
@@ -101,6 +102,8 @@ pub mod key;
 #[cfg(any(feature = "broker", feature = "http"))]
 mod oauth_error;
 mod random;
+#[cfg(feature = "redis")]
+mod redis_store;
 pub mod schemas;
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "seal")))]
@@ -120,6 +123,14 @@ mod visible;
 #[doc(no_inline)]
 pub use axum;
 pub use random::RandomUnavailable;
+/// The driver whose connections [`RedisStore`] takes, in the version that it takes.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "redis")))]
+#[doc(no_inline)]
+pub use redis;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "redis")))]
+pub use redis_store::{DEFAULT_REDIS_TIMEOUT, InvalidRedisPrefix, RedisStore};
 /// The client that refreshes and calls, in the version that is taken.
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "reqwest")))]

@@ -79,21 +79,22 @@ impl Bucket {
     }
 
     /// Admits a request at `now` if there is room for it. One that is refused takes no room. The limit may be another
-    /// than the last time: what was used stays used.
+    /// than the last time: what was used stays used, up to the whole of the new one.
     pub fn take(&mut self, rate: Rate, now: Timestamp) -> Taken {
         // Both lie within the years 1 to 9999, so nothing overflows.
         let elapsed = now.as_micros() - self.at.as_micros();
-        if !(-REORDERING..0).contains(&elapsed) {
-            let drained = u64::try_from(elapsed).unwrap_or_default().saturating_mul(rate.per_minute.get().into());
-            self.used = self.used.saturating_sub(drained);
-            self.at = now;
+        let was_set_back = elapsed < -REORDERING;
+        let drained = u64::try_from(elapsed).unwrap_or_default().saturating_mul(rate.per_minute.get().into());
+        let left = self.used.saturating_sub(drained);
+        let used = left.min(rate.capacity());
+        let is_admitted = used + REQUEST <= rate.capacity();
+        let used = if is_admitted { used + REQUEST } else { used };
+        // A refusal changes nothing that the next call does not work out again. So a store has nothing to write then.
+        if is_admitted || was_set_back || left > used {
+            self.used = used;
+            self.at = if was_set_back { now } else { self.at.max(now) };
         }
-        self.used = self.used.min(rate.capacity());
-        let is_admitted = self.used + REQUEST <= rate.capacity();
-        if is_admitted {
-            self.used += REQUEST;
-        }
-        Taken { rate, is_admitted, used: self.used }
+        Taken { rate, is_admitted, used }
     }
 
     /// When it is empty again, and as good as a new one.

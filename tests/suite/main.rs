@@ -36,6 +36,8 @@ mod mesh;
 mod migrations;
 #[cfg(feature = "testkit")]
 mod races;
+#[cfg(all(feature = "redis", feature = "testkit"))]
+mod redis;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
 #[cfg(feature = "testkit")]

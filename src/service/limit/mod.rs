@@ -125,7 +125,7 @@ impl<S: Schema> RateLimiter<S> {
             },
         };
         if taken.is_admitted() {
-            return Ok(Admitted::counted(taken, counted));
+            return Ok(Admitted::of(taken, counted));
         }
         limits.exceeded.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(event = "limit.exceeded", key_id = %key.head.id, rate = requests_per_minute);

@@ -20,7 +20,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    pub(super) const fn counted(taken: Taken, counted: Counted) -> Self {
+    pub(super) const fn of(taken: Taken, counted: Counted) -> Self {
         Self { rate: taken.rate(), remaining: taken.remaining(), full_after: taken.full_after(), counted }
     }
 

@@ -7,7 +7,7 @@ use keyward::key::{Bucket, Rate};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A bucket holds this much less the further back the clock is set, before that counts as a clock that was set back.
+/// A clock that goes back further than this was set back.
 const REORDERING: i64 = 1_000_000;
 const START: i64 = 1_893_456_000_000_000;
 const MINUTE: i128 = 60_000_000;
@@ -25,10 +25,12 @@ struct Model {
 
 impl Model {
     fn admits(&mut self, now: i64) -> bool {
+        let before = (self.passed, self.shown);
+        let was_set_back = now < self.shown - REORDERING;
         if now >= self.shown {
             self.passed += now - self.shown;
             self.shown = now;
-        } else if now < self.shown - REORDERING {
+        } else if was_set_back {
             self.shown = now;
         }
         self.admitted.push(self.passed);
@@ -39,6 +41,10 @@ impl Model {
         });
         if exceeds {
             self.admitted.pop();
+            // A refusal leaves nothing behind, unless the clock was set back.
+            if !was_set_back {
+                (self.passed, self.shown) = before;
+            }
         }
         !exceeds
     }

@@ -30,6 +30,8 @@ pub(crate) mod log;
 pub(crate) mod postgres;
 #[cfg(all(feature = "postgres", feature = "credentials"))]
 pub(crate) mod proxy;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(feature = "postgres")]
 pub(crate) mod roles;
 pub(crate) mod schemas;
