@@ -9,6 +9,8 @@ use http::{Extensions, HeaderName, HeaderValue};
 use crate::http::rejection::whole_seconds;
 use crate::http::{Bearer, Rejection, RejectionKind, VerifyBearer};
 use crate::key::{Authenticated, Rate, Schema};
+#[cfg(feature = "tokio")]
+use crate::service::QuotaExceeded;
 #[cfg(feature = "tower")]
 use crate::service::{Admitted, Counted};
 use crate::service::{RateLimited, RateLimiter};
@@ -99,6 +101,19 @@ impl From<RateLimited> for Rejection {
             }
         };
         rejection.with_description(description)
+    }
+}
+
+/// 429 `quota_used_up` with `Retry-After` where a quota is used up, which may be a month; 503 where it cannot be said.
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "tokio")))]
+impl From<QuotaExceeded> for Rejection {
+    fn from(exceeded: QuotaExceeded) -> Self {
+        let rejection = match exceeded {
+            QuotaExceeded::UsedUp { .. } => Self::new(RejectionKind::TooManyRequests).with_error("quota_used_up"),
+            QuotaExceeded::Unavailable { .. } => Self::new(RejectionKind::Unavailable),
+        };
+        rejection.with_retry_after(exceeded.retry_after()).with_description(exceeded.to_string())
     }
 }
 

@@ -16,7 +16,7 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("limit
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> LimitStore for RedisStore<C> {
     async fn take(&self, lineage: Lineage<'_>, rate: Rate) -> Result<Taken, StoreError> {
         let limit = [rate.requests_per_minute(), rate.burst()].map(|requests| requests.get().into());
-        let (is_admitted, used): (bool, u64) = self.run(&TAKE, &self.key("limit", lineage), &limit).await?;
+        let (is_admitted, used): (bool, u64) = self.run(&TAKE, &self.key("limit", lineage), &limit, "").await?;
         Ok(Taken::new(rate, is_admitted, used))
     }
 }

@@ -2,6 +2,7 @@
 
 mod limits;
 mod name;
+mod quotas;
 mod script;
 
 use std::error::Error;
@@ -21,15 +22,19 @@ pub use name::InvalidRedisPrefix;
 /// How long an answer of the server is waited for unless the host says otherwise.
 pub const DEFAULT_REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Limits that several processes keep together, in Redis 5 or newer, or Valkey.
+/// Limits and quotas that several processes keep together, in Redis 5 or newer, or Valkey: for a
+/// [`RateLimiter`](crate::service::RateLimiter) and for [`Quotas`](crate::service::Quotas).
 ///
 /// The connection is the host's: a `redis::aio::ConnectionManager`, which connects again by itself, a
 /// `MultiplexedConnection`, which does not, or a connection to a cluster. Clones of it are used at once, so it has to be one
 /// that shares.
 ///
-/// A request takes one round trip and one script, which touches one key. Keys expire when they say nothing any more: a limit's
-/// when its burst is whole again. Their names hold the identities of keys and never a plaintext or a digest. The time is the
-/// server's, so that the clocks of the processes do not matter.
+/// A request takes one round trip and one script, which touches one key; quotas ask once for many uses. Keys expire when they
+/// say nothing any more: a limit's when its burst is whole again, a quota's when its period has been over for as long as it
+/// lasted, and a day at least. Their names hold the identities of keys and never a plaintext or a digest. Limits take the time
+/// from the server, so that the clocks of the processes do not matter.
+///
+/// A quota is as exact as the server is durable: one that forgets what it has answered grants it again.
 ///
 /// ```no_run
 /// use std::num::NonZeroU32;
@@ -74,9 +79,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
         self.prefix.name(what, lineage)
     }
 
-    async fn run<T: FromRedisValue>(&self, script: &Script, key: &str, arguments: &[u64]) -> Result<T, StoreError> {
+    async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        numbers: &[u64],
+        text: &str,
+    ) -> Result<T, StoreError> {
         let mut connection = self.connection.clone();
-        let answer = tokio::time::timeout(self.timeout, script.run(&mut connection, key, arguments)).await;
+        let answer = tokio::time::timeout(self.timeout, script.run(&mut connection, key, numbers, text)).await;
         answer.map_err(unavailable)?.map_err(store_error)
     }
 }

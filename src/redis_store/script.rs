@@ -22,19 +22,20 @@ impl Script {
         &self,
         connection: &mut (impl ConnectionLike + Send),
         key: &str,
-        arguments: &[u64],
+        numbers: &[u64],
+        text: &str,
     ) -> RedisResult<T> {
-        match command("EVALSHA", &self.name, key, arguments).query_async(connection).await {
+        match command("EVALSHA", &self.name, key, numbers, text).query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                command("EVAL", self.text, key, arguments).query_async(connection).await
+                command("EVAL", self.text, key, numbers, text).query_async(connection).await
             }
             answer => answer,
         }
     }
 }
 
-fn command(name: &'static str, script: &str, key: &str, arguments: &[u64]) -> Cmd {
+fn command(name: &'static str, script: &str, key: &str, numbers: &[u64], text: &str) -> Cmd {
     let mut command = redis::cmd(name);
-    command.arg(script).arg(1).arg(key).arg(arguments);
+    command.arg(script).arg(1).arg(key).arg(numbers).arg(text);
     command
 }

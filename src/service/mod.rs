@@ -7,6 +7,9 @@ mod credentials;
 mod keys;
 mod last_used;
 mod limit;
+mod outage;
+#[cfg(feature = "tokio")]
+mod quota;
 #[cfg(feature = "seal")]
 mod seal_keys;
 #[cfg(feature = "credentials")]
@@ -26,6 +29,9 @@ pub use last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsedMetrics};
 pub use limit::{
     Admitted, Counted, DEFAULT_LIMITED_KEYS, OnOutage, RateLimitMetrics, RateLimited, RateLimiter, RateLimiterBuilder,
 };
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "tokio")))]
+pub use quota::{DEFAULT_QUOTA_BATCH, QuotaExceeded, QuotaMetrics, QuotaUse, Quotas, QuotasBuilder};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "seal")))]
 pub use seal_keys::{MAX_SEAL_KEYS_LEN, SealKeyProvider, SealKeysError, SealKeysOrigin};

@@ -15,6 +15,7 @@ pub mod faulty;
 pub mod grants;
 mod limits;
 mod memory;
+mod quotas;
 #[cfg(feature = "testkit")]
 mod race;
 mod requests;
@@ -29,6 +30,9 @@ use async_trait::async_trait;
 pub use error::{Reference, StoreError, Unfit};
 pub use limits::LimitStore;
 pub use memory::MemoryKeyStore;
+#[cfg(feature = "redis")]
+pub(crate) use quotas::remembered_until;
+pub use quotas::{LeaseRequest, Leased, MemoryQuotaStore, QuotaAccount, QuotaStore};
 pub use requests::{
     CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
     RevokeRequest, Touched,

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::key::{Authenticated, Lineage, Schema};
+use crate::service::outage::PAUSE;
 use crate::store::LimitStore;
 use crate::time::{Clock, SystemClock};
 
 pub use outcome::{Admitted, Counted, OnOutage, RateLimitMetrics, RateLimited};
 
 use outcome::{exceeded, rate};
-use shared::{PAUSE, SharedStore};
+use shared::SharedStore;
 use table::BucketTable;
 
 /// How many lineages a process remembers unless the host says otherwise.

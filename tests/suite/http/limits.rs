@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::routing::get;
 use axum::{Extension, Router};
+#[cfg(feature = "tokio")]
+use keyward::http::Rejection;
 use keyward::http::{Permitted, Protect};
 use keyward::key::{Authenticated, Bucket, Lineage, Rate, Taken};
 use keyward::schemas::standard::{Standard, StandardKey};
@@ -123,4 +125,30 @@ async fn a_lost_store_is_503_or_admits_as_the_host_has_decided() {
         let answer = server.get_with("/", &presented).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "shared"));
     }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_429_until_the_next_period() {
+    use axum::extract::State;
+    use keyward::key::{Period, Quota};
+    use keyward::service::Quotas;
+    use keyward::store::MemoryQuotaStore;
+
+    async fn export(caller: Caller, State(quotas): State<Quotas<Standard>>) -> Result<String, Rejection> {
+        let used = quotas.spend(&caller, Quota::new(1, Period::DAY)).await?;
+        Ok(format!("{} left", used.left))
+    }
+    let keys = keys();
+    let presented = key(&keys, "customer-1", &[]).await;
+    let clock = ManualClock::new("2030-01-31T23:59:50.5Z".parse().unwrap());
+    let quotas = Quotas::builder(MemoryQuotaStore::new()).clock(clock).build().unwrap();
+    let server =
+        Server::start(Router::new().route("/", get(export)).layer(Protect::new(keys)).with_state(quotas)).await;
+    assert_eq!(server.get_with("/", &presented).await.body, "0 left");
+    let refused = server.get_with("/", &presented).await;
+    assert_eq!((refused.status, refused.header("retry-after"), refused.header("www-authenticate")), (429, "10", ""));
+    let body =
+        r#"{"error":"quota_used_up","error_description":"the quota of 1 is used up until 2030-02-01T00:00:00Z"}"#;
+    assert_eq!(refused.body, body);
 }

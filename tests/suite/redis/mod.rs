@@ -2,6 +2,7 @@
 
 mod limits;
 mod outages;
+mod quotas;
 mod script;
 
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! The script of limits does what [`Bucket`] does.
+//! The script of limits does what [`Bucket`] does, and both scripts touch one key.
 
 use keyward::Timestamp;
 use keyward::key::{Bucket, Rate, Taken};
@@ -8,13 +8,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::number;
 use crate::support::redis::{connect, prefix, url};
 
-const SCRIPT: &str = include_str!("../../../src/redis_store/limits.lua");
+const LIMITS: &str = include_str!("../../../src/redis_store/limits.lua");
+const QUOTAS: &str = include_str!("../../../src/redis_store/quotas.lua");
 
 #[tokio::test]
 async fn it_admits_and_says_what_a_bucket_does_whatever_the_clock_shows() {
     // With the time as an argument.
-    let text = SCRIPT.replace("redis.call('TIME')", "{ARGV[3], ARGV[4]}");
-    assert_ne!(text, SCRIPT);
+    let text = LIMITS.replace("redis.call('TIME')", "{ARGV[3], ARGV[4]}");
+    assert_ne!(text, LIMITS);
     let mut connection = connect(url()).await;
     for seed in 0..40 {
         let mut random = StdRng::seed_from_u64(seed);
@@ -44,10 +45,12 @@ async fn it_admits_and_says_what_a_bucket_does_whatever_the_clock_shows() {
 
 #[test]
 fn a_script_names_no_key_but_the_one_that_it_is_given() {
-    let calls: Vec<_> = SCRIPT.split("redis.call(").skip(1).collect();
-    assert_eq!(calls.len(), 3);
-    for call in calls {
-        assert!(call.starts_with("'TIME')") || call.contains("', KEYS[1]"), "{call}");
+    for (script, expected) in [(LIMITS, 3), (QUOTAS, 3)] {
+        let calls: Vec<_> = script.split("redis.call(").skip(1).collect();
+        assert_eq!(calls.len(), expected);
+        for call in calls {
+            assert!(call.starts_with("'TIME')") || call.contains("', KEYS[1]"), "{call}");
+        }
+        assert!(!script.contains("KEYS[2]"));
     }
-    assert!(!SCRIPT.contains("KEYS[2]"));
 }
