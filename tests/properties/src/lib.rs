@@ -10,6 +10,7 @@
 //! | `scopes` | a key permits exactly the scopes that it holds |
 //! | `grants` | what is accepted of codes and tokens is what a simple model says, whatever was done before |
 //! | `limits` | a limit admits exactly what no stretch of time has too much of, whatever the clock does |
+//! | `quotas` | a quota is never exceeded, and nothing of it is lost but with a process that is killed |
 //! | `redirects` | only a loopback port may differ from a redirect URI; only its own verifier meets a challenge |
 //! | `instants` | instants print and parse back, and saturate at the ends of the calendar |
 //! | `decisions` | a key is accepted exactly when a live record has its digest |
@@ -30,6 +31,7 @@ mod formats;
 mod grants;
 mod instants;
 mod limits;
+mod quotas;
 mod randomness;
 mod redirects;
 mod scopes;
