@@ -60,7 +60,7 @@
 //! |---|---|
 //! | `sqlite` | the SQLite engine, with SQLite compiled in |
 //! | `postgres` | the PostgreSQL engine, on your own sqlx pool |
-//! | `tokio` | the timer that writes last use at an interval; both engines imply it |
+//! | `tokio` | the timer that writes last use at an interval, and quotas; both engines imply it |
 //! | `seal` | secrets at rest that have to be read back: authenticated encryption, with a ring of keys |
 //! | `credentials` | upstream OAuth credentials, module `credential`: DPoP keys and proofs, refreshes, answers of servers |
 //! | `broker` | an OAuth 2.1 authorization server, module `broker`; with `axum`, its router |
@@ -68,7 +68,7 @@
 //! | `tower` | the same as a layer over any service of `http` requests; with `credentials`, signed calls over any client |
 //! | `axum` | the caller and the required scopes as arguments of axum's handlers |
 //! | `reqwest` | refreshes and signed calls by reqwest, with rustls |
-//! | `redis` | limits that processes share in Redis or Valkey |
+//! | `redis` | limits and quotas that processes share in Redis or Valkey |
 //! | `serde` | records, pages, refusals and timestamps serialise, secrets never |
 //! | `chrono`, `jiff` | conversions of [`Timestamp`] |
 //! | `cli` | the program `keyward`, for the engines that are enabled beside it |

@@ -15,8 +15,7 @@ pub use memory::MemoryQuotaStore;
 #[cfg(feature = "redis")]
 pub(crate) use memory::remembered_until;
 
-/// Where the units of quotas are counted that processes take in batches. Services call
-/// [`Quotas`](crate::service::Quotas).
+/// Where the units of quotas are counted that processes take in batches. Services call `Quotas` (feature `tokio`).
 ///
 /// A store remembers, for each account, how many units were taken, and, for each holder, the last request and what it was
 /// granted. It forgets an account when its period has been over for as long as it lasted, and a day at least, by the time of
