@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
+use std::num::NonZeroU32;
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName};
@@ -12,6 +13,7 @@ use axum::{Json, Router};
 use keyward::http::{Permitted, Protect, Rejection, Rejections};
 use keyward::key::{Authenticated, KeyId};
 use keyward::schemas::standard::{Standard, StandardKey};
+use keyward::service::RateLimiter;
 use keyward::{Clock, Engine, Keys, SqlKeyStore, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -21,6 +23,9 @@ keyward::required_scopes! {
     ReadJobs = ["jobs:read"];
     RunJobs = ["jobs:read", "jobs:run"];
 }
+
+/// Of a key that is issued without a limit.
+const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).unwrap();
 
 type Caller<R> = Permitted<Authenticated<Standard>, R>;
 type Answer = Result<Json<Value>, Rejection>;
@@ -66,11 +71,13 @@ async fn run(caller: Caller<RunJobs>) -> String {
 }
 
 fn app(keys: Keys<Standard>, rejections: Rejections) -> Router {
+    // For keys without a limit of their own; `shared_by` makes several processes keep one.
+    let limiter = RateLimiter::builder(REQUESTS_PER_MINUTE).build();
     Router::new()
         .route("/keys", get(list).post(issue))
         .route("/keys/{id}", delete(revoke))
         .route("/jobs", get(jobs).post(run))
-        .layer(Protect::new(keys.clone()).rejections(rejections))
+        .layer(Protect::new(keys.clone()).rejections(rejections).limit(limiter))
         .with_state(keys)
 }
 

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use keyward::DEFAULT_REDIS_TIMEOUT;
-use keyward::key::Authenticated;
+use keyward::key::{Authenticated, Quota};
 use keyward::schemas::standard::Standard;
-use keyward::service::{Admitted, Counted, OnOutage, RateLimited, RateLimiter};
+use keyward::service::{Admitted, Counted, OnOutage, Quotas, RateLimited, RateLimiter};
+use keyward::{DEFAULT_REDIS_TIMEOUT, ManualClock};
 use tokio::time::Instant;
 
 use super::{admitted, caller, limiter};
+use crate::support::START;
 use crate::support::log::Log;
 use crate::support::redis::{Server, ask, prefix, store, url};
 
@@ -111,13 +112,25 @@ async fn a_request_takes_one_round_trip_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_run_scripts_is_an_outage_and_never_a_refused_key() {
+async fn a_role_without_its_rights_is_an_outage_and_with_them_it_needs_no_more() {
     let prefix = prefix();
-    let (user, password) = (prefix.as_str(), "only-reads");
-    ask::<()>(url(), &["ACL", "SETUSER", user, "on", &format!(">{password}"), "~*", "+@read", "+client"]).await;
-    let (_, rest) = url().split_once('@').unwrap();
+    let (user, password) = (prefix.as_str(), "reads");
+    let (_, rest) = url().split_once("://").unwrap();
+    let rest = rest.rsplit('@').next().unwrap();
     let (caller, url_of_user) = (caller().await, format!("redis://{user}:{password}@{rest}"));
-    let limiter = limiter(5, store(&url_of_user, &prefix).await, OnOutage::Refuse);
-    assert!(matches!(limiter.check(&caller).await, Err(RateLimited::Unavailable { .. })));
+    // What the driver sends when it connects.
+    let login = [">reads", "on", "+hello", "+client", "+ping"];
+    ask::<()>(url(), &[&["ACL", "SETUSER", user, "~*"], &login[..]].concat()).await;
+    let redis = store(&url_of_user, &prefix).await;
+    let limiter = || limiter(5, redis.clone(), OnOutage::Refuse);
+    let quotas = || Quotas::builder(redis.clone()).clock(ManualClock::new(START)).build().unwrap();
+    assert!(matches!(limiter().check(&caller).await, Err(RateLimited::Unavailable { .. })));
+    assert!(quotas().spend(&caller, Quota::per_month(5)).await.unwrap_err().is_outage());
+
+    let keys = format!("~{prefix}:*");
+    let rights = ["+eval", "+evalsha", "+time", "+get", "+set", "+hmget", "+hset", "+pexpire"];
+    ask::<()>(url(), &[&["ACL", "SETUSER", user, "resetkeys", &keys], &rights[..]].concat()).await;
+    assert_eq!(limiter().check(&caller).await.unwrap().counted, Counted::Shared);
+    assert_eq!(quotas().spend(&caller, Quota::per_month(5)).await.unwrap().left, 4);
     ask::<()>(url(), &["ACL", "DELUSER", user]).await;
 }
