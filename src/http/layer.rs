@@ -108,7 +108,8 @@ impl<V: VerifyBearer<Principal = Authenticated<S>>, M, S: Schema> Protect<V, M> 
     ///
     /// Handlers find an [`Admitted`] among the extensions, and callers how much is left in the headers `RateLimit-Policy`
     /// and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). A request counts whatever becomes of it behind the layer,
-    /// one that lacks a scope too. Put one such layer in front of a route: two count twice.
+    /// one that lacks a scope too; one without credentials that [`or_anonymous`](Self::or_anonymous) lets pass does not. Put
+    /// one such layer in front of a route: two count twice.
     ///
     /// ```
     /// use std::num::NonZeroU32;

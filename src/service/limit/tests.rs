@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::key::{Bucket, KeyRecord, Rate, RateLimit, Taken, decide};
+use crate::schemas::scraper::{Scraper, ScraperKey};
 use crate::schemas::standard::{Standard, StandardKey};
 use crate::service::Keys;
 use crate::store::{MemoryKeyStore, StoreError};
@@ -96,6 +97,23 @@ async fn a_rotation_fills_no_limit_up() {
         id = new.head().id.clone();
     }
     assert!(limiter.check(&old).await.is_err(), "which is in its grace");
+}
+
+#[tokio::test]
+async fn without_a_lineage_a_key_in_its_grace_and_its_successor_have_one_limit() {
+    let clock = clock();
+    let store = MemoryKeyStore::new(Scraper::new());
+    let keys = Keys::builder(store).shared_clock(Arc::<ManualClock>::clone(&clock)).build();
+    let limiter = RateLimiter::<Scraper>::builder(number(5)).shared_clock(clock).build();
+    let draft = ScraperKey::named("acme", "import").unwrap().requests_per_minute(2).unwrap();
+    let issued = keys.issue(draft).await.unwrap();
+    let rotated = keys.rotate(&issued.record.head.id, Duration::from_hours(1), None).await.unwrap();
+    let old = keys.verify(issued.secret.expose_secret()).await.unwrap();
+    let new = keys.verify(rotated.successor.secret.expose_secret()).await.unwrap();
+    assert!(limiter.check(&old).await.is_ok());
+    assert!(limiter.check(&new).await.is_ok());
+    assert!(limiter.check(&old).await.is_err());
+    assert!(limiter.check(&new).await.is_err());
 }
 
 /// Counts as a shared store would, while there is one.
