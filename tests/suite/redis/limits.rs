@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use keyward::RedisStore;
 use keyward::key::{Authenticated, Lineage, Rate};
@@ -37,7 +38,11 @@ async fn a_process_that_shares_a_limit() {
             let mut admitted = 0;
             for _ in 0..50 {
                 match limiter.check(&caller).await {
-                    Ok(_) => admitted += 1,
+                    Ok(_) => {
+                        admitted += 1;
+                        // So that one process cannot have all before the other one has begun.
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
                     Err(refused) => assert!(!refused.is_outage(), "{refused}"),
                 }
             }
@@ -121,14 +126,14 @@ async fn a_refusal_says_when_the_next_request_is_admitted() {
 #[tokio::test]
 async fn a_key_holds_an_identity_alone_and_expires_when_it_says_nothing_any_more() {
     let (caller, prefix) = (caller().await, prefix());
-    let limiter = limiter(600, store(url(), &prefix).await, OnOutage::Refuse);
+    let limiter = limiter(60, store(url(), &prefix).await, OnOutage::Refuse);
     for _ in 0..10 {
         limiter.check(&caller).await.unwrap();
     }
     let names: Vec<String> = ask(url(), &["KEYS", &format!("{prefix}*")]).await;
     assert_eq!(names, [format!("{prefix}:limit:standard:{{{}}}", caller.head().id.as_str())]);
     let milliseconds: i64 = ask(url(), &["PTTL", &names[0]]).await;
-    assert!((1..=2_000).contains(&milliseconds), "10 requests drain in a second: {milliseconds}");
+    assert!((1..=11_000).contains(&milliseconds), "10 requests drain in 10 seconds: {milliseconds}");
 }
 
 #[tokio::test]
