@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -178,6 +179,14 @@ pub struct InvalidTimestamp;
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
+
+    /// How long ago some moment was that stays the same as long as the program runs, by a clock that nobody sets: what
+    /// the age of a cached record is measured by beside [`now`](Self::now), so that a clock that is set back lengthens
+    /// nothing. Unless a clock has its own, the operating system's.
+    fn elapsed(&self) -> Duration {
+        static ANCHOR: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
+        ANCHOR.elapsed()
+    }
 }
 
 /// The operating system's clock.
@@ -193,11 +202,9 @@ impl Clock for SystemClock {
 }
 
 /// How long something has taken, by a clock that is never set.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(std::time::Instant);
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock for limits to waiting")]
     pub(crate) fn start() -> Self {
@@ -211,18 +218,25 @@ impl Stopwatch {
 
 /// A clock that stands still until it is moved, for tests.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    /// In microseconds: all ways forward, and none back.
+    elapsed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `start`.
     #[must_use]
     pub const fn new(start: Timestamp) -> Self {
-        Self(AtomicI64::new(start.0))
+        Self { now: AtomicI64::new(start.0), elapsed: AtomicU64::new(0) }
     }
 
-    /// Moves the clock to `to`, backwards too.
+    /// Moves the clock to `to`, backwards too. The time that has [elapsed](Clock::elapsed) goes on where it moves
+    /// forward, and stands still otherwise.
     pub fn set(&self, to: Timestamp) {
-        self.0.store(to.0, Ordering::SeqCst);
+        let before = self.now.swap(to.0, Ordering::SeqCst);
+        let forward = u64::try_from(to.0.saturating_sub(before)).unwrap_or_default();
+        self.elapsed.fetch_add(forward, Ordering::SeqCst);
     }
 
     /// Moves the clock forward by `duration`.
@@ -233,7 +247,11 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.elapsed.load(Ordering::SeqCst))
     }
 }
 
@@ -257,6 +275,16 @@ mod tests {
         assert_eq!(Timestamp::from_micros(-1).as_seconds(), -1);
         assert_eq!(Timestamp::from_seconds(i64::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_seconds(Timestamp::MIN.as_seconds()), Timestamp::MIN);
+    }
+
+    #[test]
+    fn a_manual_clock_that_is_set_back_has_run_on() {
+        let clock = ManualClock::new(Timestamp::from_seconds(100));
+        clock.advance(Duration::from_secs(5));
+        clock.set(Timestamp::from_seconds(50));
+        assert_eq!(clock.elapsed(), Duration::from_secs(5));
+        clock.set(Timestamp::from_seconds(51));
+        assert_eq!((clock.now(), clock.elapsed()), (Timestamp::from_seconds(51), Duration::from_secs(6)));
     }
 
     #[test]

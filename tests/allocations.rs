@@ -4,11 +4,13 @@
 
 use std::alloc::System;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use keyward::Keys;
 use keyward::key::{Draft, Schema};
 use keyward::schemas::scraper::{Scraper, ScraperKey};
 use keyward::schemas::standard::{Standard, StandardKey};
+use keyward::service::CachePolicy;
 use keyward::store::MemoryKeyStore;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -67,6 +69,31 @@ fn what_is_allocated_is_counted() {
     let region = Region::new(ALLOCATOR);
     let boxes: Vec<_> = (0..100_u64).map(Box::new).collect();
     assert!(region.change().allocations > boxes.len());
+}
+
+/// From the first hit on, until last use is written.
+#[test]
+fn a_verification_from_the_cache_allocates_nothing() {
+    let policy = CachePolicy::new().unwatched_max_age(Duration::from_hours(1));
+    let keys = Keys::builder(MemoryKeyStore::new(Standard::new("acme").unwrap())).cache(policy).build();
+    let _one = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let issued = keys.issue(standard()).await.unwrap();
+        let presented = issued.secret.expose_secret();
+        keys.verify(presented).await.unwrap();
+        let mut least = usize::MAX;
+        for _ in 0..10 {
+            let region = Region::new(ALLOCATOR);
+            for _ in 0..VERIFICATIONS {
+                let caller = keys.verify(presented).await.unwrap();
+                assert!(!caller.evidence().is_fresh() && caller.permits("jobs:read").is_ok());
+            }
+            let change = region.change();
+            least = least.min(change.allocations + change.reallocations);
+        }
+        assert_eq!(least, 0, "of {VERIFICATIONS} verifications");
+    });
 }
 
 #[test]

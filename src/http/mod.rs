@@ -68,6 +68,6 @@ pub use layer::{MakeBody, Protect, Protected, TextBody, optional_principal, prin
 pub use limit::Limited;
 pub use rejection::{BodyForm, Rejection, RejectionKind, Rejections};
 pub use scopes::RequiredScopes;
-pub use verify::VerifyBearer;
+pub use verify::{FreshKeys, VerifyBearer};
 
 pub use crate::oauth_error::OAuthErrorCode;

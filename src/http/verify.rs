@@ -76,6 +76,60 @@ impl<S: Schema> VerifyBearer for Keys<S> {
     }
 }
 
+/// [`Keys`] that ask the store for each request, whatever their [cache](crate::KeysBuilder::cache) holds: for routes on
+/// which a key that was revoked a moment ago must do nothing. While the store cannot answer, they accept nothing.
+///
+/// Under a layer over all routes, put another one over these.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Router, routing::{get, post}};
+/// use keyward::http::{FreshKeys, Protect};
+/// use keyward::key::Authenticated;
+/// use keyward::schemas::standard::Standard;
+/// use keyward::{Keys, store::MemoryKeyStore};
+///
+/// async fn look(caller: Authenticated<Standard>) -> String {
+///     format!("{} looks, by {:?} evidence", caller.owner(), caller.evidence())
+/// }
+///
+/// async fn pay(caller: Authenticated<Standard>) -> String {
+///     assert!(caller.evidence().is_fresh());
+///     format!("{} pays", caller.owner())
+/// }
+///
+/// fn app(keys: Keys<Standard>) -> Router {
+///     let sensitive = Router::new().route("/payments", post(pay)).layer(Protect::new(FreshKeys::new(keys.clone())));
+///     Router::new().route("/balance", get(look)).layer(Protect::new(keys)).merge(sensitive)
+/// }
+/// # app(Keys::builder(MemoryKeyStore::new(Standard::new("acme").unwrap())).build());
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FreshKeys<S: Schema>(Keys<S>);
+
+impl<S: Schema> Clone for FreshKeys<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Schema> FreshKeys<S> {
+    /// These keys, without their cache.
+    #[must_use]
+    pub const fn new(keys: Keys<S>) -> Self {
+        Self(keys)
+    }
+}
+
+impl<S: Schema> VerifyBearer for FreshKeys<S> {
+    type Principal = Authenticated<S>;
+
+    async fn verify_bearer(&self, bearer: Bearer<'_>) -> Result<Authenticated<S>, Rejection> {
+        Ok(self.0.verify_fresh(bearer.expose_secret()).await?)
+    }
+}
+
 impl<V: VerifyBearer> VerifyBearer for Arc<V> {
     type Principal = V::Principal;
 

@@ -5,6 +5,7 @@ mod change;
 mod digest;
 mod encoding;
 mod environment;
+mod evidence;
 mod format;
 mod formats;
 mod issuance;
@@ -27,6 +28,7 @@ pub use change::{Action, ChangeError, Changed, FieldChange, HistoryEntry, KeyCha
 pub use digest::{HexDigest, KeyDigest};
 pub use encoding::Encoding;
 pub use environment::{Environment, InvalidEnvironment};
+pub use evidence::Evidence;
 pub(crate) use format::sound;
 pub use format::{InvalidFormat, KeyFormat, MAX_PRESENTED_LEN};
 pub use formats::{ForeignFormat, KeyFormats};

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::key::{Defect, DisplayPrefix, KeyDigest, KeyHead, KeyId, KeyRecord, MalformedKey, OwnerId, Schema, Status};
+use crate::key::{
+    Defect, DisplayPrefix, Evidence, KeyDigest, KeyHead, KeyId, KeyRecord, MalformedKey, OwnerId, Schema, Status,
+};
 use crate::time::Timestamp;
 
 /// Proof that a presented key matched a live record. Only [`decide`] makes one.
@@ -13,55 +15,70 @@ use crate::time::Timestamp;
 ///
 /// ```compile_fail
 /// # use std::sync::Arc;
-/// # use keyward::key::{Authenticated, KeyRecord, Schema};
+/// # use keyward::key::{Authenticated, Evidence, KeyRecord, Schema};
 /// # fn forge<S: Schema>(record: Arc<KeyRecord<S>>) -> Authenticated<S> {
-/// Authenticated(record) // the constructor is private
+/// Authenticated { record, evidence: Evidence::Fresh } // the fields are private
 /// # }
 /// ```
-pub struct Authenticated<S: Schema>(Arc<KeyRecord<S>>);
+pub struct Authenticated<S: Schema> {
+    record: Arc<KeyRecord<S>>,
+    evidence: Evidence,
+}
 
 impl<S: Schema> Authenticated<S> {
     /// What every schema records about the key.
     #[must_use]
     pub fn head(&self) -> &KeyHead {
-        &self.0.head
+        &self.record.head
     }
 
     /// What only this schema records about it: its permissions and limits.
     #[must_use]
     pub fn details(&self) -> &S::Details {
-        &self.0.details
+        &self.record.details
     }
 
     /// Whose key it is.
     #[must_use]
     pub fn owner(&self) -> &OwnerId {
-        &self.0.head.owner
+        &self.record.head.owner
     }
 
     /// The whole record.
     #[must_use]
-    pub fn record(&self) -> &Arc<KeyRecord<S>> {
-        &self.0
+    pub const fn record(&self) -> &Arc<KeyRecord<S>> {
+        &self.record
+    }
+
+    /// How old the record was when the key was accepted on it.
+    #[must_use]
+    pub const fn evidence(&self) -> Evidence {
+        self.evidence
+    }
+
+    /// The same, on a record that was read before.
+    pub(crate) fn on(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
     }
 }
 
 impl<S: Schema> Clone for Authenticated<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { record: Arc::clone(&self.record), evidence: self.evidence }
     }
 }
 
 impl<S: Schema> fmt::Debug for Authenticated<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Authenticated").field(&self.0).finish()
+        f.debug_struct("Authenticated").field("record", &self.record).field("evidence", &self.evidence).finish()
     }
 }
 
+/// The record alone.
 #[cfg(feature = "serde")]
 impl<S: Schema<Details: serde::Serialize>> serde::Serialize for Authenticated<S> {
     fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        self.0.serialize(serializer)
+        self.record.serialize(serializer)
     }
 }
 
@@ -94,7 +111,7 @@ impl KeyHead {
 /// [`Refusal`] with the reason, and with the key that it speaks of where one matched.
 pub fn decide<S: Schema>(
     schema: &S,
-    candidates: Vec<Arc<KeyRecord<S>>>,
+    candidates: impl IntoIterator<Item = Arc<KeyRecord<S>>>,
     digest: &KeyDigest,
     now: Timestamp,
 ) -> Result<Authenticated<S>, Refusal> {
@@ -104,7 +121,7 @@ pub fn decide<S: Schema>(
             continue;
         }
         match record.head.standing(now).and_then(|()| schema.admits(&record)) {
-            Ok(()) => return Ok(Authenticated(record)),
+            Ok(()) => return Ok(Authenticated { record, evidence: Evidence::Fresh }),
             Err(reason) => {
                 let KeyHead { id, prefix, .. } = &record.head;
                 refusal = Refusal { reason, key: Some((id.clone(), prefix.clone())), outage: None };
@@ -133,7 +150,7 @@ pub fn decide<S: Schema>(
 pub struct Refusal {
     reason: RefusalReason,
     key: Option<(KeyId, DisplayPrefix)>,
-    outage: Option<Box<dyn Error + Send + Sync>>,
+    outage: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Refusal {
@@ -146,7 +163,12 @@ impl Refusal {
     /// A store could not answer, and `outage` says why. That is no verdict on the key.
     #[must_use]
     pub fn unavailable(outage: impl Error + Send + Sync + 'static) -> Self {
-        Self { reason: RefusalReason::StoreUnavailable, key: None, outage: Some(Box::new(outage)) }
+        Self::unavailable_for_all(Arc::new(outage))
+    }
+
+    /// As [`unavailable`](Self::unavailable), for one of several who waited for the same answer.
+    pub(crate) fn unavailable_for_all(outage: Arc<dyn Error + Send + Sync>) -> Self {
+        Self { reason: RefusalReason::StoreUnavailable, key: None, outage: Some(outage) }
     }
 
     /// Why, for the log.

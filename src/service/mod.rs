@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "broker", feature = "credentials"))]
 mod background;
+mod cache;
 #[cfg(feature = "credentials")]
 mod credentials;
 mod keys;
@@ -17,6 +18,7 @@ mod session_keys;
 #[cfg(feature = "broker")]
 mod tokens;
 
+pub use cache::{CachePolicy, OutagePolicy};
 #[cfg(feature = "credentials")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "credentials")))]
 pub use credentials::{

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::credential::OAuthSession;
 use crate::key::{Draft, Issued, KeyHead, OwnerId, Reason, Revoked, Schema};
+use crate::service::cache::Changing;
 use crate::service::credentials::{Credentials, CredentialsError, RevokedCredential};
 use crate::service::keys::{Keys, KeysError};
 use crate::store::credentials::{KeyedCredentialStore, Over, Standing};
@@ -116,6 +117,7 @@ impl<S: Schema> SessionKeys<S> {
             return Err(conflict());
         }
         let request = self.keys.revocation(&seen.id, reason).seen(seen.digest).of(seen.owner.clone());
+        let _in_doubt = self.keys.in_doubt(Changing::Key(&seen.id));
         let (revoked, wiped) = self.store.revoke_and_wipe(&request).await?.ok_or_else(conflict)?;
         self.credentials.absent(&seen.owner, wiped);
         Ok((self.keys.committed(revoked.stored()), wiped))
@@ -176,6 +178,7 @@ impl<S: Schema> SessionKeys<S> {
         };
         let prepared = self.keys.prepare_replacement(before, draft).map_err(KeysError::from)?;
         let prepared = if is == Before::Live { prepared.while_live() } else { prepared };
+        let _in_doubt = self.keys.in_doubt(Changing::Key(&prepared.rotation().predecessor.id));
         let successor = self.store.rotate(prepared.rotation(), on).await?;
         Ok(self.keys.committed(prepared.stored(successor)).successor)
     }

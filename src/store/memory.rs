@@ -11,8 +11,8 @@ use crate::key::{
 };
 use crate::store::requests::starts_with;
 use crate::store::{
-    Abilities, KeyFilter, KeyLookup, KeyState, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
-    RevokeRequest, StoreError, Touched,
+    Abilities, ChangeFeed, Changes, KeyFilter, KeyLookup, KeyState, KeyStore, KeyUse, ListRequest, PurgeRequest,
+    RevokeAllRequest, RevokeRequest, StoreError, Touched,
 };
 use crate::time::Timestamp;
 
@@ -46,13 +46,15 @@ struct Rows<S: Schema> {
     keys: BTreeMap<KeyId, Arc<KeyRecord<S>>>,
     by_digest: HashMap<KeyDigest, KeyId>,
     history: HashMap<KeyId, Vec<HistoryEntry>>,
+    /// How many times a key was changed or removed.
+    changes: u64,
 }
 
 impl<S: Schema> MemoryKeyStore<S> {
     /// An empty store for keys of `schema`.
     #[must_use]
     pub fn new(schema: S) -> Self {
-        let rows = Rows { keys: BTreeMap::new(), by_digest: HashMap::new(), history: HashMap::new() };
+        let rows = Rows { keys: BTreeMap::new(), by_digest: HashMap::new(), history: HashMap::new(), changes: 0 };
         Self { shared: Arc::new(Shared { schema, rows: Mutex::new(rows) }) }
     }
 
@@ -92,6 +94,7 @@ impl<S: Schema> Rows<S> {
     fn replace(&mut self, rotation: &Rotation<S>) -> Result<KeyRecord<S>, StoreError> {
         let id = &rotation.predecessor.id;
         let predecessor = self.keys.remove(id).ok_or(StoreError::Conflict)?;
+        self.changes += 1;
         let is_live = predecessor.head.standing(rotation.at).is_ok();
         let still_as_seen = (&predecessor.head.digest, predecessor.head.version)
             == (&rotation.predecessor.digest, rotation.predecessor.version)
@@ -108,6 +111,7 @@ impl<S: Schema> Rows<S> {
     /// The head of a key that is about to change, its version counted up.
     fn change(&mut self, id: &KeyId, action: Action) -> Option<(&mut KeyHead, HistoryEntry)> {
         let key = Arc::make_mut(self.keys.get_mut(id)?);
+        self.changes += 1;
         if S::VERSIONED {
             key.head.version += 1;
         }
@@ -165,6 +169,7 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
         abilities.several_keys_per_owner = !Self::ONE_KEY_PER_OWNER;
         abilities.expiry = !Self::ONE_KEY_PER_OWNER;
         abilities.changes = S::VERSIONED;
+        abilities.watch = true;
         abilities
     }
 
@@ -249,6 +254,7 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
         let mut changed = key.clone();
         changed.head.last_used_at = last_used_at;
         *stored = Arc::new(changed);
+        rows.changes += 1;
         rows.append(&key.head.id, entry.clone());
         Ok(())
     }
@@ -321,6 +327,28 @@ impl<S: Schema> KeyStore for MemoryKeyStore<S> {
             }
             rows.history.remove(id);
         }
+        rows.changes += due.len() as u64;
         Ok(due.len() as u64)
+    }
+
+    async fn watch(&self) -> Result<Box<dyn ChangeFeed>, StoreError> {
+        let told = self.rows().changes;
+        Ok(Box::new(Feed { store: self.clone(), told }))
+    }
+}
+
+/// It counts changes, and does not know of which keys.
+#[derive(Debug)]
+struct Feed<S: Schema> {
+    store: MemoryKeyStore<S>,
+    told: u64,
+}
+
+#[async_trait]
+impl<S: Schema> ChangeFeed for Feed<S> {
+    async fn changes(&mut self) -> Result<Changes, StoreError> {
+        let changes = self.store.rows().changes;
+        let told = std::mem::replace(&mut self.told, changes);
+        Ok(if told == changes { Changes::none() } else { Changes::Everything })
     }
 }

@@ -1,5 +1,6 @@
 //! What a store of keys promises: [`KeyStore`], its errors, the in-memory reference, and the suite that proves a store.
 
+mod changes;
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod conformance;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use changes::{ChangeFeed, Changes};
 pub use error::{Reference, StoreError, Unfit};
 pub use limits::LimitStore;
 pub use memory::MemoryKeyStore;
@@ -42,7 +44,8 @@ use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, Re
 
 /// Where the keys of one schema live. Authors of stores implement this trait; services call [`Keys`](crate::Keys).
 ///
-/// Every method is atomic, takes the time that it needs as an argument, and has no default body. A store remembers
+/// Every method is atomic, takes the time that it needs as an argument, and has no default body, but for
+/// [`watch`](Self::watch). A store remembers
 /// and never decides: [`decide`](crate::key::decide) alone says whether a key is accepted.
 ///
 /// - Absence is `Ok(None)`, an empty list or an outcome; `Err` means that the store could not answer.
@@ -167,6 +170,14 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unsupported`] where [`Abilities::purge`] says so.
     async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError>;
+
+    /// Begins to watch for changes that others make, so that a cache stays in step with them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] where [`Abilities::watch`] says so, or where what this takes is not set up.
+    async fn watch(&self) -> Result<Box<dyn ChangeFeed>, StoreError> {
+        Err(StoreError::Unsupported("this store cannot be watched for changes"))
+    }
 }
 
 /// What a store can represent. The conformance suite asks for nothing else.
@@ -199,10 +210,12 @@ pub struct Abilities {
     pub search: bool,
     /// Dead keys can be removed.
     pub purge: bool,
+    /// Changes that others make can be watched for. [`all`](Self::all) leaves it out, as it came later.
+    pub watch: bool,
 }
 
 impl Abilities {
-    /// Everything. Switch off what the store cannot do.
+    /// Everything that each store has a method of its own for. Switch off what the store cannot do.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -214,6 +227,7 @@ impl Abilities {
             changes: true,
             search: true,
             purge: true,
+            watch: false,
         }
     }
 }

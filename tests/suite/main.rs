@@ -6,6 +6,8 @@
 mod aggregator;
 #[cfg(all(feature = "axum", feature = "broker", feature = "testkit"))]
 mod broker;
+#[cfg(feature = "testkit")]
+mod cache;
 #[cfg(all(feature = "cli", feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod command_line;
 #[cfg(feature = "testkit")]

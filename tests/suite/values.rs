@@ -125,7 +125,7 @@ fn keys_that_have_a_name_are_found_by_it_and_others_by_none() {
 fn proof_shows_the_record_and_not_the_whole_digest() {
     let accepted = accepted(&Scraper::new(), Scraper::draft("acme").details);
     let shown = format!("{accepted:?}");
-    assert!(shown.starts_with("Authenticated(KeyRecord {") && shown.contains("key-1"), "{shown}");
+    assert!(shown.starts_with("Authenticated { record: KeyRecord {") && shown.contains("key-1"), "{shown}");
     assert!(!shown.contains(KeyDigest::of("a key").to_hex().as_str()), "{shown}");
     assert_eq!(accepted.owner().as_str(), "acme");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::key::{ChangeError, Changed, HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Reason, Schema, Update};
+use crate::service::cache::Changing;
 use crate::service::{Keys, KeysError};
 use crate::store::{PurgeRequest, StoreError};
 
@@ -87,7 +88,7 @@ impl<S: Schema> Keys<S> {
         version: Option<u64>,
         work_out: impl FnOnce(&KeyRecord<S>, &Self) -> Result<Option<KeyChange<S>>, ChangeError> + Send,
     ) -> Result<Changed<S>, KeysError> {
-        if !self.shared.store.abilities().changes {
+        if !self.shared.source.store.abilities().changes {
             let reason = "keys of this schema cannot be changed after their issue";
             return Err(StoreError::Unsupported(reason).into());
         }
@@ -96,7 +97,8 @@ impl<S: Schema> Keys<S> {
             return Err(KeysError::Changed { version: seen.head.version });
         }
         let Some(change) = work_out(&seen, self)? else { return Ok(Changed::nothing(seen)) };
-        match self.shared.store.change(&change).await {
+        let _in_doubt = self.in_doubt(Changing::Key(id));
+        match self.shared.source.store.change(&change).await {
             Ok(()) => Ok(self.committed(change.stored())),
             Err(StoreError::Conflict) => {
                 let now = self.get_of(owner, id).await?;
@@ -111,7 +113,7 @@ impl<S: Schema> Keys<S> {
     /// # Errors
     /// [`KeysError::NotFound`]; [`StoreError::Unsupported`] where the schema keeps no history; [`KeysError::Store`].
     pub async fn history(&self, id: &KeyId) -> Result<Vec<HistoryEntry>, KeysError> {
-        let history = self.shared.store.history(id).await?;
+        let history = self.shared.source.store.history(id).await?;
         if history.is_empty() {
             self.get_of(None, id).await?;
         }
@@ -125,7 +127,7 @@ impl<S: Schema> Keys<S> {
     /// [`StoreError::Unsupported`] where the schema leaves that to the host, and the store's other errors.
     pub async fn purge(&self, retention: Duration, limit: u32) -> Result<u64, StoreError> {
         let request = PurgeRequest::new(self.now().saturating_sub(retention), limit);
-        let purged = self.shared.store.purge(&request).await?;
+        let purged = self.shared.source.store.purge(&request).await?;
         if purged > 0 {
             tracing::info!(event = "keys.purged", purged, dead_before = %request.dead_before);
         }

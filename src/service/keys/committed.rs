@@ -1,11 +1,12 @@
 //! What follows a change once it is certain: the event, and only then the plaintext.
 
-use crate::key::{Action, Changed, Issued, Receipt, Revoked, RevokedAll, Rotated, Schema};
+use crate::key::{Action, Changed, Issued, KeyRecord, Receipt, Revoked, RevokedAll, Rotated, Schema};
 use crate::service::Keys;
+use crate::service::cache::{Cache, Changing};
 
 /// A change that leaves a trace in the log. It is sealed: the outcomes are those of keyward's own changes.
 #[expect(private_bounds, reason = "this is what seals the trait")]
-pub trait Outcome<S: Schema>: Traced {}
+pub trait Outcome<S: Schema>: Traced + Fenced<S> {}
 
 impl<S: Schema> Outcome<S> for Issued<S> {}
 impl<S: Schema> Outcome<S> for Rotated<S> {}
@@ -14,7 +15,8 @@ impl<S: Schema> Outcome<S> for Revoked {}
 impl<S: Schema> Outcome<S> for RevokedAll {}
 
 impl<S: Schema> Keys<S> {
-    /// Takes note that the host's transaction has committed: logs the change, and hands out what it made.
+    /// Takes note that the host's transaction has committed: logs the change, and hands out what it made. Where there is
+    /// a [cache](crate::KeysBuilder::cache), the change is in force for it from here on.
     ///
     /// Call it after the commit and never before: a receipt whose transaction was rolled back is dropped instead.
     ///
@@ -29,8 +31,54 @@ impl<S: Schema> Keys<S> {
     /// ```
     pub fn committed<T: Outcome<S>>(&self, receipt: Receipt<T>) -> T {
         let outcome = receipt.into_outcome();
+        if let Some(cache) = &self.shared.cache {
+            outcome.tell(cache);
+        }
         outcome.trace();
         outcome
+    }
+}
+
+/// Tells a cache of what it must not rely on any more.
+trait Fenced<S: Schema> {
+    fn tell(&self, cache: &Cache<S>);
+}
+
+impl<S: Schema> Fenced<S> for Issued<S> {
+    fn tell(&self, cache: &Cache<S>) {
+        was_issued(cache, &self.record);
+    }
+}
+
+impl<S: Schema> Fenced<S> for Rotated<S> {
+    fn tell(&self, cache: &Cache<S>) {
+        cache.changed(Changing::Key(&self.predecessor));
+        was_issued(cache, &self.successor.record);
+    }
+}
+
+impl<S: Schema> Fenced<S> for Changed<S> {
+    fn tell(&self, cache: &Cache<S>) {
+        cache.changed(Changing::Key(&self.key.head.id));
+    }
+}
+
+impl<S: Schema> Fenced<S> for Revoked {
+    fn tell(&self, cache: &Cache<S>) {
+        cache.changed(Changing::Key(&self.id));
+    }
+}
+
+impl<S: Schema> Fenced<S> for RevokedAll {
+    fn tell(&self, cache: &Cache<S>) {
+        cache.changed(Changing::Owner(&self.owner));
+    }
+}
+
+/// Somebody may have presented it already, and was told that it is unknown.
+fn was_issued<S: Schema>(cache: &Cache<S>, record: &KeyRecord<S>) {
+    if let Some(digest) = &record.head.digest {
+        cache.changed(Changing::Digest(digest));
     }
 }
 

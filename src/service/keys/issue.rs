@@ -6,6 +6,7 @@ use crate::key::{
     DisplayPrefix, Draft, Imported, Issued, KeyDigest, KeyId, KeyRecord, OwnerId, PrepareError, Prepared,
     PreparedRotation, Rotated, Schema,
 };
+use crate::service::cache::Changing;
 use crate::service::{Keys, KeysError};
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -17,7 +18,7 @@ impl<S: Schema> Keys<S> {
     /// [`KeysError::Prepare`] when the draft's expiry has passed or randomness failed; [`KeysError::Store`].
     pub async fn issue(&self, draft: impl Into<Draft<S>> + Send) -> Result<Issued<S>, KeysError> {
         let prepared = self.prepare(draft)?;
-        self.shared.store.insert(prepared.record()).await?;
+        self.shared.source.store.insert(prepared.record()).await?;
         Ok(self.committed(prepared.stored()))
     }
 
@@ -56,7 +57,8 @@ impl<S: Schema> Keys<S> {
         let now = self.now();
         let schema = self.schema();
         let imported = self.shared.random.with(|random| Imported::new(draft, digest, prefix, schema, random, now))?;
-        self.shared.store.insert(&imported.record).await?;
+        let _in_doubt = self.in_doubt(Changing::Digest(&digest));
+        self.shared.source.store.insert(&imported.record).await?;
         let head = &imported.record.head;
         tracing::info!(event = "key.imported", key_id = %head.id, prefix = %head.prefix, owner = %head.owner);
         Ok(imported)
@@ -64,7 +66,7 @@ impl<S: Schema> Keys<S> {
 
     /// Notes who issues the key, where the schema records that, and refuses what it cannot hold.
     fn signed(&self, mut draft: Draft<S>) -> Result<Draft<S>, PrepareError> {
-        if draft.expires_at.is_some() && !self.shared.store.abilities().expiry {
+        if draft.expires_at.is_some() && !self.shared.source.store.abilities().expiry {
             return Err(PrepareError::NoExpiry);
         }
         draft.created_by = if S::VERSIONED { draft.created_by.or_else(|| self.by.clone()) } else { None };
@@ -98,7 +100,8 @@ impl<S: Schema> Keys<S> {
     ) -> Result<Rotated<S>, KeysError> {
         let predecessor = self.get_of(owner, id).await?;
         let prepared = self.prepare_rotation(predecessor, grace, expires_at)?;
-        match self.shared.store.rotate(prepared.rotation()).await {
+        let _in_doubt = self.in_doubt(Changing::Key(id));
+        match self.shared.source.store.rotate(prepared.rotation()).await {
             Ok(successor) => Ok(self.committed(prepared.stored(successor))),
             Err(StoreError::Conflict) => Err(self.explain_conflict(id).await),
             Err(error) => Err(error.into()),
@@ -107,7 +110,7 @@ impl<S: Schema> Keys<S> {
 
     /// Why a rotation lost: to another rotation, which has a successor to name, or to something else.
     async fn explain_conflict(&self, id: &KeyId) -> KeysError {
-        match self.shared.store.get(id).await {
+        match self.shared.source.store.get(id).await {
             Ok(Some(KeyRecord { head, .. })) => match head.successor {
                 Some(successor) => KeysError::AlreadyRotated { successor },
                 None => StoreError::Conflict.into(),
@@ -127,7 +130,7 @@ impl<S: Schema> Keys<S> {
         grace: Duration,
         expires_at: Option<Timestamp>,
     ) -> Result<PreparedRotation<S>, PrepareError> {
-        if !self.shared.store.abilities().expiry && (expires_at.is_some() || !grace.is_zero()) {
+        if !self.shared.source.store.abilities().expiry && (expires_at.is_some() || !grace.is_zero()) {
             return Err(PrepareError::NoExpiry);
         }
         let now = self.now();

@@ -1,6 +1,7 @@
 //! Looking at keys and revoking them.
 
 use crate::key::{KeyDigest, KeyId, KeyRecord, OwnerId, Reason, Revoked, RevokedAll, Schema};
+use crate::service::cache::Changing;
 use crate::service::{Keys, KeysError};
 use crate::store::{KeyFilter, ListRequest, RevokeAllRequest, RevokeRequest, StoreError};
 
@@ -38,12 +39,12 @@ impl<S: Schema> Keys<S> {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {
-        self.shared.store.get(id).await
+        self.shared.source.store.get(id).await
     }
 
     /// One key, which has to be there and, where `owner` is given, has to be theirs.
     pub(super) async fn get_of(&self, owner: Option<&OwnerId>, id: &KeyId) -> Result<KeyRecord<S>, KeysError> {
-        let key = self.shared.store.get(id).await?;
+        let key = self.shared.source.store.get(id).await?;
         let is_theirs = |key: &KeyRecord<S>| owner.is_none_or(|owner| key.head.owner == *owner);
         key.filter(is_theirs).ok_or(KeysError::NotFound)
     }
@@ -61,7 +62,7 @@ impl<S: Schema> Keys<S> {
         let limit = limit.max(1);
         // One more than asked for tells whether another page follows.
         let request = ListRequest::new(filter, limit.saturating_add(1), self.now()).after(after.cloned());
-        let mut keys = self.shared.store.list(&request).await?;
+        let mut keys = self.shared.source.store.list(&request).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = keys.len() > limit;
         keys.truncate(limit);
@@ -77,7 +78,7 @@ impl<S: Schema> Keys<S> {
         if has_nul(&filter) {
             return Ok(0);
         }
-        self.shared.store.count(&ListRequest::new(filter, 1, self.now())).await
+        self.shared.source.store.count(&ListRequest::new(filter, 1, self.now())).await
     }
 
     /// The one key of `owner` with this identity, or else the one whose identity or display prefix starts like this:
@@ -88,7 +89,7 @@ impl<S: Schema> Keys<S> {
     /// [`KeysError::PrefixTooShort`] below [`MIN_PREFIX_LEN`] characters; [`KeysError::Store`].
     pub async fn resolve(&self, owner: &OwnerId, start: &str) -> Result<KeyRecord<S>, KeysError> {
         if let Ok(id) = KeyId::new(start)
-            && let Some(key) = self.shared.store.get(&id).await?
+            && let Some(key) = self.shared.source.store.get(&id).await?
             && key.head.owner == *owner
         {
             return Ok(key);
@@ -100,7 +101,7 @@ impl<S: Schema> Keys<S> {
             return Err(KeysError::NotFound);
         }
         let filter = KeyFilter::new().of(owner.clone()).starting_with(start);
-        let mut found = self.shared.store.list(&ListRequest::new(filter, 2, self.now())).await?;
+        let mut found = self.shared.source.store.list(&ListRequest::new(filter, 2, self.now())).await?;
         match found.len() {
             0 => Err(KeysError::NotFound),
             1 => Ok(found.remove(0)),
@@ -128,7 +129,8 @@ impl<S: Schema> Keys<S> {
             Some(owner) => request.of(owner.clone()),
             None => request,
         };
-        match self.shared.store.revoke(&request).await? {
+        let _in_doubt = self.in_doubt(Changing::Key(id));
+        match self.shared.source.store.revoke(&request).await? {
             Some(revoked) => Ok(self.committed(revoked.stored())),
             None => Err(KeysError::NotFound),
         }
@@ -155,7 +157,8 @@ impl<S: Schema> Keys<S> {
     /// none was.
     pub async fn revoke_all(&self, owner: &OwnerId, reason: Option<Reason>) -> Result<RevokedAll, StoreError> {
         let request = self.revocation_of_all(owner, reason);
-        match self.shared.store.revoke_all(&request).await {
+        let _in_doubt = self.in_doubt(Changing::Owner(owner));
+        match self.shared.source.store.revoke_all(&request).await {
             Ok(revoked) => Ok(self.committed(revoked.stored())),
             Err(error) => {
                 if let StoreError::Interrupted { revoked, .. } = &error {

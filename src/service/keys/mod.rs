@@ -8,6 +8,8 @@ mod manage;
 mod only_key;
 mod owner;
 mod verify;
+#[cfg(feature = "tokio")]
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use rand::TryCryptoRng;
 
 use crate::key::{Actor, KeyFormat, Schema};
 use crate::random::SharedGenerator;
+use crate::service::cache::{Cache, CachePolicy, Changing, InDoubt, Source};
 use crate::service::last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsed};
 use crate::store::KeyStore;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -76,10 +79,10 @@ pub struct Keys<S: Schema> {
 
 #[derive(Debug)]
 struct Shared<S: Schema> {
-    store: Arc<dyn KeyStore<Schema = S>>,
-    clock: Arc<dyn Clock>,
+    source: Source<S>,
     random: SharedGenerator,
     last_used: LastUsed,
+    cache: Option<Arc<Cache<S>>>,
 }
 
 impl<S: Schema> Keys<S> {
@@ -97,6 +100,7 @@ impl<S: Schema> Keys<S> {
             random: SharedGenerator::system(),
             last_used_interval: DEFAULT_INTERVAL,
             last_used_capacity: DEFAULT_CAPACITY,
+            cache: None,
         }
     }
 
@@ -109,13 +113,13 @@ impl<S: Schema> Keys<S> {
     /// The schema.
     #[must_use]
     pub fn schema(&self) -> &S {
-        self.shared.store.schema()
+        self.shared.source.store.schema()
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn KeyStore<Schema = S>> {
-        &self.shared.store
+        &self.shared.source.store
     }
 
     /// The form of new keys.
@@ -127,7 +131,12 @@ impl<S: Schema> Keys<S> {
     /// Now, by the clock that every method takes the time from.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.shared.clock.now()
+        self.shared.source.clock.now()
+    }
+
+    /// To be held while a change is on its way to the store, which may have made it whatever becomes of the call.
+    pub(in crate::service) fn in_doubt(&self, changing: Changing<'_>) -> Option<InDoubt<'_, S>> {
+        self.shared.cache.as_ref().map(|cache| InDoubt::begin(cache, changing))
     }
 }
 
@@ -139,7 +148,7 @@ impl<S: Schema> Clone for Keys<S> {
 
 impl<S: Schema> fmt::Debug for Keys<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("store", &self.shared.store).finish_non_exhaustive()
+        f.debug_struct("Keys").field("store", &self.shared.source.store).finish_non_exhaustive()
     }
 }
 
@@ -152,6 +161,7 @@ pub struct KeysBuilder<S: Schema> {
     random: SharedGenerator,
     last_used_interval: Duration,
     last_used_capacity: usize,
+    cache: Option<CachePolicy>,
 }
 
 impl<S: Schema> KeysBuilder<S> {
@@ -187,14 +197,21 @@ impl<S: Schema> KeysBuilder<S> {
         self
     }
 
+    /// Verifies keys on records that were read a short while ago, as far as `policy` goes. Without this, the store is
+    /// asked each time.
+    pub const fn cache(mut self, policy: CachePolicy) -> Self {
+        self.cache = Some(policy);
+        self
+    }
+
     /// The keys, ready to use.
     #[must_use]
     pub fn build(self) -> Keys<S> {
         let shared = Shared {
-            store: self.store,
-            clock: self.clock,
+            source: Source { store: self.store, clock: self.clock },
             random: self.random,
             last_used: LastUsed::new(self.last_used_interval, self.last_used_capacity),
+            cache: self.cache.map(Cache::new).map(Arc::new),
         };
         Keys { shared: Arc::new(shared), by: None }
     }

@@ -1,6 +1,7 @@
 //! Schemas in which an owner has at most one key: issuing another replaces it.
 
 use crate::key::{Draft, Issued, KeyHead, KeyRecord, OwnerId, PrepareError, PreparedRotation, Reason, Revoked, Schema};
+use crate::service::cache::Changing;
 use crate::service::{Keys, KeysError};
 use crate::store::{KeyFilter, Reference, StoreError};
 
@@ -12,7 +13,7 @@ impl<S: Schema> Keys<S> {
     pub async fn only_key(&self, owner: &OwnerId) -> Result<Option<KeyRecord<S>>, StoreError> {
         let page = self.list(KeyFilter::new().of(owner.clone()), 1, None).await?;
         let key = page.keys.into_iter().next();
-        if key.is_none() && !self.shared.store.owner_exists(owner).await? {
+        if key.is_none() && !self.shared.source.store.owner_exists(owner).await? {
             return Err(StoreError::Missing(Reference::Owner));
         }
         Ok(key)
@@ -28,7 +29,8 @@ impl<S: Schema> Keys<S> {
         let draft = draft.into();
         let Some(predecessor) = self.only_key(&draft.owner).await? else { return self.issue(draft).await };
         let prepared = self.prepare_replacement(predecessor.head, draft)?;
-        let successor = self.shared.store.rotate(prepared.rotation()).await?;
+        let _in_doubt = self.in_doubt(Changing::Key(&prepared.rotation().predecessor.id));
+        let successor = self.shared.source.store.rotate(prepared.rotation()).await?;
         Ok(self.committed(prepared.stored(successor)).successor)
     }
 

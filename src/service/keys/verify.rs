@@ -2,55 +2,120 @@
 
 #[cfg(feature = "tokio")]
 use std::future::Future;
+use std::sync::Arc;
 
-use crate::key::{Authenticated, Refusal, RefusalReason, Schema, decide};
+use crate::key::{Authenticated, KeyDigest, KeyRecord, Refusal, RefusalReason, Schema, decide};
+use crate::service::cache::{Cache, Found, Moment};
 use crate::service::{Keys, LastUsedMetrics};
 use crate::store::{KeyLookup, StoreError};
+use crate::time::Timestamp;
 use crate::visible::Causes;
 
 impl<S: Schema> Keys<S> {
     /// Accepts or refuses a presented key. Its form is checked before anything is hashed or asked of the store, and
     /// its last use is noted in memory, never written here.
     ///
-    /// The store is asked every time, so that a revocation anywhere takes effect on the next call.
+    /// The store is asked every time, so that a revocation anywhere takes effect on the next call, unless
+    /// [`cache`](crate::KeysBuilder::cache) permits otherwise; how old the record was that decided, the
+    /// [evidence](Authenticated::evidence) of the result says.
     ///
     /// # Errors
     /// [`Refusal`]. Answer 503 when it [`is_outage`](Refusal::is_outage) and 401 otherwise.
     pub async fn verify(&self, presented: &str) -> Result<Authenticated<S>, Refusal> {
-        let Self { shared, .. } = self;
-        let schema = shared.store.schema();
-        let parsed = schema.formats().parse(presented).map_err(|malformed| {
+        let (digest, prefix) = self.parse(presented)?;
+        let Some(cache) = &self.shared.cache else { return self.verify_in_store(&digest, prefix).await };
+        let at = Moment::of(&*self.shared.source.clock);
+        match cache.recall(self.schema(), &digest, at) {
+            Some(verdict) => self.conclude(verdict, &digest, at.now),
+            // Apart, so that a hit carries none of its room around.
+            None => Box::pin(self.verify_anew(cache, &digest, prefix)).await,
+        }
+    }
+
+    /// As [`verify`](Self::verify), and asks the store whatever is cached: for what must not be done with a key
+    /// that was revoked a moment ago. While the store cannot answer, nothing is accepted.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_fresh(&self, presented: &str) -> Result<Authenticated<S>, Refusal> {
+        let (digest, prefix) = self.parse(presented)?;
+        let Some(cache) = &self.shared.cache else { return self.verify_in_store(&digest, prefix).await };
+        match cache.look_up_alone(&self.shared.source, &digest, prefix).await {
+            Found::Candidates(candidates) => self.judge(candidates.iter().cloned(), &digest),
+            Found::Outage(error) => Err(unverified(error)),
+        }
+    }
+
+    fn parse<'k>(&self, presented: &'k str) -> Result<(KeyDigest, &'k str), Refusal> {
+        let formats = self.schema().formats();
+        let parsed = formats.parse(presented).map_err(|malformed| {
             let refusal = Refusal::from(malformed);
             tracing::warn!(
                 event = "key.refused",
                 reason = refusal.reason().code(),
                 length = presented.len(),
-                has_prefix = presented.starts_with(schema.formats().issued().prefix().as_str()),
+                has_prefix = presented.starts_with(formats.issued().prefix().as_str()),
                 "{malformed}"
             );
             refusal
         })?;
-        let digest = parsed.digest();
-        let lookup = KeyLookup::new(&digest, parsed.display_prefix());
-        let candidates = shared.store.find(lookup).await.map_err(|error| {
-            tracing::error!(
-                event = "key.unverified",
-                reason = "store_unavailable",
-                error = %Causes(&error)
-            );
-            Refusal::unavailable(error)
-        })?;
-        let now = shared.clock.now();
-        match decide(schema, candidates, &digest, now) {
-            Ok(accepted) => {
-                shared.last_used.remember(accepted.head(), now);
-                Ok(accepted)
-            }
-            Err(refusal) => {
-                log_refusal(&refusal, &digest.to_hex().as_str()[..8]);
-                Err(refusal)
-            }
+        Ok((parsed.digest(), parsed.display_prefix()))
+    }
+
+    async fn verify_in_store(&self, digest: &KeyDigest, prefix: &str) -> Result<Authenticated<S>, Refusal> {
+        let candidates = self.store().find(KeyLookup::new(digest, prefix)).await;
+        self.judge(candidates.map_err(|error| unverified(Arc::new(error)))?, digest)
+    }
+
+    /// Asks the store, together with others who present the same key at this moment.
+    async fn verify_anew(
+        &self,
+        cache: &Arc<Cache<S>>,
+        digest: &KeyDigest,
+        prefix: &str,
+    ) -> Result<Authenticated<S>, Refusal> {
+        let error = match cache.look_up(&self.shared.source, digest, prefix).await {
+            Found::Candidates(candidates) => return self.judge(candidates.iter().cloned(), digest),
+            Found::Outage(error) => error,
+        };
+        let at = Moment::of(&*self.shared.source.clock);
+        // A database that answers with an error is there, and what it refuses is no outage.
+        let accepted = matches!(*error, StoreError::Unavailable { .. })
+            .then(|| cache.stand_in(self.schema(), digest, at))
+            .flatten()
+            .ok_or_else(|| unverified(Arc::clone(&error)))?;
+        tracing::warn!(
+            event = "key.accepted_stale",
+            key_id = %accepted.head().id,
+            age_seconds = accepted.evidence().age().as_secs(),
+            error = %Causes(&*error),
+            "the outage policy accepts what was good a short while ago"
+        );
+        self.conclude(Ok(accepted), digest, at.now)
+    }
+
+    /// Decides on what the store has found.
+    fn judge(
+        &self,
+        candidates: impl IntoIterator<Item = Arc<KeyRecord<S>>>,
+        digest: &KeyDigest,
+    ) -> Result<Authenticated<S>, Refusal> {
+        let now = self.now();
+        self.conclude(decide(self.schema(), candidates, digest, now), digest, now)
+    }
+
+    /// Notes the use of a key, or logs why there was none.
+    fn conclude(
+        &self,
+        verdict: Result<Authenticated<S>, Refusal>,
+        digest: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<Authenticated<S>, Refusal> {
+        match &verdict {
+            Ok(accepted) => self.shared.last_used.remember(accepted.head(), now),
+            Err(refusal) => log_refusal(refusal, &digest.to_hex().as_str()[..8]),
         }
+        verdict
     }
 
     /// Writes the last use of every key that was accepted since the last write, in one statement, and says how many
@@ -59,7 +124,7 @@ impl<S: Schema> Keys<S> {
     /// # Errors
     /// [`StoreError`]; the keys wait for the next write, and the failure is counted.
     pub async fn flush_last_used(&self) -> Result<u64, StoreError> {
-        self.shared.last_used.flush(&*self.shared.store).await
+        self.shared.last_used.flush(&*self.shared.source.store).await
     }
 
     /// Writes last use once an interval until `shutdown` completes, and once more then: it ends within 10 seconds. Run it
@@ -71,7 +136,7 @@ impl<S: Schema> Keys<S> {
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "tokio")))]
     pub async fn record_last_used(&self, shutdown: impl Future<Output = ()> + Send) {
-        self.shared.last_used.run(&*self.shared.store, shutdown).await;
+        self.shared.last_used.run(&*self.shared.source.store, shutdown).await;
     }
 
     /// What became of the uses of keys so far.
@@ -79,6 +144,12 @@ impl<S: Schema> Keys<S> {
     pub fn last_used_metrics(&self) -> LastUsedMetrics {
         self.shared.last_used.metrics()
     }
+}
+
+/// The store could not answer, which is no verdict on the key.
+fn unverified(error: Arc<StoreError>) -> Refusal {
+    tracing::error!(event = "key.unverified", reason = "store_unavailable", error = %Causes(&*error));
+    Refusal::unavailable_for_all(error)
 }
 
 fn log_refusal(refusal: &Refusal, digest_start: &str) {

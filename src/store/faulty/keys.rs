@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::{Fault, Faulty};
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation, Schema};
 use crate::store::{
-    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
-    Touched,
+    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
+    StoreError, Touched,
 };
 
 /// A kind of call: a method of [`KeyStore`](crate::store::KeyStore).
@@ -41,6 +41,8 @@ pub enum Call {
     History,
     /// [`purge`](crate::store::KeyStore::purge).
     Purge,
+    /// [`watch`](crate::store::KeyStore::watch). The feed that it returns has no faults.
+    Watch,
 }
 
 /// A store of keys that fails on purpose.
@@ -124,5 +126,9 @@ impl<S: Schema> KeyStore for FaultyStore<S> {
 
     async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
         self.call(Call::Purge, || self.store.purge(request)).await
+    }
+
+    async fn watch(&self) -> Result<Box<dyn ChangeFeed>, StoreError> {
+        self.call(Call::Watch, || self.store.watch()).await
     }
 }

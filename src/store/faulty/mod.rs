@@ -134,6 +134,11 @@ impl<T: Send + Sync + ?Sized, C: Copy + Eq + Hash + Send> Faulty<T, C> {
                 (self.wait)(time).await;
                 make().await
             }
+            Some(Fault::AnswerDelayed(time)) => {
+                let answer = make().await;
+                (self.wait)(time).await;
+                answer
+            }
             Some(Fault::AnswerLost) => {
                 make().await?;
                 Err(unavailable())

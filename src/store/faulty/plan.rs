@@ -28,6 +28,8 @@ pub enum Fault {
     MadeAndUnanswered,
     /// It is made after this time, see [`Faulty::waiting`](super::Faulty::waiting).
     Delayed(Duration),
+    /// It is made at once and answers after this time, with what was so when it was made.
+    AnswerDelayed(Duration),
     /// No last use is written, because others hold all rows locked. Of another call than [`Call::Touch`](super::Call::Touch), it is
     /// [`Fault::Unavailable`].
     Busy,

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use keyward::Keys;
-use keyward::http::{Bearer, Permitted, Protect, Rejection, RejectionKind, VerifyBearer, principal};
-use keyward::key::{Authenticated, MissingScope, PermitsScope, ScopePolicy};
+use keyward::http::{Bearer, FreshKeys, Permitted, Protect, Rejection, RejectionKind, VerifyBearer, principal};
+use keyward::key::{Authenticated, MissingScope, OwnerId, PermitsScope, ScopePolicy};
 use keyward::schemas::standard::Standard;
+use keyward::service::CachePolicy;
 use keyward::store::MemoryKeyStore;
 use keyward::store::faulty::{Call, Fault, FaultyStore};
 
@@ -36,6 +38,27 @@ async fn keys_pass_until_they_are_revoked<S: TestSchema>(fixture: Fixture<S>) {
     assert!(refused.header("www-authenticate").contains("error=\"invalid_token\""));
     let unknown = server.get_with("/", "hunter2").await;
     assert_eq!((refused.status, refused.body), (unknown.status, unknown.body), "nobody can tell which it was");
+}
+
+/// A key that another process has revoked, on routes that differ in what they ask for.
+#[tokio::test]
+async fn a_route_can_demand_fresh_evidence() {
+    let store = MemoryKeyStore::new(Standard::new("acme").unwrap());
+    let elsewhere = Keys::builder(store.clone()).build();
+    let policy = CachePolicy::new().unwatched_max_age(Duration::from_hours(1));
+    let keys = Keys::builder(store).cache(policy).build();
+    let key = super::key(&keys, "customer-1", &[]).await;
+    let evidence = |caller: Authenticated<Standard>| async move { caller.evidence().is_fresh().to_string() };
+    let sensitive = Router::new().route("/pay", get(evidence)).layer(Protect::new(FreshKeys::new(keys.clone())));
+    let app = Router::new().route("/look", get(evidence)).merge(sensitive).layer(Protect::new(keys));
+    let server = Server::start(app).await;
+    for (path, fresh) in [("/look", "true"), ("/look", "false"), ("/pay", "true"), ("/look", "false")] {
+        assert_eq!(server.get_with(path, &key).await.body, fresh, "{path}");
+    }
+    elsewhere.revoke_all(&OwnerId::new("customer-1").unwrap(), None).await.unwrap();
+    assert_eq!(server.get_with("/look", &key).await.status, 200, "nobody watches for changes");
+    assert_eq!(server.get_with("/pay", &key).await.status, 401);
+    assert_eq!(server.get_with("/look", &key).await.status, 401, "what one route has learnt, all know");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use keyward::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation};
 use keyward::store::{
-    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
-    Touched,
+    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
+    StoreError, Touched,
 };
 use tokio::sync::Semaphore;
 
@@ -124,5 +124,9 @@ impl<S: TestSchema> KeyStore for Counting<S> {
 
     async fn purge(&self, request: &PurgeRequest) -> Result<u64, StoreError> {
         self.store.purge(request).await
+    }
+
+    async fn watch(&self) -> Result<Box<dyn ChangeFeed>, StoreError> {
+        self.store.watch().await
     }
 }

@@ -122,6 +122,16 @@ impl<S: TestSchema> Fixture<S> {
         self.keys.issue(S::draft(owner)).await.unwrap()
     }
 
+    /// A key of `owner` that has had one before.
+    pub(crate) async fn issue_another(&self, owner: &str) -> Issued<S> {
+        let draft = S::draft(owner);
+        let several = self.store().abilities().several_keys_per_owner;
+        if several { self.keys.issue(draft).await.unwrap() } else { self.keys.issue_only(draft).await.unwrap() }
+    }
+
+    /// Sets up what it takes that changes can be watched for.
+    pub(crate) async fn watch_for_changes(&self) {}
+
     /// Keys as another process would have them: an engine of its own over the same database, other random numbers, and
     /// the same time. Over memory it is the same store.
     pub(crate) async fn another_process(&self) -> Keys<S> {
@@ -275,6 +285,9 @@ pub(crate) use over_these_schemas;
 macro_rules! each_place {
     (every_store, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: memory, sqlite if "sqlite", postgres if "postgres");
+    };
+    (in_memory, $schema:ident, $test:ident) => {
+        $crate::support::places!($schema, $test: memory);
     };
     (every_database, $schema:ident, $test:ident) => {
         $crate::support::places!(

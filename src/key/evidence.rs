@@ -1,0 +1,50 @@
+//! How old the record was on which a key was accepted.
+
+use std::time::Duration;
+
+/// What a key was accepted on: a record that was read for this verification, or one that was read before.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::key::Evidence;
+///
+/// assert!(Evidence::Fresh.is_fresh());
+/// let cached = Evidence::Cached { age: Duration::from_secs(3) };
+/// assert_eq!((cached.is_fresh(), cached.age()), (false, Duration::from_secs(3)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The store was asked for this verification.
+    Fresh,
+    /// The record came from the cache, within its bound.
+    Cached {
+        /// How long before this verification the store was asked for it.
+        age: Duration,
+    },
+    /// The store could not answer, and the [outage policy](crate::service::OutagePolicy) accepts what was good a short
+    /// while ago.
+    StaleOnOutage {
+        /// How long before this verification the store was asked for it.
+        age: Duration,
+    },
+}
+
+impl Evidence {
+    /// Whether the store was asked for this verification.
+    #[must_use]
+    pub const fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh)
+    }
+
+    /// How long before this verification the store was asked; zero when it was asked for it.
+    #[must_use]
+    pub const fn age(self) -> Duration {
+        match self {
+            Self::Fresh => Duration::ZERO,
+            Self::Cached { age } | Self::StaleOnOutage { age } => age,
+        }
+    }
+}
