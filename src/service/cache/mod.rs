@@ -93,6 +93,11 @@ impl<S: Schema> Cache<S> {
         self.fence.changed(self.subject(changing));
     }
 
+    /// Nothing that was read before counts from now on.
+    pub(crate) fn everything_changed(&self) {
+        self.fence.everything_changed();
+    }
+
     /// To be taken before the store is asked.
     fn reading(&self, clock: &dyn Clock) -> Reading {
         Reading { ticket: self.fence.ticket(), at: Moment::of(clock) }

@@ -81,7 +81,7 @@ impl<S: Schema> Watch<'_, S> {
                 None => return Ok(None),
                 Some(Ok(feed)) => {
                     // What was changed between its reading and this moment, no feed tells.
-                    self.cache.fence.everything_changed();
+                    self.cache.everything_changed();
                     return Ok(Some(feed));
                 }
                 Some(Err(error @ StoreError::Unavailable { .. })) => self.has_failed(&error),
@@ -105,7 +105,7 @@ impl<S: Schema> Watch<'_, S> {
                             self.cache.changed(Changing::Key(id));
                         }
                     }
-                    _ => self.cache.fence.everything_changed(),
+                    _ => self.cache.everything_changed(),
                 }
                 self.cache.step.confirm(asked);
                 if self.failures > 0 {

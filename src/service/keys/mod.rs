@@ -134,6 +134,14 @@ impl<S: Schema> Keys<S> {
         self.shared.source.clock.now()
     }
 
+    /// Has nothing count that is cached so far: for a host that has changed keys by other means than these, such as
+    /// with SQL of its own, and does not watch for changes.
+    pub fn forget_cached(&self) {
+        if let Some(cache) = &self.shared.cache {
+            cache.everything_changed();
+        }
+    }
+
     /// To be held while a change is on its way to the store, which may have made it whatever becomes of the call.
     pub(in crate::service) fn in_doubt(&self, changing: Changing<'_>) -> Option<InDoubt<'_, S>> {
         self.shared.cache.as_ref().map(|cache| InDoubt::begin(cache, changing))

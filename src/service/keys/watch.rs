@@ -15,6 +15,10 @@ impl<S: Schema> Keys<S> {
     /// [as long as it may unwatched](crate::service::CachePolicy::unwatched_max_age), which is not at all unless the host says otherwise.
     /// Failures do not end it: the first of several is logged, then the end of them.
     ///
+    /// On PostgreSQL, the database has to note changes first: `SqlKeyStore::note_changes`. Notifications come over a
+    /// connection of its own, beside the host's pool; where they do not arrive, as behind a transaction pooler, changes are
+    /// noticed at the next question.
+    ///
     /// ```
     /// use keyward::schemas::standard::{Standard, StandardKey};
     /// use keyward::service::CachePolicy;

@@ -204,6 +204,30 @@ impl Engine {
         Ok(applied)
     }
 
+    /// Makes what is made on request alone, and is looked for rather than recorded. `tables` are those of our own that it
+    /// makes; the texts do nothing more when they run again.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn make(
+        &self,
+        tables: &[&Table],
+        texts: impl IntoIterator<Item = Sql>,
+    ) -> Result<(), MigrateError> {
+        self.require_trusted(tables).await?;
+        let ledger = Ledger::read(self, "").await?;
+        let make = |(guard, sql)| [Step::refuse(guard, Refusal::Overtaken), Step::batch(sql)];
+        let mut steps: Vec<_> = ledger.missing(self).into_iter().flat_map(make).collect();
+        steps.extend(texts.into_iter().map(Step::batch));
+        steps.push(Step::refuse(self.find_untrusted(tables), Refusal::Untrusted));
+        match self.run(Script::locked(LOCK, steps)).await {
+            Ok(_) => Ok(()),
+            Err(ScriptError::Engine(error)) => Err(error.into()),
+            Err(ScriptError::Refused(_)) => {
+                self.require_trusted(tables).await?;
+                Err(MigrateError::Failed { source: "another process migrates at the same time".into() })
+            }
+        }
+    }
+
     /// What was recorded, which has to be what `migrations` say.
     pub(super) async fn ledger(&self, schema: &'static str, migrations: &[Migration]) -> Result<Ledger, MigrateError> {
         let ledger = Ledger::read(self, schema).await?;

@@ -28,11 +28,15 @@ mod value;
 pub use error::ConnectError;
 pub(crate) use error::{EngineError, ScriptError, Violation, ViolationKind};
 #[cfg(feature = "postgres")]
+pub(crate) use postgres::Listener;
+#[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub(crate) use row::{Cell, Query, Row};
 #[cfg(feature = "postgres")]
 pub use schema_name::InvalidSchemaName;
 pub(crate) use script::{Counts, Reading, Script, Step};
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::DataVersion;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use value::{Statement, Value};

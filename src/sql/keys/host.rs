@@ -56,6 +56,8 @@ pub(crate) trait HostTable: Schema {
     const TABLES: &'static [&'static Table];
     const MIGRATIONS: &'static [Migration];
     const CHANGES: &'static Changes;
+    #[cfg(feature = "postgres")]
+    const CHANGE_TRIGGERS: Sql;
     /// `$1` owner; returns a row when it exists. `None` where owners are plain names.
     const OWNER: Option<&'static Query>;
 
@@ -82,6 +84,11 @@ pub(crate) trait HostTable: Schema {
 
 impl<S: HostTable> KeyTables for S {
     const TABLE: &'static str = <S as HostTable>::TABLE;
+
+    #[cfg(feature = "postgres")]
+    fn change_triggers() -> Sql {
+        S::CHANGE_TRIGGERS
+    }
 
     fn tables() -> &'static [&'static Table] {
         S::TABLES

@@ -1,5 +1,6 @@
 //! One key store for every schema and every engine: [`SqlKeyStore`].
 
+mod changes;
 #[cfg(feature = "postgres")]
 mod gather;
 #[cfg(feature = "postgres")]

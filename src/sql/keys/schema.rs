@@ -106,6 +106,11 @@ pub(crate) trait KeyTables: Schema {
     /// The table, for messages.
     const TABLE: &'static str;
 
+    /// The triggers that have PostgreSQL note changes, on the first of [`tables`](Self::tables) and on those that can
+    /// shut a key down.
+    #[cfg(feature = "postgres")]
+    fn change_triggers() -> Sql;
+
     /// Everything that has to be there.
     fn tables() -> &'static [&'static Table];
     fn migrations() -> &'static [Migration];

@@ -17,8 +17,8 @@ use crate::sql::keys::gather::Gather;
 use crate::sql::keys::schema::PURGED;
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
 use crate::store::{
-    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest, StoreError,
-    Touched,
+    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
+    StoreError, Touched,
 };
 use crate::time::Timestamp;
 use crate::visible::visible_error;
@@ -236,7 +236,9 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     fn abilities(&self) -> Abilities {
-        <S as KeyTables>::abilities(self.has_side_tables())
+        let mut abilities = <S as KeyTables>::abilities(self.has_side_tables());
+        abilities.watch = true;
+        abilities
     }
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
@@ -321,5 +323,9 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
         let script = <S as KeyTables>::purge(request)?;
         let counts = self.shared.engine.run(script).await.map_err(interpret_script::<S>)?;
         Ok(counts.of(PURGED))
+    }
+
+    async fn watch(&self) -> Result<Box<dyn ChangeFeed>, StoreError> {
+        self.feed().await
     }
 }

@@ -167,3 +167,14 @@ async fn what_is_read_while_a_change_is_under_way_counts_for_nothing_afterwards(
         assert!(keys.verify(issued.secret.expose_secret()).await.is_err(), "{lost:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_cached_can_be_forgotten() {
+    let world = World::new(policy());
+    let issued = world.keys.issue(draft()).await.unwrap();
+    world.keys.verify(issued.secret.expose_secret()).await.unwrap();
+    world.elsewhere.revoke(&issued.record.head.id, None).await.unwrap();
+    assert!(world.keys.verify(issued.secret.expose_secret()).await.is_ok());
+    world.keys.forget_cached();
+    assert!(world.keys.verify(issued.secret.expose_secret()).await.is_err());
+}

@@ -4,6 +4,8 @@ mod ages;
 mod changes;
 mod herd;
 mod interleavings;
+#[cfg(all(feature = "tokio", feature = "postgres"))]
+mod noted;
 mod outages;
 mod refusals;
 #[cfg(feature = "tokio")]

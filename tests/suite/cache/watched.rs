@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::{OWNER, cached_over};
 use crate::support::{Fixture, Store, TestSchema, over_every_schema};
 
-over_every_schema![in_memory:
+over_every_schema![every_store:
     what_another_process_changes_is_noticed,
     no_revocation_goes_unnoticed_for_longer_than_the_bound,
     without_its_watch_the_cache_answers_nothing,

@@ -130,7 +130,12 @@ impl<S: TestSchema> Fixture<S> {
     }
 
     /// Sets up what it takes that changes can be watched for.
-    pub(crate) async fn watch_for_changes(&self) {}
+    pub(crate) async fn watch_for_changes(&self) {
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        if let Place::Database { store, .. } = &self.place {
+            store.note_changes().await.unwrap();
+        }
+    }
 
     /// Keys as another process would have them: an engine of its own over the same database, other random numbers, and
     /// the same time. Over memory it is the same store.
@@ -285,9 +290,6 @@ pub(crate) use over_these_schemas;
 macro_rules! each_place {
     (every_store, $schema:ident, $test:ident) => {
         $crate::support::places!($schema, $test: memory, sqlite if "sqlite", postgres if "postgres");
-    };
-    (in_memory, $schema:ident, $test:ident) => {
-        $crate::support::places!($schema, $test: memory);
     };
     (every_database, $schema:ident, $test:ident) => {
         $crate::support::places!(

@@ -42,6 +42,8 @@ impl HostTable for Aggregator {
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "aggregators", Change::Adopt(&table::AGGREGATORS)), SIDE_TABLES];
     const CHANGES: &'static Changes = &statements::CHANGES;
+    #[cfg(feature = "postgres")]
+    const CHANGE_TRIGGERS: Sql = Sql { postgres: include_str!("changes.postgres.sql"), sqlite: "" };
     const OWNER: Option<&'static Query> = Some(&statements::AGGREGATOR);
 
     fn reads(&self) -> &'static Reads {

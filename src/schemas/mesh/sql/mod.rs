@@ -45,6 +45,8 @@ impl HostTable for Mesh {
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_key", Change::Adopt(&table::API_KEY)), SIDE_TABLES];
     const CHANGES: &'static Changes = &statements::CHANGES;
+    #[cfg(feature = "postgres")]
+    const CHANGE_TRIGGERS: Sql = Sql { postgres: include_str!("changes.postgres.sql"), sqlite: "" };
     const OWNER: Option<&'static Query> = Some(&statements::MESH);
 
     fn reads(&self) -> &'static Reads {

@@ -46,6 +46,8 @@ impl HostTable for Scraper {
     const MIGRATIONS: &'static [Migration] =
         &[Migration::new(1, "api_keys", Change::Adopt(&table::API_KEYS)), SIDE_TABLES];
     const CHANGES: &'static Changes = &statements::CHANGES;
+    #[cfg(feature = "postgres")]
+    const CHANGE_TRIGGERS: Sql = Sql { postgres: include_str!("changes.postgres.sql"), sqlite: "" };
     const OWNER: Option<&'static Query> = None;
 
     fn reads(&self) -> &'static Reads {

@@ -70,6 +70,11 @@ columns! {
 impl KeyTables for Standard {
     const TABLE: &'static str = "keys";
 
+    #[cfg(feature = "postgres")]
+    fn change_triggers() -> Sql {
+        Sql { postgres: include_str!("changes.postgres.sql"), sqlite: "" }
+    }
+
     fn tables() -> &'static [&'static Table] {
         tables::TABLES
     }

@@ -2,6 +2,7 @@
 //! the host's own transaction.
 
 mod connection;
+mod data_version;
 mod error;
 mod files;
 mod readers;
@@ -19,6 +20,7 @@ use crate::sql::engine::{
     Cell, ConnectError, Counts, EngineError, Query, Reading, Row, Script, ScriptError, Statement, Value,
 };
 use connection::{BACKEND, file_of};
+pub(crate) use data_version::DataVersion;
 use error::classify;
 use files::Files;
 use readers::Readers;
