@@ -1,5 +1,7 @@
 //! The verification cache: what it answers, for how long, and that no key outlives its revocation in it.
 
+#[cfg(all(feature = "tokio", any(feature = "sqlite", feature = "postgres")))]
+mod across;
 mod ages;
 mod changes;
 mod herd;

@@ -14,8 +14,8 @@ use keyward::store::{ChangeFeed, Changes, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::time::{sleep, timeout};
 
+use super::OWNER;
 use super::watched::{Watching, until_cached};
-use super::{OWNER, cached_over};
 use crate::support::log::Log;
 use crate::support::{Fixture, TestSchema, over};
 
@@ -163,6 +163,7 @@ async fn what_shuts_keys_down_is_told(fixture: Fixture<Mesh>) {
 
 async fn notes_stand_in_the_schema_of_our_own_tables(fixture: Fixture<Standard>) {
     let mut feed = feed(&fixture).await;
+    assert_eq!(fixture.sql().check().await.unwrap(), [], "triggers of ours are none of somebody else's");
     let [one, other] = [fixture.issue(OWNER).await, fixture.issue(OWNER).await];
     fixture.keys.rotate(&one.record.head.id, Duration::ZERO, None).await.unwrap();
     fixture.keys.disable(&other.record.head.id, None).await.unwrap();

@@ -66,7 +66,11 @@ pub(crate) struct DatabaseArguments {
 #[derive(Subcommand)]
 pub(crate) enum Command<S: CommandSchema> {
     /// Make the tables that are missing, and check those that are there
-    Migrate,
+    Migrate {
+        /// Have PostgreSQL note changes of keys too, by triggers on their table, so that caches can watch for them
+        #[arg(long)]
+        note_changes: bool,
+    },
     /// Name every difference between the tables that are there and those that are expected
     Check,
     /// Issue a key and print it, for the only time

@@ -77,7 +77,9 @@ pub(crate) async fn run<S: CommandSchema>(arguments: Arguments<S>) -> Result<Exi
         #[cfg(feature = "reqwest")]
         Command::Revoke(revoke) if S::ending(&revoke.options).is_some() => closed.revoke_with_session(revoke).await?,
         // However long it takes, none of its steps does.
-        Command::Migrate | Command::Import | Command::Purge { .. } => closed.carry_out(command, is_named, now).await?,
+        Command::Migrate { .. } | Command::Import | Command::Purge { .. } => {
+            closed.carry_out(command, is_named, now).await?
+        }
         command => within(closed.database.timeout, closed.carry_out(command, is_named, now)).await?,
     };
     output::print(&document, json)
@@ -95,7 +97,9 @@ impl<S: CommandSchema> Closed<S> {
     /// Does what was typed; `is_named` says that the schema was.
     async fn carry_out(self, command: Command<S>, is_named: bool, now: Timestamp) -> Result<Document, Failure> {
         Ok(match command {
-            Command::Migrate => tables::migrate::<S>(&connect(&self.database, true).await?, now).await?,
+            Command::Migrate { note_changes } => {
+                tables::migrate::<S>(&connect(&self.database, true).await?, note_changes, now).await?
+            }
             Command::Check => tables::check::<S>(&connect(&self.database, false).await?).await?,
             #[cfg(feature = "postgres")]
             Command::Grants(grants) => grants::grants::<S>(&grants, self.database.postgres_schema.as_deref())?,

@@ -8,8 +8,15 @@ use crate::failure::Failure;
 use crate::output::Document;
 use crate::schema::CommandSchema;
 
-pub(super) async fn migrate<S: CommandSchema>(engine: &Engine, now: Timestamp) -> Result<Document, Failure> {
+pub(super) async fn migrate<S: CommandSchema>(
+    engine: &Engine,
+    note_changes: bool,
+    now: Timestamp,
+) -> Result<Document, Failure> {
     let applied = engine.migrate::<S>(now).await?;
+    if note_changes {
+        engine.note_changes::<S>().await?;
+    }
     let lines = applied.iter().map(|migration| format!("applied {migration}")).collect();
     let mut document = report(&engine.check::<S>().await?, lines);
     let applied: Vec<_> = applied.iter().map(ToString::to_string).collect();

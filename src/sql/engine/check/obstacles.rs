@@ -26,7 +26,10 @@ static OBSTACLES: Query = Query::new(
             SELECT 'trigger'::text, t.tgname::text
             FROM found JOIN pg_catalog.pg_trigger t ON t.tgrelid = found.oid
             WHERE NOT t.tgisinternal AND t.tgenabled::text <> 'D'::text
-              AND ($3::bigint = 1::bigint OR (t.tgtype::int4 & 66) <> 0)
+              AND ((t.tgtype::int4 & 66) <> 0
+                   -- Ours note what was changed.
+                   OR $3::bigint = 1::bigint
+                      AND t.tgfoid IS DISTINCT FROM pg_catalog.to_regprocedure('keyward.note_change()'::text)::oid)
             ORDER BY 1, 2",
         sqlite: "
             SELECT 'trigger' AS kind, name AS name FROM sqlite_schema
@@ -37,7 +40,8 @@ static OBSTACLES: Query = Query::new(
     &["kind", "name"],
 );
 
-/// On a table of the host's, a trigger or a rule is its own affair, and worth knowing. Our own tables have none.
+/// On a table of the host's, a trigger or a rule is its own affair, and worth knowing. Our own tables have none but
+/// those that note changes.
 pub(super) async fn differences(engine: &Engine, table: &Table) -> Result<Vec<Difference>, EngineError> {
     let is_own = matches!(table.name, TableName::Own(_));
     let (schema, name) = table.name.place(engine);

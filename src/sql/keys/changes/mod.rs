@@ -10,6 +10,23 @@ use crate::sql::engine::migrate::MigrateError;
 use crate::sql::keys::{SqlKeyStore, SqlSchema};
 use crate::store::{ChangeFeed, StoreError};
 
+impl Engine {
+    /// Has the database note changes of the keys of the schema `S`, see
+    /// [`SqlKeyStore::note_changes`](crate::SqlKeyStore::note_changes).
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "PostgreSQL is waited for"))]
+    pub async fn note_changes<S: SqlSchema>(&self) -> Result<(), MigrateError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => postgres::note_changes::<S>(self).await,
+        }
+    }
+}
+
 impl<S: SqlSchema> SqlKeyStore<S> {
     /// Has the database note changes of keys, whoever makes them, so that [`Keys::watch`](crate::Keys::watch) can tell a
     /// cache. On PostgreSQL this makes a table of keyward's own, `changes`, and triggers on the table of the keys; SQLite needs
@@ -23,14 +40,8 @@ impl<S: SqlSchema> SqlKeyStore<S> {
     ///
     /// # Errors
     /// [`MigrateError`].
-    #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "PostgreSQL is waited for"))]
     pub async fn note_changes(&self) -> Result<(), MigrateError> {
-        match &self.shared.engine {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => Ok(()),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => postgres::note_changes::<S>(&self.shared.engine).await,
-        }
+        self.shared.engine.note_changes::<S>().await
     }
 
     #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "PostgreSQL is waited for"))]
