@@ -17,7 +17,7 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Evidence {
-    /// The store was asked for this verification.
+    /// The store was asked for this verification, alone or together with others who presented the same key.
     Fresh,
     /// The record came from the cache, within its bound.
     Cached {

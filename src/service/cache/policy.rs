@@ -11,7 +11,7 @@ const SHORTEST_BOUND: Duration = Duration::from_millis(100);
 /// when its call returns, and a key that is issued through them is accepted at once, whatever this says. It bounds
 /// how long others go unnoticed, such as those that another process makes.
 ///
-/// The ages that are allowed while [`Keys::watch`](crate::Keys::watch) runs and is in step are long; those that are
+/// The ages that are allowed while `Keys::watch` runs and is in step are long; those that are
 /// allowed otherwise are short, and zero unless set: then the cache answers nothing.
 ///
 /// ```
@@ -63,7 +63,7 @@ impl CachePolicy {
     /// How old a refusal may be unless [`refusals`](Self::refusals) says otherwise: 1 second.
     pub const DEFAULT_REFUSALS_MAX_AGE: Duration = Duration::from_secs(1);
 
-    /// The defaults, with which the cache answers only while [`Keys::watch`](crate::Keys::watch) is in step.
+    /// The defaults, with which the cache answers only while `Keys::watch` is in step.
     pub const fn new() -> Self {
         Self {
             capacity: Self::DEFAULT_CAPACITY,
@@ -97,7 +97,7 @@ impl CachePolicy {
     }
 
     /// For how long a change that another process makes, or somebody with plain SQL, can go unnoticed at most while
-    /// [`Keys::watch`](crate::Keys::watch) runs: it asks four times in that time, and a cache that was not told for so
+    /// `Keys::watch` runs: it asks four times in that time, and a cache that was not told for so
     /// long that it is in step counts as unwatched. Most changes are noticed sooner, where the store says when to ask.
     ///
     /// At least 100 milliseconds.

@@ -115,3 +115,111 @@ impl<T> fmt::Debug for Table<T> {
         f.debug_struct("Table").field("buckets", &self.buckets.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::service::cache::fence::Fence;
+    use crate::time::Timestamp;
+
+    struct Bench {
+        table: Table<u32>,
+        fence: Fence<std::sync::atomic::AtomicU64>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { table: Table::new(WAYS), fence: Fence::new(1) }
+        }
+
+        fn entry(&self, elapsed: u64, value: u32) -> Entry<u32> {
+            let at = Moment { now: Timestamp::from_seconds(0), elapsed: Duration::from_secs(elapsed) };
+            let subject = self.fence.subject(0);
+            Entry { read: Reading { ticket: self.fence.ticket(), at }, subjects: [subject; 3], value }
+        }
+
+        fn put(&self, digest: u8, elapsed: u64, value: u32) {
+            self.table.put(0, &named(digest), self.entry(elapsed, value));
+        }
+
+        fn get(&self, digest: u8) -> Option<u32> {
+            self.table.get(0, &named(digest), |entry| entry.value)
+        }
+    }
+
+    fn named(digest: u8) -> KeyDigest {
+        KeyDigest::from_bytes([digest; 32])
+    }
+
+    #[test]
+    fn what_was_read_later_stays() {
+        let bench = Bench::new();
+        bench.put(1, 5, 50);
+        bench.put(1, 4, 40);
+        assert_eq!(bench.get(1), Some(50));
+        bench.put(1, 6, 60);
+        assert_eq!(bench.get(1), Some(60));
+        // At one moment, the later change counts.
+        bench.fence.changed(bench.fence.subject(0));
+        let late = bench.entry(6, 61);
+        bench.table.put(0, &named(1), late);
+        assert_eq!(bench.get(1), Some(61));
+    }
+
+    #[test]
+    fn only_what_was_not_read_later_is_taken_out() {
+        let bench = Bench::new();
+        bench.put(1, 5, 50);
+        bench.table.remove_read_by(0, &named(1), bench.entry(4, 0).read);
+        assert_eq!(bench.get(1), Some(50));
+        bench.table.remove_read_by(0, &named(2), bench.entry(9, 0).read);
+        bench.table.remove_read_by(0, &named(1), bench.entry(5, 0).read);
+        assert_eq!(bench.get(1), None);
+    }
+
+    #[test]
+    fn what_was_not_asked_for_goes_first() {
+        let bench = Bench::new();
+        for digest in 0..8 {
+            bench.put(digest, 0, digest.into());
+        }
+        for digest in [0, 1, 2, 4, 5, 6, 7] {
+            assert!(bench.get(digest).is_some());
+        }
+        bench.put(100, 0, 100);
+        assert_eq!((bench.get(3), bench.get(100)), (None, Some(100)));
+        // All are asked for, and yet there is room.
+        for digest in 101..120 {
+            bench.put(digest, 0, digest.into());
+            assert_eq!(bench.get(digest), Some(digest.into()));
+        }
+        let held = (0..=u8::MAX).filter(|digest| bench.get(*digest).is_some()).count();
+        assert_eq!(held, WAYS);
+    }
+
+    #[test]
+    fn every_hash_has_a_bucket() {
+        let table = Table::<u32>::new(100);
+        for hash in [0, 1, u64::MAX / 2, u64::MAX] {
+            assert!(std::ptr::from_ref(table.bucket(hash)) >= std::ptr::from_ref(&table.buckets[0]));
+        }
+        assert_eq!(table.buckets.len(), 13);
+        assert!(std::ptr::eq(table.bucket(u64::MAX), &raw const table.buckets[12]));
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_harms_nothing() {
+        let bench = Bench::new();
+        bench.put(1, 0, 1);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _bucket = exclusive(bench.table.bucket(0));
+            panic!("on purpose");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(bench.get(1), Some(1));
+        bench.put(2, 0, 2);
+        assert_eq!(bench.get(2), Some(2));
+    }
+}

@@ -170,3 +170,13 @@ fn grants_prints_the_rights_of_each_role_without_a_database() {
         .has_failed(2, "--postgres-schema: ");
     terminal.run(&["grants"], "").has_failed(2, "--role");
 }
+
+#[test]
+fn migrate_has_changes_noted_when_it_is_asked_to() {
+    over_both_engines(SCRAPER, |terminal| {
+        for _ in 0..2 {
+            terminal.run(&["migrate", "--note-changes"], "").is(0, SOUND, "");
+            terminal.run(&["check"], "").is(0, SOUND, "");
+        }
+    });
+}

@@ -63,7 +63,8 @@ impl Listener {
 }
 
 async fn connect(options: PgConnectOptions, channel: &'static str) -> Result<PgListener, sqlx::Error> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    // Without what would have sqlx look after it in a task of its own.
+    let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(channel).await?;
     Ok(listener)
