@@ -27,6 +27,7 @@ over![on_postgres of Scraper:
     a_host_changes_keys_though_the_notes_are_gone,
     whoever_may_not_read_the_notes_can_still_change_keys,
     killing_the_listener_changes_nothing_but_speed,
+    a_watch_that_is_lost_is_said_once_and_found_again,
 ];
 over![on_postgres of Mesh: what_shuts_keys_down_is_told];
 over![on_postgres of Standard: notes_stand_in_the_schema_of_our_own_tables];
@@ -208,4 +209,30 @@ async fn killing_the_listener_changes_nothing_but_speed(fixture: Fixture<Scraper
     }
     assert!(!log.events().contains(&"cache.out_of_step".to_owned()));
     watching.stop().await;
+}
+
+/// On the thread of the test, whose events are read.
+async fn a_watch_that_is_lost_is_said_once_and_found_again(fixture: Fixture<Scraper>) {
+    const BOUND: Duration = Duration::from_millis(300);
+
+    let (log, _listening) = Log::listen();
+    fixture.watch_for_changes().await;
+    let keys = Keys::builder_over(Arc::clone(fixture.store())).cache(CachePolicy::new().bound(BOUND)).build();
+    let issued = fixture.issue(OWNER).await;
+    let mut sql = connection(&fixture).await;
+    let lost_and_found = async {
+        until_cached(&keys, &issued).await;
+        assert!(!log.text().contains("cache."));
+        run(&mut sql, "DROP TABLE keyward.changes").await;
+        sleep(BOUND * 3).await;
+        assert!(keys.verify(issued.secret.expose_secret()).await.unwrap().evidence().is_fresh(), "nobody watches");
+        assert_eq!(log.events(), ["cache.out_of_step"]);
+        fixture.sql().note_changes().await.unwrap();
+        until_cached(&keys, &issued).await;
+        assert_eq!(log.events(), ["cache.in_step"]);
+    };
+    tokio::select! {
+        ended = keys.watch(std::future::pending()) => panic!("the watch has ended: {ended:?}"),
+        () = async { timeout(LONG, lost_and_found).await.expect("it is never found again") } => {}
+    }
 }
