@@ -28,6 +28,7 @@ over![on_postgres of Scraper:
     whoever_may_not_read_the_notes_can_still_change_keys,
     killing_the_listener_changes_nothing_but_speed,
     a_watch_that_is_lost_is_said_once_and_found_again,
+    notes_of_somebody_else_are_not_relied_on,
 ];
 over![on_postgres of Mesh: what_shuts_keys_down_is_told];
 over![on_postgres of Standard: notes_stand_in_the_schema_of_our_own_tables];
@@ -235,4 +236,15 @@ async fn a_watch_that_is_lost_is_said_once_and_found_again(fixture: Fixture<Scra
         ended = keys.watch(std::future::pending()) => panic!("the watch has ended: {ended:?}"),
         () = async { timeout(LONG, lost_and_found).await.expect("it is never found again") } => {}
     }
+}
+
+async fn notes_of_somebody_else_are_not_relied_on(fixture: Fixture<Scraper>) {
+    fixture.watch_for_changes().await;
+    let mut sql = connection(&fixture).await;
+    let role: String = fixture.issue(OWNER).await.record.head.id.as_str().replace('-', "_");
+    let role = format!("neighbour_{role}");
+    run(&mut sql, format!("CREATE ROLE {role}; ALTER TABLE keyward.changes OWNER TO {role}")).await;
+    let refused = fixture.store().watch().await;
+    assert!(matches!(refused, Err(StoreError::Unfit(_))), "{refused:?}");
+    run(&mut sql, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 
 use crate::key::KeyId;
-use crate::sql::engine::check::{Column, Table, TableName};
+use crate::sql::engine::check::{Column, Table, TableName, Untrusted};
 use crate::sql::engine::migrate::MigrateError;
 use crate::sql::engine::{Cell, Engine, EngineError, Listener, Postgres, Query, Row, Sql, Value};
 use crate::sql::keys::SqlSchema;
 use crate::sql::keys::store::interpret;
-use crate::store::{ChangeFeed, Changes, StoreError};
+use crate::store::{ChangeFeed, Changes, StoreError, Unfit};
 
 const CHANNEL: &str = "keyward_changes";
 
@@ -131,6 +131,9 @@ pub(super) async fn feed<S: SqlSchema>(
     engine: &Engine,
     postgres: &Postgres,
 ) -> Result<Box<dyn ChangeFeed>, StoreError> {
+    if let Some(Untrusted { object, owner }) = engine.untrusted(&[&TABLE]).await.map_err(interpret::<S>)? {
+        return Err(Unfit::Untrusted { object, owner }.into());
+    }
     let mut feed = Feed {
         engine: engine.clone(),
         schema: S::NAME,
