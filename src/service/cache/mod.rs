@@ -56,6 +56,20 @@ pub(crate) enum Changing<'c> {
     Digest(&'c KeyDigest),
 }
 
+/// A verdict on what was known.
+#[derive(Debug)]
+pub(crate) struct Recalled<S: Schema> {
+    pub(crate) verdict: Result<Authenticated<S>, Refusal>,
+    /// Whether the use of the key has not been noted in this second.
+    pub(crate) is_to_be_noted: bool,
+}
+
+struct Good<S: Schema> {
+    record: Arc<KeyRecord<S>>,
+    age: Duration,
+    is_to_be_noted: bool,
+}
+
 impl<S: Schema> Cache<S> {
     pub(crate) fn new(policy: CachePolicy) -> Self {
         Self {
@@ -110,43 +124,42 @@ impl<S: Schema> Cache<S> {
     }
 
     /// What is known already, if it is.
-    pub(crate) fn recall(
-        &self,
-        schema: &S,
-        digest: &KeyDigest,
-        at: Moment,
-    ) -> Option<Result<Authenticated<S>, Refusal>> {
+    pub(crate) fn recall(&self, schema: &S, digest: &KeyDigest, at: Moment) -> Option<Recalled<S>> {
         let max_age = self.longest_age(at);
         if max_age.is_zero() {
             return None;
         }
-        if let Some((record, age)) = self.good_record(digest, at, max_age)
+        if let Some(Good { record, age, is_to_be_noted }) = self.good_record(digest, at, max_age)
             && let Ok(accepted) = decide(schema, [record], digest, at.now)
         {
-            return Some(Ok(accepted.on(Evidence::Cached { age })));
+            return Some(Recalled { verdict: Ok(accepted.on(Evidence::Cached { age })), is_to_be_noted });
         }
         let max_age = max_age.min(self.policy.refusals_max_age);
         let known = |entry: &Entry<Option<_>>| {
             self.age_of(entry, at, max_age).filter(|_| !max_age.is_zero()).map(|_| entry.value.clone())
         };
-        match self.refused.get(self.spread(digest), digest, known).flatten()? {
-            None => Some(Err(Refusal::new(RefusalReason::Unknown))),
+        let refusal = match self.refused.get(self.spread(digest), digest, known).flatten()? {
+            None => Refusal::new(RefusalReason::Unknown),
             // Whether it is good again is for the store to say.
-            Some(record) => decide(schema, [record], digest, at.now).err().map(Err),
-        }
+            Some(record) => decide(schema, [record], digest, at.now).err()?,
+        };
+        Some(Recalled { verdict: Err(refusal), is_to_be_noted: false })
     }
 
     /// What the outage policy lets through while the store cannot answer.
     pub(crate) fn stand_in(&self, schema: &S, digest: &KeyDigest, at: Moment) -> Option<Authenticated<S>> {
         let OutagePolicy::AcceptWithin(max_age) = self.policy.outage else { return None };
-        let (record, age) = self.good_record(digest, at, max_age)?;
+        let Good { record, age, .. } = self.good_record(digest, at, max_age)?;
         let accepted = decide(schema, [record], digest, at.now).ok()?;
         Some(accepted.on(Evidence::StaleOnOutage { age }))
     }
 
     /// A record that was good when it was read, no longer ago than `max_age`.
-    fn good_record(&self, digest: &KeyDigest, at: Moment, max_age: Duration) -> Option<(Arc<KeyRecord<S>>, Duration)> {
-        let known = |entry: &Entry<_>| Some((Arc::clone(&entry.value), self.age_of(entry, at, max_age)?));
+    fn good_record(&self, digest: &KeyDigest, at: Moment, max_age: Duration) -> Option<Good<S>> {
+        let known = |entry: &Entry<_>| {
+            let age = self.age_of(entry, at, max_age)?;
+            Some(Good { record: Arc::clone(&entry.value), age, is_to_be_noted: entry.is_to_be_noted(at) })
+        };
         self.accepted.get(place(digest), digest, known).flatten()
     }
 
@@ -162,7 +175,7 @@ impl<S: Schema> Cache<S> {
         if let Ok(accepted) = decide(schema, candidates.iter().cloned(), digest, at.now) {
             let value = Arc::clone(accepted.record());
             let subjects = self.subjects(digest, Some(&value));
-            self.accepted.put(place, digest, Entry { read, subjects, value });
+            self.accepted.put(place, digest, Entry::new(read, subjects, value));
             self.refused.remove_read_by(spread, digest, read);
             // Who keeps a refusal that was read later looks here afterwards, and so one of the two finds the other.
             let refused_at = self.refused.get(spread, digest, |refused| refused.read);
@@ -172,7 +185,7 @@ impl<S: Schema> Cache<S> {
         } else {
             let value = candidates.iter().rfind(|record| record.head.digest.as_ref() == Some(digest)).cloned();
             let subjects = self.subjects(digest, value.as_deref());
-            self.refused.put(spread, digest, Entry { read, subjects, value });
+            self.refused.put(spread, digest, Entry::new(read, subjects, value));
             self.accepted.remove_read_by(place, digest, read);
         }
     }

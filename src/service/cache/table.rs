@@ -2,7 +2,7 @@
 //! have them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::key::KeyDigest;
@@ -13,11 +13,30 @@ use crate::service::cache::moment::Moment;
 const WAYS: usize = 8;
 
 /// What was read of a digest, when, and after which change.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) read: Reading,
     pub(super) subjects: [Subject; 3],
     pub(super) value: T,
+    /// In seconds.
+    noted: AtomicI64,
+}
+
+impl<T> Entry<T> {
+    pub(super) const fn new(read: Reading, subjects: [Subject; 3], value: T) -> Self {
+        Self { read, subjects, value, noted: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Whether a use is to be noted: the first in this second. The map of those that were used has one lock for all keys, and
+    /// what is stored of a use is hardly looked at more closely.
+    pub(super) fn is_to_be_noted(&self, at: Moment) -> bool {
+        let second = at.now.as_seconds();
+        let is_first = self.noted.load(Ordering::Relaxed) != second;
+        if is_first {
+            self.noted.store(second, Ordering::Relaxed);
+        }
+        is_first
+    }
 }
 
 /// Taken before the store is asked.
@@ -137,7 +156,7 @@ mod tests {
         fn entry(&self, elapsed: u64, value: u32) -> Entry<u32> {
             let at = Moment { now: Timestamp::from_seconds(0), elapsed: Duration::from_secs(elapsed) };
             let subject = self.fence.subject(0);
-            Entry { read: Reading { ticket: self.fence.ticket(), at }, subjects: [subject; 3], value }
+            Entry::new(Reading { ticket: self.fence.ticket(), at }, [subject; 3], value)
         }
 
         fn put(&self, digest: u8, elapsed: u64, value: u32) {

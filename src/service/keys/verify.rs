@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::key::{Authenticated, KeyDigest, KeyRecord, Refusal, RefusalReason, Schema, decide};
-use crate::service::cache::{Cache, Found, Moment};
+use crate::service::cache::{Cache, Found, Moment, Recalled};
 use crate::service::{Keys, LastUsedMetrics};
 use crate::store::{KeyLookup, StoreError};
 use crate::time::Timestamp;
@@ -26,7 +26,8 @@ impl<S: Schema> Keys<S> {
         let Some(cache) = &self.shared.cache else { return self.verify_in_store(&digest, prefix).await };
         let at = Moment::of(&*self.shared.source.clock);
         match cache.recall(self.schema(), &digest, at) {
-            Some(verdict) => self.conclude(verdict, &digest, at.now),
+            Some(Recalled { verdict: Ok(accepted), is_to_be_noted: false }) => Ok(accepted),
+            Some(Recalled { verdict, .. }) => self.conclude(verdict, &digest, at.now),
             // Apart, so that a hit carries none of its room around.
             None => Box::pin(self.verify_anew(cache, &digest, prefix)).await,
         }

@@ -121,3 +121,31 @@ async fn what_is_held_is_bounded() {
     let asked = world.lookups() - before;
     assert!((184..200).contains(&asked), "of 200 refusals, at most 16 were held: {asked} lookups");
 }
+
+/// It is written to the second, for the lock around the uses of all keys to be taken as rarely.
+#[tokio::test]
+async fn of_the_uses_in_a_second_the_cache_notes_the_first() {
+    let world = World::new(policy());
+    let issued = world.keys.issue(draft()).await.unwrap();
+    let presented = issued.secret.expose_secret();
+    let written = async || {
+        let written = world.keys.flush_last_used().await.unwrap();
+        let stored = world.keys.get(&issued.record.head.id).await.unwrap().unwrap();
+        (written, stored.head.last_used_at.unwrap())
+    };
+    // The lookup by itself notes each use, and so does the first one that it saves.
+    world.keys.verify(presented).await.unwrap();
+    let start = world.clock.now();
+    assert_eq!(written().await, (1, start));
+    world.clock.advance(SECOND / 2);
+    world.keys.verify(presented).await.unwrap();
+    let first = world.clock.now();
+    world.clock.advance(SECOND / 4);
+    world.keys.verify(presented).await.unwrap();
+    assert_eq!(written().await, (1, first));
+    world.keys.verify(presented).await.unwrap();
+    assert_eq!(written().await, (0, first), "it was noted in this second");
+    world.clock.advance(SECOND / 4);
+    world.keys.verify(presented).await.unwrap();
+    assert_eq!(written().await, (1, world.clock.now()), "another second");
+}
