@@ -192,7 +192,7 @@ impl Sqlite {
     ///
     /// A lookup in place stalls the thread that it happens on, and so every task that waits for its turn there, for as
     /// long as it takes: microseconds where the pages are in memory, and however long the disk takes where they are not.
-    /// Choose this one where the database is larger than memory or on a slow disk. A lookup then takes about five times
+    /// Choose this one where the database is larger than memory or on a slow disk. A lookup then takes three to four times
     /// as long, and they happen one after the other.
     #[must_use]
     pub fn lookups_apart(self) -> Self {
