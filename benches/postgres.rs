@@ -1,5 +1,5 @@
 //! Verifying over PostgreSQL, against the one statement that it cannot do without through the same pool: how many keys
-//! there are, how many tasks ask, and whether last use is noted.
+//! there are, how many tasks ask, whether last use is noted, and with readers that gather lookups.
 
 use std::error::Error;
 use std::future::Future;
@@ -21,6 +21,7 @@ use tokio::runtime::{self, Runtime};
 const RAW: &str = "the prepared SELECT alone";
 const TASKS: [u32; 3] = [1, 8, 32];
 const MOST_CONNECTIONS: u32 = 8;
+const READERS: u8 = 2;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut suite = Suite::new("postgres");
@@ -43,6 +44,8 @@ fn verify_in<S: Benched>(
     runtime.block_on(store.migrate(keys.now()))?;
     let secrets = runtime.block_on(issue(&store, &keys, &pool))?;
     let arguments = secrets.iter().map(|secret| S::argument(&KeyDigest::of(secret.expose_secret()))).collect();
+    let readers = Postgres::new(pool.clone()).gathered_readers(READERS);
+    let gathered = Keys::builder(runtime.block_on(SqlKeyStore::open(readers, S::value()?))?).build();
     let asked = Asked { runtime, pool, keys, secrets: secrets.into(), arguments };
 
     let mut rows = PRESENTED;
@@ -53,6 +56,7 @@ fn verify_in<S: Benched>(
         runtime.block_on(asked.pool.execute("VACUUM ANALYZE"))?;
         for tasks in TASKS {
             asked.compare(suite, &format!("{}, {size}, {tasks} at once", S::NAME), tasks, &asked.keys);
+            asked.compare(suite, &format!("{}, {size}, {tasks} at once, gathered", S::NAME), tasks, &gathered);
         }
         let forgetful = Keys::builder_over(asked.keys.store().clone()).last_used_capacity(0).build();
         asked.compare(suite, &format!("{}, {size}, 1 at once, last use not noted", S::NAME), 1, &forgetful);

@@ -76,9 +76,8 @@ impl CachePolicy {
         }
     }
 
-    /// How many accepted keys are held, rounded up to a multiple of 8. One takes about 90 bytes beside its record, which
-    /// is about 500 bytes. Where there are more, those that were not asked for lately go; a capacity of twice the number
-    /// of keys in use loses almost none.
+    /// How many accepted keys are held. One takes about 110 bytes beside its record, which is about 500 bytes. Where there
+    /// are more in use, those that were not asked for lately go.
     pub const fn capacity(self, keys: usize) -> Self {
         Self { capacity: keys, ..self }
     }

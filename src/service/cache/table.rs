@@ -2,15 +2,17 @@
 //! have them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::key::KeyDigest;
 use crate::service::cache::fence::{Subject, Ticket};
 use crate::service::cache::moment::Moment;
 
-/// How many entries a bucket holds.
-const WAYS: usize = 8;
+/// How many entries a bucket holds at most.
+const WAYS: usize = 16;
+/// How many it holds where the table is full. That a bucket is, before the table is, happens once in a million times.
+const ON_AVERAGE: usize = 4;
 
 /// What was read of a digest, when, and after which change.
 #[derive(Debug)]
@@ -54,19 +56,29 @@ struct Slot<T> {
 }
 
 pub(super) struct Table<T> {
-    buckets: Box<[RwLock<Vec<Slot<T>>>]>,
+    buckets: Box<[Bucket<T>]>,
+    capacity: usize,
+    /// How many entries there are; one more for each that is being put in.
+    count: AtomicUsize,
 }
+
+type Bucket<T> = RwLock<Vec<Slot<T>>>;
 
 impl<T> Table<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { buckets: (0..capacity.div_ceil(WAYS).max(1)).map(|_| RwLock::default()).collect() }
+        let buckets = (0..capacity.div_ceil(ON_AVERAGE).max(1)).map(|_| RwLock::default()).collect();
+        Self { buckets, capacity, count: AtomicUsize::new(0) }
     }
 
     /// `hash` spreads digests evenly, whoever chooses them.
-    fn bucket(&self, hash: u64) -> &RwLock<Vec<Slot<T>>> {
+    fn place(&self, hash: u64) -> usize {
         let place = (u128::from(hash) * self.buckets.len() as u128) >> 64;
         // Less than the number of buckets.
-        &self.buckets[usize::try_from(place).unwrap_or_default()]
+        usize::try_from(place).unwrap_or_default()
+    }
+
+    fn bucket(&self, hash: u64) -> &Bucket<T> {
+        &self.buckets[self.place(hash)]
     }
 
     /// Reads an entry in place.
@@ -87,20 +99,31 @@ impl<T> Table<T> {
         let replaced = match same {
             Some(same) if slot.entry.read.is_before(bucket[same].entry.read) => Some(slot),
             Some(same) => Some(std::mem::replace(&mut bucket[same], slot)),
-            None if bucket.len() < WAYS => {
-                bucket.push(slot);
-                None
-            }
             None => {
-                let idle = bucket.iter().position(|other| !other.was_asked_for.swap(false, Ordering::Relaxed));
-                let gone = bucket.remove(idle.unwrap_or_default());
+                let is_full = bucket.len() >= WAYS || self.count.load(Ordering::Relaxed) >= self.capacity;
+                let gone = is_full.then(|| take_idle(&mut bucket)).flatten();
+                if gone.is_none() {
+                    self.count.fetch_add(1, Ordering::Relaxed);
+                }
                 bucket.push(slot);
-                Some(gone)
+                gone
             }
         };
         // Whatever ends with it ends without the lock.
         drop(bucket);
         drop(replaced);
+        if self.count.load(Ordering::Relaxed) > self.capacity {
+            self.make_room_behind(self.place(hash));
+        }
+    }
+
+    /// Takes an entry out of the next bucket that has one, for one that came into an empty bucket of a full table.
+    fn make_room_behind(&self, place: usize) {
+        let (before, behind) = self.buckets.split_at(place + 1);
+        let gone = behind.iter().chain(before).find_map(|bucket| take_idle(&mut exclusive(bucket)));
+        if gone.is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes an entry out that was not read after `read`.
@@ -109,8 +132,16 @@ impl<T> Table<T> {
         let due = |slot: &Slot<T>| slot.digest == *digest.as_bytes() && !read.is_before(slot.entry.read);
         let removed = bucket.iter().position(due).map(|place| bucket.remove(place));
         drop(bucket);
-        drop(removed);
+        if removed.is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
+}
+
+/// One that nobody has asked for since this was done last; the oldest where all were.
+fn take_idle<T>(bucket: &mut Vec<Slot<T>>) -> Option<Slot<T>> {
+    let idle = bucket.iter().position(|slot| !slot.was_asked_for.swap(false, Ordering::Relaxed));
+    (!bucket.is_empty()).then(|| bucket.remove(idle.unwrap_or_default()))
 }
 
 impl Reading {
@@ -201,10 +232,10 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_goes_first() {
         let bench = Bench::new();
-        for digest in 0..8 {
+        for digest in 0..16 {
             bench.put(digest, 0, digest.into());
         }
-        for digest in [0, 1, 2, 4, 5, 6, 7] {
+        for digest in (0..16).filter(|digest| *digest != 3) {
             assert!(bench.get(digest).is_some());
         }
         bench.put(100, 0, 100);
@@ -219,13 +250,49 @@ mod tests {
     }
 
     #[test]
+    fn a_table_holds_as_many_as_it_was_made_for_wherever_they_fall() {
+        let (table, fence) = (Table::<u16>::new(1_000), Fence::<std::sync::atomic::AtomicU64>::new(1));
+        let at = Moment { now: Timestamp::from_seconds(0), elapsed: Duration::ZERO };
+        let read = Reading { ticket: fence.ticket(), at };
+        let spread = |number: u16| u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let digest = |number: u16| {
+            let mut bytes = [0; 32];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            KeyDigest::from_bytes(bytes)
+        };
+        let held = |numbers: std::ops::Range<u16>| {
+            numbers.filter(|number| table.get(spread(*number), &digest(*number), |_| ()).is_some()).count()
+        };
+        let put = |number: u16| {
+            table.put(spread(number), &digest(number), Entry::new(read, [fence.subject(0); 3], number));
+        };
+        (0..1_000).for_each(put);
+        assert_eq!(held(0..1_000), 1_000, "all of them, as long as there is room");
+        (1_000..5_000).for_each(put);
+        assert_eq!(held(0..5_000), 1_000);
+        for number in 0..5_000 {
+            table.remove_read_by(spread(number), &digest(number), read);
+        }
+        assert_eq!((held(0..5_000), table.count.load(Ordering::Relaxed)), (0, 0));
+        (0..1_000).for_each(put);
+        assert_eq!(held(0..1_000), 1_000, "and again");
+        // One after the other into a table of one.
+        let table = Table::<u16>::new(1);
+        for number in 0..100 {
+            table.put(spread(number), &digest(number), Entry::new(read, [fence.subject(0); 3], number));
+            assert!(table.get(spread(number), &digest(number), |_| ()).is_some());
+        }
+        assert_eq!(table.count.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn every_hash_has_a_bucket() {
         let table = Table::<u32>::new(100);
         for hash in [0, 1, u64::MAX / 2, u64::MAX] {
             assert!(std::ptr::from_ref(table.bucket(hash)) >= std::ptr::from_ref(&table.buckets[0]));
         }
-        assert_eq!(table.buckets.len(), 13);
-        assert!(std::ptr::eq(table.bucket(u64::MAX), &raw const table.buckets[12]));
+        assert_eq!(table.buckets.len(), 25);
+        assert!(std::ptr::eq(table.bucket(u64::MAX), &raw const table.buckets[24]));
     }
 
     #[test]

@@ -18,6 +18,10 @@ use crate::visible::Causes;
 /// A read that is dropped earlier was hardly waiting for a lock.
 const SLOW: Duration = Duration::from_millis(100);
 
+/// Otherwise the server plans anew for every few lookups, which takes longer than they do, because it takes the plan for an
+/// array of unknown length to be worse.
+const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
+
 /// A connection that is kept from one read to the next, made when it is needed.
 #[derive(Debug, Default)]
 pub(crate) struct GatheredReader(Option<Kept>);
@@ -46,7 +50,11 @@ impl Postgres {
         let mut kept = self.kept(reader).await?;
         // What is given up, or fails, takes its connection with it.
         let mut under_way = UnderWay { caution: &self.caution, since: Instant::now(), is_finished: false };
-        let statement = bound_together(self.texts.gathered(query.sql().postgres, lookups), lookups);
+        let text = query.sql().postgres;
+        let statement = match lookups {
+            [alone] => self.texts.bound(text, alone, Prepared::Named),
+            together => bound_together(self.texts.gathered(text, together), together),
+        };
         let found = connection::fetch(statement, &mut kept.connection, query, decode).await;
         under_way.is_finished = true;
         match found {
@@ -91,7 +99,9 @@ impl Postgres {
             return None;
         }
         // Taken out of the pool, which can so be closed without waiting for it.
-        Some(Kept { connection: connection.detach(), since: Instant::now(), used: Instant::now() })
+        let mut connection = connection.detach();
+        sqlx::raw_sql(PLAN_ONCE).execute(&mut connection).await.ok()?;
+        Some(Kept { connection, since: Instant::now(), used: Instant::now() })
     }
 }
 

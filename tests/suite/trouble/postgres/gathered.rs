@@ -27,11 +27,10 @@ over_every_schema![
 /// A limit that a test waits for, and sixteen reads on a busy machine keep.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The server's sessions that are kept for lookups are those that did nothing else last.
+/// All sessions but the one that asks.
 const SESSIONS: &str = "
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND query LIKE '%LATERAL%'
-      AND pid <> pg_backend_pid()";
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
 
 async fn gathering<S: TestSchema>(fixture: &Fixture<S>, pool: &PgPool, readers: u8, limit: Duration) -> Keys<S> {
     let engine = Postgres::new(pool.clone()).lock_timeout(limit).read_timeout(limit).gathered_readers(readers);
@@ -52,6 +51,8 @@ async fn issued<S: TestSchema>(fixture: &Fixture<S>, many: usize) -> Arc<Vec<Iss
 async fn each_of_many_has_the_answer_for_its_own_key<S: TestSchema>(fixture: Fixture<S>) {
     let issued = issued(&fixture, 24).await;
     let pool = small_pool(&fixture, 3).await;
+    let mut shell = session(&fixture).await;
+    let others = count(&mut shell, SESSIONS).await - i64::from(pool.size());
     let keys = gathering(&fixture, &pool, 2, LONG).await;
     for one in &issued[..8] {
         keys.revoke(&one.record.head.id, None).await.unwrap();
@@ -89,8 +90,15 @@ async fn each_of_many_has_the_answer_for_its_own_key<S: TestSchema>(fixture: Fix
         keys.revoke(&one.record.head.id, None).await.unwrap();
         assert_eq!(refusal(&keys, one).await, Some("revoked"));
     }
-    let mut shell = session(&fixture).await;
-    let kept = count(&mut shell, SESSIONS).await;
+    let mut kept = 0;
+    for _ in 0..100 {
+        kept = count(&mut shell, SESSIONS).await - others - i64::from(pool.size());
+        if (1..=2).contains(&kept) {
+            break;
+        }
+        // The one that found out whose sessions these are may still be on its way out.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!((1..=2).contains(&kept), "{kept} sessions");
     // They are beside the pool, which has all of its own to give, and can be closed while they are there.
     all_connections(&pool, 3).await;
@@ -157,7 +165,7 @@ async fn a_locked_or_changed_table_and_a_killed_session_change_no_verdict<S: Tes
         run(
             &mut shell,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                         WHERE datname = current_database() AND query LIKE '%LATERAL%' AND pid <> pg_backend_pid()",
+                         WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         .await;
         assert_eq!(all().await, None);
