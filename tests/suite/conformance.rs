@@ -1,10 +1,6 @@
 //! The public conformance suite over every schema and every store.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use async_trait::async_trait;
 use keyward::key::OwnerId;
@@ -13,6 +9,7 @@ use keyward::store::KeyStore;
 use keyward::store::conformance::{self, Subject};
 use tokio::runtime::Handle;
 
+use crate::support::complaint::complaint;
 use crate::support::{Fixture, Store, TestSchema, over, over_every_schema};
 
 over_every_schema![everywhere: the_store_passes_the_conformance_suite];
@@ -74,19 +71,7 @@ async fn a_store_of_strict_keys_passes_the_conformance_suite(fixture: Fixture<Me
 async fn keeps_every_promise(subject: impl Subject) {
     let mut broken = Vec::new();
     for promise in conformance::PROMISES {
-        broken.extend(complaint(&subject, promise).await);
+        broken.extend(complaint(conformance::check(&subject, promise)).await);
     }
     assert!(broken.is_empty(), "{} promises are broken:\n{}", broken.len(), broken.join("\n"));
-}
-
-/// What the suite says about one promise of a store; `None` when it is kept.
-pub(crate) async fn complaint(subject: &impl Subject, promise: &str) -> Option<String> {
-    let mut check = pin!(conformance::check(subject, promise));
-    let checked = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| check.as_mut().poll(context))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(())) => Poll::Ready(None),
-        Err(panic) => Poll::Ready(Some(panic)),
-    });
-    let panic = checked.await?;
-    Some(panic.downcast_ref::<String>().map_or_else(|| "a panic without a message".to_owned(), Clone::clone))
 }

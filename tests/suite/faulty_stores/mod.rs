@@ -14,8 +14,8 @@ use keyward::schemas::standard::Standard;
 use keyward::store::KeyStore;
 use keyward::store::conformance::{self, Subject};
 
-use crate::conformance::complaint;
 use crate::support::TestSchema;
+use crate::support::complaint::complaint_in_the_end;
 use faults::{FAULTS, Fault};
 use list::ListStore;
 
@@ -43,10 +43,18 @@ impl<S: TestSchema> Subject for ListStore<S> {
 async fn complaint_of(fault: Fault, promise: &str) -> Option<String> {
     match fault {
         Fault::RotationIgnoresTheExpiry | Fault::RotationTakesDeadKeys => {
-            complaint(&ListStore::new(Scraper::schema(), Some(fault)), promise).await
+            complaint_over(Scraper::schema, fault, promise).await
         }
-        _ => complaint(&ListStore::new(Standard::schema(), Some(fault)), promise).await,
+        _ => complaint_over(Standard::schema, fault, promise).await,
     }
+}
+
+async fn complaint_over<S: TestSchema>(schema: fn() -> S, fault: Fault, promise: &str) -> Option<String> {
+    complaint_in_the_end(|| async move {
+        let store = ListStore::new(schema(), Some(fault));
+        conformance::check(&store, promise).await;
+    })
+    .await
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@
     reason = "no feature set uses all of it"
 )]
 
+pub(crate) mod complaint;
 pub(crate) mod concurrency;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;

@@ -2,13 +2,9 @@
 
 mod store;
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
-
 use keyward::store::credentials::conformance;
 
+use crate::support::complaint::complaint_in_the_end;
 use store::Store;
 
 /// What a store does wrong.
@@ -130,21 +126,11 @@ async fn a_store_without_a_fault_keeps_every_promise() {
 async fn every_faulty_store_is_caught_by_the_promise_that_it_breaks() {
     for (fault, promise) in FAULTS {
         assert!(conformance::PROMISES.contains(promise), "{promise}");
-        let complaint = complaint(*fault, promise).await;
-        let complaint = complaint.unwrap_or_else(|| panic!("{fault:?} passes {promise}"));
+        let check = || async {
+            let store = Store::new(Some(*fault));
+            conformance::check(&store, promise).await;
+        };
+        let complaint = complaint_in_the_end(check).await.unwrap_or_else(|| panic!("{fault:?} passes {promise}"));
         assert!(complaint.contains(promise), "{fault:?}: {complaint}");
     }
-}
-
-/// What the suite says about one promise of a store; `None` when it is kept.
-async fn complaint(fault: Fault, promise: &str) -> Option<String> {
-    let store = Store::new(Some(fault));
-    let mut check = pin!(conformance::check(&store, promise));
-    let checked = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| check.as_mut().poll(context))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(())) => Poll::Ready(None),
-        Err(panic) => Poll::Ready(Some(panic)),
-    });
-    let panic = checked.await?;
-    Some(panic.downcast_ref::<String>().map_or_else(|| "a panic without a message".to_owned(), Clone::clone))
 }
