@@ -27,9 +27,11 @@ static OBSTACLES: Query = Query::new(
             FROM found JOIN pg_catalog.pg_trigger t ON t.tgrelid = found.oid
             WHERE NOT t.tgisinternal AND t.tgenabled::text <> 'D'::text
               AND ((t.tgtype::int4 & 66) <> 0
-                   -- Ours note what was changed.
+                   -- Ours note what was changed. Whoever may not use the schema may look for them all the same.
                    OR $3::bigint = 1::bigint
-                      AND t.tgfoid IS DISTINCT FROM pg_catalog.to_regprocedure('keyward.note_change()'::text)::oid)
+                      AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
+                                      JOIN pg_catalog.pg_class c ON c.relnamespace = p.pronamespace
+                                      WHERE p.oid = t.tgfoid AND p.proname = 'note_change'::name AND c.oid = found.oid))
             ORDER BY 1, 2",
         sqlite: "
             SELECT 'trigger' AS kind, name AS name FROM sqlite_schema
