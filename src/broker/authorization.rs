@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::broker::metadata::parse_scopes;
+use crate::broker::client_metadata::parse_scopes;
 use crate::broker::{ClientId, ClientRecord, CodeChallenge, OAuthErrorCode, Parameters, RedirectUri, Resource};
 use crate::key::Scopes;
 use crate::secret::Secret;

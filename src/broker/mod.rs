@@ -8,11 +8,10 @@
 
 mod authorization;
 mod client;
+mod client_metadata;
 mod decision;
 mod grant;
 mod issuer;
-mod metadata;
-mod metadata_url;
 mod parameters;
 mod pkce;
 mod record;
@@ -23,15 +22,14 @@ mod token;
 pub(crate) use authorization::OFFLINE_ACCESS;
 pub use authorization::{AuthorizationRefusal, AuthorizationRequest, RedirectedRefusal, ServerPolicy};
 pub use client::{ClientAuthMethod, ClientRecord, ClientRefusal, PresentedClient, authenticate_client};
+pub(crate) use client_metadata::parse_scopes;
+pub use client_metadata::{ClientMetadata, ClientMetadataUrl, RegistrationRefusal};
 pub use decision::{
     AccessRefusal, CodeRefusal, Principal, Redemption, Refresh, RefreshRefusal, RefreshVerdict, decide_access,
     decide_redemption, decide_refresh,
 };
 pub use grant::{Grant, GrantId, GrantRevocationReason, StoredUpstreamTokens, Subject, SubjectId};
 pub use issuer::{InvalidIssuer, InvalidResource, Issuer, Resource};
-pub(crate) use metadata::parse_scopes;
-pub use metadata::{ClientMetadata, RegistrationRefusal};
-pub use metadata_url::ClientMetadataUrl;
 pub use parameters::Parameters;
 pub use pkce::CodeChallenge;
 pub use record::{AccessTokenRecord, CodeRecord, RefreshTokenRecord, SealedResponse};

@@ -1,3 +1,5 @@
+//! By which method, and with which secret, a client is accepted.
+
 use std::time::Duration;
 
 use super::*;

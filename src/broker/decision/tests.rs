@@ -1,3 +1,5 @@
+//! What is redeemed, exchanged and accepted, and in which order refusals come.
+
 use std::time::Duration;
 
 use super::*;

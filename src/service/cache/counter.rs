@@ -1,10 +1,10 @@
-//! The numbers of the fence, in memory that threads share.
+//! The numbers of the fence, in memory that threads share, and in which order they see them.
+//!
+//! `tests/models` compiles it over the atomics of a model checker, as the fence.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::atomic::{AtomicU64, Ordering};
+use super::fence::Counter;
 
-use crate::service::cache::fence::Counter;
-
-// `tests/models` checks the fence with these orders.
 impl Counter for AtomicU64 {
     fn zero() -> Self {
         Self::new(0)

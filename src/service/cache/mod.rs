@@ -13,8 +13,7 @@ mod table;
 mod watch;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, atomic};
 use std::time::Duration;
 
 use crate::key::{
@@ -38,7 +37,7 @@ const PLACES: u16 = 4_096;
 #[derive(Debug)]
 pub(crate) struct Cache<S: Schema> {
     policy: CachePolicy,
-    fence: Fence<AtomicU64>,
+    fence: Fence<atomic::AtomicU64>,
     seed: RandomState,
     /// By the digest itself, which nobody can choose for a key that is accepted.
     accepted: Table<Arc<KeyRecord<S>>>,

@@ -4,33 +4,15 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use crate::fence::{Counter, Fence, Subject, Ticket};
-
-// The same orders as in the library.
-impl Counter for AtomicU64 {
-    fn zero() -> Self {
-        Self::new(0)
-    }
-
-    fn get(&self) -> u64 {
-        self.load(Ordering::Acquire)
-    }
-
-    fn count(&self) -> u64 {
-        self.fetch_add(1, Ordering::AcqRel) + 1
-    }
-
-    fn raise(&self, to: u64) {
-        self.fetch_max(to, Ordering::AcqRel);
-    }
-}
+use crate::fence::{Fence, Subject, Ticket};
 
 /// A key by its version; each change makes another one.
 type Version = u64;
 
 struct World {
-    /// A database: whoever asks after a commit sees it.
-    stored: Mutex<Version>,
+    /// A database, by itself without any order among threads: that whoever has seen a change by the fence reads it is for
+    /// the fence to see to.
+    stored: AtomicU64,
     /// The newest version that was reported to anybody.
     reported: AtomicU64,
     fence: Fence<AtomicU64>,
@@ -40,7 +22,7 @@ struct World {
 impl World {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            stored: Mutex::new(0),
+            stored: AtomicU64::new(0),
             reported: AtomicU64::new(0),
             fence: Fence::new(2),
             cached: Mutex::new(None),
@@ -52,9 +34,7 @@ impl World {
     }
 
     fn commit(&self) -> Version {
-        let mut stored = self.stored.lock().unwrap();
-        *stored += 1;
-        *stored
+        self.stored.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A change through the same keys.
@@ -73,8 +53,12 @@ impl World {
 
     fn fill(&self) {
         let ticket = self.fence.ticket();
-        let version = *self.stored.lock().unwrap();
+        let version = self.read();
         *self.cached.lock().unwrap() = Some((version, ticket));
+    }
+
+    fn read(&self) -> Version {
+        self.stored.load(Ordering::Relaxed)
     }
 
     /// What is relied on is never older than what was reported before.
@@ -153,7 +137,7 @@ fn a_fill_after_a_change_is_current() {
 #[should_panic(expected = "is relied on after")]
 fn a_fill_that_takes_its_ticket_too_late_is_found_out() {
     fn fill_late(world: &World) {
-        let version = *world.stored.lock().unwrap();
+        let version = world.read();
         let ticket = world.fence.ticket();
         *world.cached.lock().unwrap() = Some((version, ticket));
     }

@@ -2,13 +2,17 @@
 //!
 //! | module | proves |
 //! |---|---|
-//! | `fence` | the library's own file, compiled over atomics of the model checker |
+//! | `fence`, `counter` | the library's own files, compiled over atomics of the model checker |
 //! | `cache` | no fill of the verification cache, however late, outlives a change that was reported |
 //!
 //! It is a package of its own, so that the tests of the library need not build loom: `cargo test -p keyward-models`.
 
 #![cfg(test)]
 
+use loom::sync::atomic;
+
 mod cache;
+#[path = "../../../src/service/cache/counter.rs"]
+mod counter;
 #[path = "../../../src/service/cache/fence.rs"]
 mod fence;
