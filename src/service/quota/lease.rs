@@ -82,13 +82,14 @@ impl Lease {
         next: impl Fn() -> u64,
     ) -> Result<(), StoreError> {
         let mut overtaken = 0;
-        // An answer that was outstanding may have been for giving back.
         while self.units == 0 {
+            // An answer that was outstanding may have been for giving back, or under another limit.
+            let is_new = self.unanswered.is_none();
             let part = quota.units().saturating_sub(self.taken) / PART;
             let wanted = holder.batch.min(part).max(1);
             let step = self.unanswered.unwrap_or_else(|| Step { sequence: next(), give_back: 0, wanted });
             match self.ask(holder, lineage, quota.units(), step).await {
-                Ok(leased) if step.wanted > 0 && leased.granted == 0 => {
+                Ok(leased) if is_new && leased.granted == 0 => {
                     self.used_up = Some((quota.units(), holder.now));
                     break;
                 }

@@ -141,6 +141,21 @@ async fn answers_that_are_lost_lose_no_units_and_give_none_twice() {
     assert_eq!(admitted_so_far + admitted(&quotas, &caller, plan).await, 100);
 }
 
+/// A request that was lost is asked again with what is given back, under no limit; its answer says nothing about a use.
+#[tokio::test]
+async fn what_was_answered_under_another_limit_does_not_use_a_quota_up() {
+    let (clock, caller, store) = (clock(), caller(&keys()).await, Arc::<Lossy>::default());
+    let quotas = process(Arc::<Lossy>::clone(&store), 10, &clock);
+    store.is_down.store(true, Ordering::Relaxed);
+    assert!(quotas.spend(&caller, Quota::per_month(100)).await.unwrap_err().is_outage());
+    store.is_down.store(false, Ordering::Relaxed);
+    store.loses_answers.store(true, Ordering::Relaxed);
+    assert!(quotas.give_back().await.is_err());
+    store.loses_answers.store(false, Ordering::Relaxed);
+    clock.advance(PAUSE);
+    assert_eq!(quotas.spend(&caller, Quota::per_month(100)).await.unwrap().left, 99);
+}
+
 #[tokio::test]
 async fn while_the_store_is_lost_what_was_taken_before_is_spent_and_then_nobody_waits() {
     let (clock, caller, store) = (clock(), caller(&keys()).await, Arc::<Lossy>::default());

@@ -1,10 +1,12 @@
 //! Verifications that are looked up together: each has its own answer, and none waits for another that was given up.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::key::Issued;
-use keyward::{Keys, Postgres};
+use keyward::schemas::scraper::Scraper;
+use keyward::{Keys, Postgres, SqlKeyStore};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
 use tokio::task::JoinSet;
@@ -173,21 +175,29 @@ async fn a_locked_or_changed_table_and_a_killed_session_change_no_verdict<S: Tes
     quiet(&mut shell).await;
 }
 
+/// Lookups of two keys, of which the first has the reader and the second waits for it.
+async fn two_begun<'k, S: TestSchema>(keys: &'k Keys<S>, issued: &'k [Issued<S>]) -> [Verdict<'k>; 2] {
+    loop {
+        let mut both = [0, 1].map(|one: usize| -> Verdict<'k> { Box::pin(refusal(keys, &issued[one])) });
+        let mut is_begun = true;
+        for verify in &mut both {
+            is_begun &= abandon(verify.as_mut(), Abandon::After(1)).await.is_none();
+        }
+        // A server that is fast enough answers before anybody looks.
+        if is_begun {
+            return both;
+        }
+    }
+}
+
+type Verdict<'k> = Pin<Box<dyn Future<Output = Option<&'static str>> + Send + 'k>>;
+
 /// Such as an arm of a `select!` that is not polled any more.
 async fn who_is_given_the_turn_and_does_not_take_it_holds_nobody_up<S: TestSchema>(fixture: Fixture<S>) {
     let issued = issued(&fixture, 3).await;
     let keys = gathering(&fixture, &small_pool(&fixture, 2).await, 1, LIMIT).await;
     assert_eq!(refusal(&keys, &issued[0]).await, None);
-    // A server that is fast enough answers before anybody looks.
-    let (first, second) = loop {
-        let mut first = Box::pin(refusal(&keys, &issued[0]));
-        let mut second = Box::pin(refusal(&keys, &issued[1]));
-        let begun =
-            [abandon(first.as_mut(), Abandon::After(1)).await, abandon(second.as_mut(), Abandon::After(1)).await];
-        if begun == [None, None] {
-            break (first, second);
-        }
-    };
+    let [first, second] = two_begun(&keys, &issued).await;
     assert_eq!(first.await, None);
     // The second one has its answer, or the turn, and does not come for it.
     let began = Instant::now();
@@ -201,6 +211,23 @@ async fn who_is_given_the_turn_and_does_not_take_it_holds_nobody_up<S: TestSchem
 /// How many connections the pooler's clients have made.
 fn connections_made(log: &str) -> usize {
     log.matches("login attempt").count()
+}
+
+/// Also where side tables were made while it waited, and the table alone says that a revoked key is good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_is_made_by_what_is_known_when_its_turn_has_come() {
+    let fixture = Fixture::<Scraper>::bare_postgres().await;
+    let issued = issued(&fixture, 2).await;
+    let engine = Postgres::new(small_pool(&fixture, 3).await).gathered_readers(1);
+    let store = SqlKeyStore::open(engine, Scraper::schema()).await.unwrap();
+    let keys = crate::support::keys(Arc::new(store.clone()), &fixture.clock, 1 << 40);
+    assert_eq!(refusal(&keys, &issued[0]).await, None);
+    let [first, second] = two_begun(&keys, &issued).await;
+    store.migrate(keys.now()).await.unwrap();
+    keys.revoke(&issued[1].record.head.id, None).await.unwrap();
+    run(&mut session(&fixture).await, "UPDATE api_keys SET is_active = true").await;
+    assert_eq!(first.await, None);
+    assert_eq!(second.await, Some("revoked"));
 }
 
 async fn behind_a_pooler_each_is_looked_up_by_itself<S: TestSchema>(fixture: Fixture<S>) {
