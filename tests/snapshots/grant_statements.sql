@@ -43,6 +43,13 @@ UPDATE clients SET redirect_uris = ?2, metadata_json = ?3
 WHERE client_id = ?1
 RETURNING 1;
 
+-- broker: client_says (PostgreSQL)
+SELECT 1 FROM clients
+WHERE client_id::text = $1::text AND redirect_uris::text = $2::text AND metadata_json::text = $3::text;
+
+-- broker: client_says (SQLite)
+SELECT 1 FROM clients WHERE client_id = ?1 AND redirect_uris = ?2 AND metadata_json = ?3;
+
 -- broker: note_client_use (PostgreSQL)
 UPDATE clients SET last_used = $2::bigint
 WHERE client_id::text = ANY (ARRAY(SELECT k.client_id::text FROM clients k

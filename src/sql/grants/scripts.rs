@@ -216,6 +216,7 @@ pub(super) fn update_client(client: &ClientRecord) -> Script<Refusal> {
     Script::new([
         only_if(clients::HOLD_CLIENT_TO_UPDATE, client::registration_values(client)),
         write("clients", clients::UPDATE_CLIENT, client::updated_values(client)),
+        write("clients", clients::CLIENT_SAYS, client::updated_values(client)),
     ])
 }
 

@@ -54,7 +54,7 @@ static CLIENTS: Table = Table {
     writes: &[
         Write::insert(Duty::Issue),
         Write::update(Duty::LastUse, &["last_used"]),
-        Write::update(Duty::Issue, &["last_used"]),
+        Write::update(Duty::Issue, &["last_used", "redirect_uris", "metadata_json"]),
         Write::delete(Duty::Operate),
     ],
     ..host(

@@ -45,7 +45,7 @@ pub(crate) struct Granted<'t> {
     /// What the tables hold, for people.
     pub(crate) what: String,
     pub(crate) tables: &'t [&'t Table],
-    /// Tables of the host's beside these, which need not be there.
+    /// Tables beside these, which need not be there.
     pub(crate) beside: &'t [&'t Table],
 }
 
@@ -83,30 +83,34 @@ impl Granted<'_> {
             let schema = schema.map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
             grant(&rights(table, role), &format!("TABLE {schema}{}", quoted(name)));
         }
-        script.extend(self.beside.iter().filter_map(|table| grant_if_there(table, role, &grantee)));
+        script.extend(self.beside.iter().filter_map(|table| grant_if_there(table, role, &grantee, &own_schema)));
         Ok(script.join("\n") + "\n")
     }
 }
 
-/// The rights to a table of the host's that need not be there, and to the sequence that numbers its rows; `None` where the
-/// role writes nothing to it, which is all that it is for.
-fn grant_if_there(table: &Table, role: DatabaseRole, grantee: &str) -> Option<String> {
-    let TableName::Host(name) = table.name else { return None };
-    if !table.writes.iter().any(|write| role.includes(write.duty)) {
-        return None;
-    }
-    let (name, key, rights) = (name.postgres, table.primary_key, rights(table, role));
-    let sequence = format!("pg_catalog.pg_get_serial_sequence({}, {})", literal(name), literal(key));
-    let grant_sequence =
-        format!("EXECUTE 'GRANT USAGE ON SEQUENCE ' || {sequence} || {};", literal(&format!(" TO {grantee}")));
+/// The rights to a table that need not be there, and to the sequence that numbers its rows; `None` for one of the host's to
+/// which the role writes nothing, which is all that it is for.
+fn grant_if_there(table: &Table, role: DatabaseRole, grantee: &str, own_schema: &SchemaName) -> Option<String> {
+    let is_written = table.writes.iter().any(|write| role.includes(write.duty));
+    let name = match table.name {
+        TableName::Own(name) => format!("{}.{}", quoted(own_schema.as_str()), quoted(name)),
+        TableName::Host(name) if is_written => quoted(name.postgres),
+        TableName::Host(_) => return None,
+    };
+    let rights = rights(table, role);
     let inserts = table.writes.iter().any(|write| write.right == Right::Insert && role.includes(write.duty));
-    let numbered =
-        if inserts { format!(" IF {sequence} IS NOT NULL THEN {grant_sequence} END IF;") } else { String::new() };
-    let table = quoted(name);
+    let numbered = if inserts {
+        let sequence = format!("pg_catalog.pg_get_serial_sequence({}, {})", literal(&name), literal(table.primary_key));
+        let grant =
+            format!("EXECUTE 'GRANT USAGE ON SEQUENCE ' || {sequence} || {};", literal(&format!(" TO {grantee}")));
+        format!(" IF {sequence} IS NOT NULL THEN {grant} END IF;")
+    } else {
+        String::new()
+    };
     let body = format!(
-        "BEGIN IF pg_catalog.to_regclass({}) IS NOT NULL THEN GRANT {rights} ON TABLE {table} TO {grantee};{numbered} \
+        "BEGIN IF pg_catalog.to_regclass({}) IS NOT NULL THEN GRANT {rights} ON TABLE {name} TO {grantee};{numbered} \
          END IF; END",
-        literal(name)
+        literal(&name)
     );
     Some(format!("DO {};", literal(&body)))
 }

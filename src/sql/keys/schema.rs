@@ -10,6 +10,8 @@ use crate::sql::engine::migrate::Migration;
 use crate::sql::engine::{Query, Script, Sql, Value, Violation, ViolationKind};
 use crate::sql::keys::RowReader;
 #[cfg(feature = "postgres")]
+use crate::sql::keys::changes::CHANGES;
+#[cfg(feature = "postgres")]
 use crate::sql::keys::grants::{DatabaseRole, Granted};
 use crate::store::{
     Abilities, KeyLookup, ListRequest, PurgeRequest, Reference, RevokeAllRequest, RevokeRequest, StoreError,
@@ -45,7 +47,7 @@ pub trait SqlSchema: KeyTables {
     #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
     fn grants(role: DatabaseRole, grantee: &str, own_schema: &str) -> Result<String, InvalidSchemaName> {
         let what = format!("keys of the schema {}", Self::NAME);
-        Granted { what, tables: Self::tables(), beside: &[] }.statements(role, grantee, own_schema)
+        Granted { what, tables: Self::tables(), beside: &[&CHANGES] }.statements(role, grantee, own_schema)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward::key::{Issued, Schema};
 use keyward::sql::DatabaseRole;
-use keyward::store::{KeyUse, StoreError, Unfit};
+use keyward::store::{KeyStore as _, KeyUse, StoreError, Unfit};
 use keyward::{Engine, Keys, SqlKeyStore};
 
 use crate::support::roles::Role;
@@ -15,6 +15,7 @@ over_schemas![on_postgres of [standard::Standard, scraper::Scraper, mesh::Mesh, 
     each_role_does_what_it_may_and_is_refused_the_rest,
     a_right_to_read_that_is_missing_is_found_when_the_store_is_opened,
     rights_to_write_that_are_missing_are_named_and_not_breaking,
+    a_verifier_watches_what_is_noted_when_its_rights_were_given_after_it_was,
 ];
 
 /// What can be done with keys, and the least that a role has to be for it.
@@ -168,6 +169,17 @@ async fn rights_to_write_that_are_missing_are_named_and_not_breaking<S: TestSche
         assert_eq!(says("no key can be revoked"), access < DatabaseRole::Operator, "{access}: {found:?}");
         role.drop().await;
     }
+}
+
+async fn a_verifier_watches_what_is_noted_when_its_rights_were_given_after_it_was<S: TestSchema>(fixture: Fixture<S>) {
+    let role = role_with(&fixture, DatabaseRole::Verifier).await;
+    let store = SqlKeyStore::open(role.postgres().await, S::schema()).await.unwrap();
+    fixture.sql().note_changes().await.unwrap();
+    let refused = store.watch().await;
+    assert!(matches!(refused, Err(StoreError::Denied { .. })), "{refused:?}");
+    fixture.database().run(&S::grants(DatabaseRole::Verifier, &role.name, "keyward").unwrap()).await;
+    store.watch().await.unwrap();
+    role.drop().await;
 }
 
 /// A name that needs quotes stays one name.

@@ -60,6 +60,15 @@ pub(in crate::sql::grants) const UPDATE_CLIENT: Sql = Sql {
         RETURNING 1",
 };
 
+/// As [`UPDATE_CLIENT`]: a trigger may have kept what was there.
+pub(in crate::sql::grants) const CLIENT_SAYS: Sql = Sql {
+    postgres: "
+        SELECT 1 FROM clients
+        WHERE client_id::text = $1::text AND redirect_uris::text = $2::text AND metadata_json::text = $3::text",
+    sqlite: "
+        SELECT 1 FROM clients WHERE client_id = ?1 AND redirect_uris = ?2 AND metadata_json = ?3",
+};
+
 /// `$1` the identifier, `$2` when. A row that somebody holds is passed over: the next use is noted again.
 pub(in crate::sql::grants) const NOTE_CLIENT_USE: Sql = Sql {
     postgres: "
@@ -140,6 +149,7 @@ pub(super) fn all() -> Vec<(&'static str, Sql)> {
         ("clients", CLIENTS.sql()),
         ("register", REGISTER),
         ("update_client", UPDATE_CLIENT),
+        ("client_says", CLIENT_SAYS),
         ("note_client_use", NOTE_CLIENT_USE),
         ("hold_client", HOLD_CLIENT),
         ("hold_client_to_update", HOLD_CLIENT_TO_UPDATE),

@@ -5,6 +5,9 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub(super) use postgres::TABLE as CHANGES;
+
 use crate::sql::engine::Engine;
 use crate::sql::engine::migrate::MigrateError;
 use crate::sql::keys::{SqlKeyStore, SqlSchema};

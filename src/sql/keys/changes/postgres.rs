@@ -19,7 +19,7 @@ const TRIGGERS: i64 = 3;
 
 const CHANGES: Sql = Sql { postgres: include_str!("changes.postgres.sql"), sqlite: "" };
 
-static TABLE: Table = Table {
+pub(in crate::sql::keys) static TABLE: Table = Table {
     name: TableName::Own("changes"),
     create: None,
     optional: true,

@@ -219,6 +219,7 @@ async fn t12_each_role_can_do_what_it_is_for_and_no_more() {
             store.note_first_use(&digest(&format!("access-{name}-2")), at(3)).await.unwrap();
             store.note_client_use(&id(CLIENT), at(3)).await.unwrap();
             store.register(&super::client(&name)).await.unwrap();
+            assert!(store.update_client(&super::client(&name)).await.unwrap());
             assert!(store.revoke_grant(&revocation(&name)).await.unwrap());
         }
         let is_removed = store.remove_client(&id(&name), at(3)).await;

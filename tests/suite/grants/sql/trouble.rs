@@ -110,6 +110,14 @@ async fn t14_a_change_that_a_trigger_keeps_from_happening_is_an_error_and_nothin
         is_suppressed(store.remove_client(&id(CLIENT), at(4)).await, &trigger);
         database.run(&dropped).await;
     }
+    for (trigger, dropped) in triggers(&database, "clients", "UPDATE") {
+        database.run(&trigger).await;
+        let mut says = store.client(&id(CLIENT)).await.unwrap().unwrap();
+        says.name = Some("Another".to_owned());
+        is_suppressed(store.update_client(&says).await, &trigger);
+        assert_eq!(store.client(&id(CLIENT)).await.unwrap().unwrap().name, None, "{trigger}");
+        database.run(&dropped).await;
+    }
     for (trigger, dropped) in triggers(&database, "clients", "INSERT") {
         database.run(&trigger).await;
         is_suppressed(store.register(&client("other")).await.map(|()| true), &trigger);
