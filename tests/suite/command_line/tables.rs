@@ -153,7 +153,8 @@ fn grants_prints_the_rights_of_each_role_without_a_database() {
     terminal.db = None;
     let output = terminal.run(&["grants", "--role", "verifier"], "");
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));
-    let statements: Vec<_> = output.stdout.lines().filter(|line| !line.starts_with("--")).collect();
+    let (where_it_is_there, statements): (Vec<_>, Vec<_>) =
+        output.stdout.lines().filter(|line| !line.starts_with("--")).partition(|line| line.starts_with("DO "));
     let expected = [
         r#"GRANT SELECT ON TABLE "api_keys" TO "keyward_verifier";"#,
         r#"GRANT USAGE ON SCHEMA "keyward" TO "keyward_verifier";"#,
@@ -162,6 +163,9 @@ fn grants_prints_the_rights_of_each_role_without_a_database() {
         r#"GRANT SELECT ON TABLE "keyward"."migrations" TO "keyward_verifier";"#,
     ];
     assert_eq!(statements, expected);
+    // Changes are noted only if an operator wants it.
+    let [changes] = where_it_is_there[..] else { panic!("{where_it_is_there:?}") };
+    assert!(changes.contains(r#"GRANT SELECT ON TABLE "keyward"."changes" TO "keyward_verifier";"#), "{changes}");
     let named = ["grants", "--role", "operator", "--to", "a\"b", "--postgres-schema", "acme_keys"];
     let output = terminal.run(&named, "");
     assert!(output.stdout.contains(r#"ON TABLE "acme_keys"."revocations" TO "a""b";"#), "{}", output.stdout);
