@@ -143,15 +143,15 @@ pub use reqwest;
 pub use rusqlite;
 pub use secret::Secret;
 pub use service::{Keys, KeysBuilder, KeysError};
-#[cfg(feature = "postgres")]
-#[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-pub use sql::Postgres;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "sqlite")))]
 pub use sql::Sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[cfg_attr(docsrs_keyward, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
 pub use sql::{Engine, SqlKeyStore};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
+pub use sql::{Postgres, ReplicaPolicy};
 /// The driver whose pools and connections the PostgreSQL engine takes, in the version that it takes.
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]

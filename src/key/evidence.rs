@@ -19,9 +19,14 @@ use std::time::Duration;
 pub enum Evidence {
     /// The store was asked for this verification, alone or together with others who presented the same key.
     Fresh,
+    /// A replica of the store was asked for this verification.
+    Replicated {
+        /// How far the replica was behind the store at most.
+        age: Duration,
+    },
     /// The record came from the cache, within its bound.
     Cached {
-        /// How long before this verification the store was asked for it.
+        /// How long before this verification the store was asked for it; what a replica was behind is counted in.
         age: Duration,
     },
     /// The store could not answer, and the [outage policy](crate::service::OutagePolicy) accepts what was good a short
@@ -33,18 +38,19 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Whether the store was asked for this verification.
+    /// Whether the store itself was asked for this verification.
     #[must_use]
     pub const fn is_fresh(self) -> bool {
         matches!(self, Self::Fresh)
     }
 
-    /// How long before this verification the store was asked; zero when it was asked for it.
+    /// How long before this verification everything that was committed to the store is known to have counted; zero when
+    /// the store was asked for it.
     #[must_use]
     pub const fn age(self) -> Duration {
         match self {
             Self::Fresh => Duration::ZERO,
-            Self::Cached { age } | Self::StaleOnOutage { age } => age,
+            Self::Replicated { age } | Self::Cached { age } | Self::StaleOnOutage { age } => age,
         }
     }
 }

@@ -15,6 +15,7 @@ mod quota;
 mod seal_keys;
 #[cfg(feature = "credentials")]
 mod session_keys;
+mod source;
 #[cfg(feature = "broker")]
 mod tokens;
 

@@ -21,7 +21,7 @@ pub use engine::migrate::{AppliedMigration, MigrateError, Migration};
 pub use engine::{ConnectError, Engine};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "postgres")))]
-pub use engine::{InvalidSchemaName, Postgres};
+pub use engine::{InvalidSchemaName, Postgres, ReplicaPolicy};
 #[cfg(feature = "broker")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
 pub use grants::{BrokerTables, SqlGrantStore};

@@ -19,12 +19,14 @@ mod memory;
 mod quotas;
 #[cfg(feature = "testkit")]
 mod race;
+mod replicated;
 mod requests;
 #[cfg(any(feature = "broker", feature = "credentials"))]
 mod sealing;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -35,6 +37,7 @@ pub use memory::MemoryKeyStore;
 #[cfg(feature = "redis")]
 pub(crate) use quotas::remembered_until;
 pub use quotas::{LeaseRequest, Leased, MemoryQuotaStore, QuotaAccount, QuotaStore};
+pub use replicated::Replicated;
 pub use requests::{
     CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
     RevokeRequest, Touched,
@@ -45,7 +48,7 @@ use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, Re
 /// Where the keys of one schema live. Authors of stores implement this trait; services call [`Keys`](crate::Keys).
 ///
 /// Every method is atomic, takes the time that it needs as an argument, and has no default body, but for
-/// [`watch`](Self::watch). A store remembers
+/// [`find_on_replica`](Self::find_on_replica) and [`watch`](Self::watch). A store remembers
 /// and never decides: [`decide`](crate::key::decide) alone says whether a key is accepted.
 ///
 /// - Absence is `Ok(None)`, an empty list or an outcome; `Err` means that the store could not answer.
@@ -77,6 +80,21 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<Self::Schema>>>, StoreError>;
+
+    /// As [`find`](Self::find), on a replica of the store, which may be behind. It must have everything that was
+    /// committed longer than `max_age` before the call, and says how far it may be behind at most. `None` where no
+    /// replica is so recent, and where the one that was asked does not know the key, which may be new: then `find` is
+    /// asked.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not know the key, and `find` is not to be asked either.
+    async fn find_on_replica(
+        &self,
+        _lookup: KeyLookup<'_>,
+        _max_age: Duration,
+    ) -> Result<Option<Replicated<Self::Schema>>, StoreError> {
+        Ok(None)
+    }
 
     /// The key with this identity.
     ///
@@ -212,6 +230,8 @@ pub struct Abilities {
     pub purge: bool,
     /// Changes that others make can be watched for. [`all`](Self::all) leaves it out, as it came later.
     pub watch: bool,
+    /// There are replicas on which keys are looked up. [`all`](Self::all) leaves it out, as it came later.
+    pub replicas: bool,
 }
 
 impl Abilities {
@@ -228,6 +248,7 @@ impl Abilities {
             search: true,
             purge: true,
             watch: false,
+            replicas: false,
         }
     }
 }

@@ -40,6 +40,8 @@ mod migrations;
 mod races;
 #[cfg(all(feature = "redis", feature = "testkit"))]
 mod redis;
+#[cfg(all(feature = "postgres", feature = "testkit"))]
+mod replicas;
 #[cfg(all(feature = "testkit", any(feature = "sqlite", feature = "postgres")))]
 mod scraper;
 #[cfg(feature = "testkit")]

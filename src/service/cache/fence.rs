@@ -26,24 +26,57 @@ pub(crate) struct Ticket(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subject(u16);
 
-pub(crate) struct Fence<C> {
-    changes: C,
-    /// The last change of everything.
+/// The highest number that was given to each subject, and to everything.
+pub(crate) struct Marks<C> {
     everything: C,
-    /// The last change of each subject.
     subjects: Box<[C]>,
 }
 
-impl<C: Counter> Fence<C> {
+impl<C: Counter> Marks<C> {
     /// With so many places for subjects, 65,536 at most.
     pub(crate) fn new(places: u16) -> Self {
-        Self { changes: C::zero(), everything: C::zero(), subjects: (0..places.max(1)).map(|_| C::zero()).collect() }
+        Self { everything: C::zero(), subjects: (0..places.max(1)).map(|_| C::zero()).collect() }
     }
 
     pub(crate) fn subject(&self, hash: u64) -> Subject {
         let place = hash % self.subjects.len() as u64;
         // The remainder is less than the number of places, which is a `u16`.
         Subject(u16::try_from(place).unwrap_or_default())
+    }
+
+    pub(crate) fn raise(&self, subject: Subject, to: u64) {
+        self.subjects[usize::from(subject.0)].raise(to);
+    }
+
+    pub(crate) fn raise_everything(&self, to: u64) {
+        self.everything.raise(to);
+    }
+
+    pub(crate) fn of_everything(&self) -> u64 {
+        self.everything.get()
+    }
+
+    /// Whether no number of these, nor of everything, is higher than `most`.
+    pub(crate) fn are_at_most(&self, most: u64, subjects: &[Subject]) -> bool {
+        self.everything.get() <= most
+            && subjects.iter().all(|subject| self.subjects[usize::from(subject.0)].get() <= most)
+    }
+}
+
+pub(crate) struct Fence<C> {
+    changes: C,
+    /// The last change of each subject.
+    last: Marks<C>,
+}
+
+impl<C: Counter> Fence<C> {
+    /// With so many places for subjects, 65,536 at most.
+    pub(crate) fn new(places: u16) -> Self {
+        Self { changes: C::zero(), last: Marks::new(places) }
+    }
+
+    pub(crate) fn subject(&self, hash: u64) -> Subject {
+        self.last.subject(hash)
     }
 
     /// Taken before a reading begins.
@@ -53,23 +86,28 @@ impl<C: Counter> Fence<C> {
 
     /// After this, nothing that was read of `subject` before is current.
     pub(crate) fn changed(&self, subject: Subject) {
-        self.subjects[usize::from(subject.0)].raise(self.changes.count());
+        self.last.raise(subject, self.changes.count());
     }
 
     /// After this, nothing that was read before is current.
     pub(crate) fn everything_changed(&self) {
-        self.everything.raise(self.changes.count());
+        self.last.raise_everything(self.changes.count());
     }
 
     /// Whether no change since `ticket` speaks of any of `subjects`.
     pub(crate) fn is_current(&self, ticket: Ticket, subjects: &[Subject]) -> bool {
-        self.everything.get() <= ticket.0
-            && subjects.iter().all(|subject| self.subjects[usize::from(subject.0)].get() <= ticket.0)
+        self.last.are_at_most(ticket.0, subjects)
+    }
+}
+
+impl<C> fmt::Debug for Marks<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Marks").field("places", &self.subjects.len()).finish_non_exhaustive()
     }
 }
 
 impl<C> fmt::Debug for Fence<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fence").field("places", &self.subjects.len()).finish_non_exhaustive()
+        f.debug_struct("Fence").field("last", &self.last).finish_non_exhaustive()
     }
 }

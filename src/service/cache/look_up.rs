@@ -6,35 +6,28 @@ use crate::key::{KeyDigest, KeyRecord, Schema};
 use crate::service::cache::fence::Ticket;
 use crate::service::cache::table::Reading;
 use crate::service::cache::{Cache, Moment};
-use crate::store::{KeyLookup, KeyStore, StoreError};
-use crate::time::Clock;
+use crate::service::source::{Read, Source};
+use crate::store::StoreError;
 
 /// What a lookup found, for all who waited for it.
 #[derive(Debug)]
 pub(crate) enum Found<S: Schema> {
-    Candidates(Arc<[Arc<KeyRecord<S>>]>),
+    Candidates {
+        candidates: Arc<[Arc<KeyRecord<S>>]>,
+        /// For a replica: everything from before this moment it had.
+        as_of: Option<Moment>,
+    },
     Outage(Arc<StoreError>),
 }
 
 impl<S: Schema> Clone for Found<S> {
     fn clone(&self) -> Self {
         match self {
-            Self::Candidates(candidates) => Self::Candidates(Arc::clone(candidates)),
+            Self::Candidates { candidates, as_of } => {
+                Self::Candidates { candidates: Arc::clone(candidates), as_of: *as_of }
+            }
             Self::Outage(error) => Self::Outage(Arc::clone(error)),
         }
-    }
-}
-
-/// Where a cache asks, and what it takes the time from.
-#[derive(Debug)]
-pub(crate) struct Source<S: Schema> {
-    pub(crate) store: Arc<dyn KeyStore<Schema = S>>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl<S: Schema> Clone for Source<S> {
-    fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) }
     }
 }
 
@@ -44,7 +37,7 @@ impl<S: Schema> Cache<S> {
         let read = self.reading(&*source.clock);
         let begin = || {
             let (cache, source, digest, prefix) = (Arc::clone(self), source.clone(), *digest, prefix.to_owned());
-            Box::pin(async move { cache.ask(&source, &digest, &prefix, read).await }) as _
+            Box::pin(async move { cache.keep_found(&source, &digest, read, source.find(&digest, &prefix).await) }) as _
         };
         let passenger = self.flights.join(digest, read.ticket, begin);
         let ticket = passenger.ticket();
@@ -56,16 +49,25 @@ impl<S: Schema> Cache<S> {
         }
     }
 
-    /// Asks the store for this call alone.
+    /// Asks the store itself, for this call alone.
     pub(crate) async fn look_up_alone(&self, source: &Source<S>, digest: &KeyDigest, prefix: &str) -> Found<S> {
-        self.ask(source, digest, prefix, self.reading(&*source.clock)).await
+        let read = self.reading(&*source.clock);
+        self.keep_found(source, digest, read, source.find_fresh(digest, prefix).await)
     }
 
-    async fn ask(&self, source: &Source<S>, digest: &KeyDigest, prefix: &str, read: Reading) -> Found<S> {
-        match source.store.find(KeyLookup::new(digest, prefix)).await {
-            Ok(candidates) => {
+    fn keep_found(
+        &self,
+        source: &Source<S>,
+        digest: &KeyDigest,
+        read: Reading,
+        found: Result<Read<S>, StoreError>,
+    ) -> Found<S> {
+        match found {
+            Ok(Read { candidates, as_of }) => {
+                // A replica is only asked if it has every change up to that of the ticket.
+                let read = Reading { at: as_of.unwrap_or(read.at), ..read };
                 self.keep(source.store.schema(), digest, read, &candidates, Moment::of(&*source.clock));
-                Found::Candidates(candidates.into())
+                Found::Candidates { candidates: candidates.into(), as_of }
             }
             Err(error) => Found::Outage(Arc::new(error)),
         }
@@ -73,7 +75,7 @@ impl<S: Schema> Cache<S> {
 
     /// Whether nothing has changed since `ticket` of what was found.
     fn is_current(&self, found: &Found<S>, digest: &KeyDigest, ticket: Ticket) -> bool {
-        let Found::Candidates(candidates) = found else { return true };
+        let Found::Candidates { candidates, .. } = found else { return true };
         let is_current = |record| self.fence.is_current(ticket, &self.subjects(digest, record));
         is_current(None) && candidates.iter().all(|record| is_current(Some(record)))
     }

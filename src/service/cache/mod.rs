@@ -20,19 +20,20 @@ use crate::key::{
     Authenticated, Evidence, KeyDigest, KeyId, KeyRecord, OwnerId, Refusal, RefusalReason, Schema, decide,
 };
 use crate::time::Clock;
-use fence::{Fence, Subject};
+use fence::Fence;
 use flight::Flights;
 use step::Step;
 use table::{Entry, Reading, Table};
 
+pub(crate) use fence::{Marks, Subject};
 pub(crate) use in_doubt::InDoubt;
-pub(crate) use look_up::{Found, Source};
+pub(crate) use look_up::Found;
 pub(crate) use moment::Moment;
 pub use policy::{CachePolicy, OutagePolicy};
 
 /// How many places there are for what changes speak of, of 8 bytes each. Two keys share one now and then, and are read
 /// again together.
-const PLACES: u16 = 4_096;
+pub(crate) const PLACES: u16 = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Cache<S: Schema> {
@@ -53,6 +54,16 @@ pub(crate) enum Changing<'c> {
     Key(&'c KeyId),
     Owner(&'c OwnerId),
     Digest(&'c KeyDigest),
+}
+
+impl Changing<'_> {
+    pub(crate) fn hash(self, seed: &RandomState) -> u64 {
+        match self {
+            Self::Key(id) => seed.hash_one((0, id.as_str())),
+            Self::Owner(owner) => seed.hash_one((1, owner.as_str())),
+            Self::Digest(digest) => seed.hash_one((2, digest.as_bytes())),
+        }
+    }
 }
 
 /// A verdict on what was known.
@@ -83,11 +94,7 @@ impl<S: Schema> Cache<S> {
     }
 
     fn subject(&self, changing: Changing<'_>) -> Subject {
-        self.fence.subject(match changing {
-            Changing::Key(id) => self.seed.hash_one((0, id.as_str())),
-            Changing::Owner(owner) => self.seed.hash_one((1, owner.as_str())),
-            Changing::Digest(digest) => self.seed.hash_one((2, digest.as_bytes())),
-        })
+        self.fence.subject(changing.hash(&self.seed))
     }
 
     /// What changes can speak of that concern this digest, and this record with it.

@@ -15,6 +15,11 @@ impl Moment {
         Self { now: clock.now(), elapsed: clock.elapsed() }
     }
 
+    /// So much earlier.
+    pub(crate) fn before(self, age: Duration) -> Self {
+        Self { now: self.now.saturating_sub(age), elapsed: self.elapsed.saturating_sub(age) }
+    }
+
     /// How long after `earlier` this is. The clock of the day stands still for nothing but being set, the other one
     /// while a machine sleeps.
     pub(crate) fn age_of(self, earlier: Self) -> Duration {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::key::Schema;
-use crate::service::cache::{Cache, Changing, Moment, Source};
+use crate::service::cache::{Cache, Changing, Moment};
+use crate::service::source::Source;
 use crate::store::{ChangeFeed, Changes, StoreError};
 use crate::visible::Causes;
 
@@ -81,6 +82,7 @@ impl<S: Schema> Watch<'_, S> {
                 None => return Ok(None),
                 Some(Ok(feed)) => {
                     // What was changed between its reading and this moment, no feed tells.
+                    self.source.everything_has_changed();
                     self.cache.everything_changed();
                     return Ok(Some(feed));
                 }
@@ -99,13 +101,14 @@ impl<S: Schema> Watch<'_, S> {
         let answer = timeout(self.cache.policy.bound, feed.changes()).await;
         match answer.unwrap_or_else(|late| Err(StoreError::Unavailable { backend: "the store", source: late.into() })) {
             Ok(changes) => {
-                match changes {
-                    Changes::Keys(ids) => {
-                        for id in &ids {
-                            self.cache.changed(Changing::Key(id));
-                        }
+                if let Changes::Keys(ids) = changes {
+                    for id in &ids {
+                        self.source.has_changed(Changing::Key(id));
+                        self.cache.changed(Changing::Key(id));
                     }
-                    _ => self.cache.everything_changed(),
+                } else {
+                    self.source.everything_has_changed();
+                    self.cache.everything_changed();
                 }
                 self.cache.step.confirm(asked);
                 if self.failures > 0 {

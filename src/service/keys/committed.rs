@@ -2,7 +2,7 @@
 
 use crate::key::{Action, Changed, Issued, KeyRecord, Receipt, Revoked, RevokedAll, Rotated, Schema};
 use crate::service::Keys;
-use crate::service::cache::{Cache, Changing};
+use crate::service::cache::Changing;
 
 /// A change that leaves a trace in the log. It is sealed: the outcomes are those of keyward's own changes.
 #[expect(private_bounds, reason = "this is what seals the trait")]
@@ -31,55 +31,55 @@ impl<S: Schema> Keys<S> {
     /// ```
     pub fn committed<T: Outcome<S>>(&self, receipt: Receipt<T>) -> T {
         let outcome = receipt.into_outcome();
-        if let Some(cache) = &self.shared.cache {
-            outcome.tell(cache);
+        for changing in outcome.changes() {
+            self.shared.source.has_changed(changing);
+            if let Some(cache) = &self.shared.cache {
+                cache.changed(changing);
+            }
         }
         outcome.trace();
         outcome
     }
 }
 
-/// Tells a cache of what it must not rely on any more.
+/// What nobody must rely on any more.
 trait Fenced<S: Schema> {
-    fn tell(&self, cache: &Cache<S>);
+    fn changes(&self) -> Vec<Changing<'_>>;
 }
 
 impl<S: Schema> Fenced<S> for Issued<S> {
-    fn tell(&self, cache: &Cache<S>) {
-        was_issued(cache, &self.record);
+    fn changes(&self) -> Vec<Changing<'_>> {
+        was_issued(&self.record).into_iter().collect()
     }
 }
 
 impl<S: Schema> Fenced<S> for Rotated<S> {
-    fn tell(&self, cache: &Cache<S>) {
-        cache.changed(Changing::Key(&self.predecessor));
-        was_issued(cache, &self.successor.record);
+    fn changes(&self) -> Vec<Changing<'_>> {
+        [Changing::Key(&self.predecessor)].into_iter().chain(was_issued(&self.successor.record)).collect()
     }
 }
 
 impl<S: Schema> Fenced<S> for Changed<S> {
-    fn tell(&self, cache: &Cache<S>) {
-        cache.changed(Changing::Key(&self.key.head.id));
+    fn changes(&self) -> Vec<Changing<'_>> {
+        vec![Changing::Key(&self.key.head.id)]
     }
 }
 
 impl<S: Schema> Fenced<S> for Revoked {
-    fn tell(&self, cache: &Cache<S>) {
-        cache.changed(Changing::Key(&self.id));
+    fn changes(&self) -> Vec<Changing<'_>> {
+        vec![Changing::Key(&self.id)]
     }
 }
 
 impl<S: Schema> Fenced<S> for RevokedAll {
-    fn tell(&self, cache: &Cache<S>) {
-        cache.changed(Changing::Owner(&self.owner));
+    fn changes(&self) -> Vec<Changing<'_>> {
+        vec![Changing::Owner(&self.owner)]
     }
 }
 
 /// Somebody may have presented it already, and was told that it is unknown.
-fn was_issued<S: Schema>(cache: &Cache<S>, record: &KeyRecord<S>) {
-    if let Some(digest) = &record.head.digest {
-        cache.changed(Changing::Digest(digest));
-    }
+fn was_issued<S: Schema>(record: &KeyRecord<S>) -> Option<Changing<'_>> {
+    record.head.digest.as_ref().map(Changing::Digest)
 }
 
 /// Writes one event. It says which key and whose, and nothing that is secret.

@@ -19,8 +19,9 @@ use rand::TryCryptoRng;
 
 use crate::key::{Actor, KeyFormat, Schema};
 use crate::random::SharedGenerator;
-use crate::service::cache::{Cache, CachePolicy, Changing, InDoubt, Source};
+use crate::service::cache::{Cache, CachePolicy, Changing, InDoubt};
 use crate::service::last_used::{DEFAULT_CAPACITY, DEFAULT_INTERVAL, LastUsed};
+use crate::service::source::Source;
 use crate::store::KeyStore;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -134,17 +135,18 @@ impl<S: Schema> Keys<S> {
         self.shared.source.clock.now()
     }
 
-    /// Has nothing count that is cached so far: for a host that has changed keys by other means than these, such as
-    /// with SQL of its own, and does not watch for changes.
+    /// Has nothing count that is cached so far, nor what a replica says that is behind this moment: for a host that has
+    /// changed keys by other means than these, such as with SQL of its own, and does not watch for changes.
     pub fn forget_cached(&self) {
+        self.shared.source.everything_has_changed();
         if let Some(cache) = &self.shared.cache {
             cache.everything_changed();
         }
     }
 
     /// To be held while a change is on its way to the store, which may have made it whatever becomes of the call.
-    pub(in crate::service) fn in_doubt(&self, changing: Changing<'_>) -> Option<InDoubt<'_, S>> {
-        self.shared.cache.as_ref().map(|cache| InDoubt::begin(cache, changing))
+    pub(in crate::service) fn in_doubt(&self, changing: Changing<'_>) -> InDoubt<'_, S> {
+        InDoubt::begin(&self.shared.source, self.shared.cache.as_ref(), changing)
     }
 }
 
@@ -216,7 +218,7 @@ impl<S: Schema> KeysBuilder<S> {
     #[must_use]
     pub fn build(self) -> Keys<S> {
         let shared = Shared {
-            source: Source { store: self.store, clock: self.clock },
+            source: Source::new(self.store, self.clock),
             random: self.random,
             last_used: LastUsed::new(self.last_used_interval, self.last_used_capacity),
             cache: self.cache.map(Cache::new).map(Arc::new),

@@ -4,10 +4,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::key::{Authenticated, KeyDigest, KeyRecord, Refusal, RefusalReason, Schema, decide};
+use crate::key::{Authenticated, Evidence, KeyDigest, KeyRecord, Refusal, RefusalReason, Schema, decide};
 use crate::service::cache::{Cache, Found, Moment, Recalled};
+use crate::service::source::Read;
 use crate::service::{Keys, LastUsedMetrics};
-use crate::store::{KeyLookup, StoreError};
+use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::visible::Causes;
 
@@ -16,7 +17,7 @@ impl<S: Schema> Keys<S> {
     /// its last use is noted in memory, never written here.
     ///
     /// The store is asked every time, so that a revocation anywhere takes effect on the next call, unless
-    /// [`cache`](crate::KeysBuilder::cache) permits otherwise; how old the record was that decided, the
+    /// [`cache`](crate::KeysBuilder::cache) permits otherwise, or it has replicas; how old the record was that decided, the
     /// [evidence](Authenticated::evidence) of the result says.
     ///
     /// # Errors
@@ -33,16 +34,19 @@ impl<S: Schema> Keys<S> {
         }
     }
 
-    /// As [`verify`](Self::verify), and asks the store whatever is cached: for what must not be done with a key
+    /// As [`verify`](Self::verify), and asks the store itself, whatever is cached or replicated: for what must not be done with a key
     /// that was revoked a moment ago. While the store cannot answer, nothing is accepted.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
     pub async fn verify_fresh(&self, presented: &str) -> Result<Authenticated<S>, Refusal> {
         let (digest, prefix) = self.parse(presented)?;
-        let Some(cache) = &self.shared.cache else { return self.verify_in_store(&digest, prefix).await };
+        let Some(cache) = &self.shared.cache else {
+            let read = self.shared.source.find_fresh(&digest, prefix).await;
+            return self.judge_read(read, &digest);
+        };
         match cache.look_up_alone(&self.shared.source, &digest, prefix).await {
-            Found::Candidates(candidates) => self.judge(candidates.iter().cloned(), &digest),
+            Found::Candidates { candidates, as_of } => self.judge(candidates.iter().cloned(), as_of, &digest),
             Found::Outage(error) => Err(unverified(error)),
         }
     }
@@ -64,8 +68,13 @@ impl<S: Schema> Keys<S> {
     }
 
     async fn verify_in_store(&self, digest: &KeyDigest, prefix: &str) -> Result<Authenticated<S>, Refusal> {
-        let candidates = self.store().find(KeyLookup::new(digest, prefix)).await;
-        self.judge(candidates.map_err(|error| unverified(Arc::new(error)))?, digest)
+        let read = self.shared.source.find(digest, prefix).await;
+        self.judge_read(read, digest)
+    }
+
+    fn judge_read(&self, read: Result<Read<S>, StoreError>, digest: &KeyDigest) -> Result<Authenticated<S>, Refusal> {
+        let Read { candidates, as_of } = read.map_err(|error| unverified(Arc::new(error)))?;
+        self.judge(candidates, as_of, digest)
     }
 
     /// Asks the store, together with others who present the same key at this moment.
@@ -76,7 +85,7 @@ impl<S: Schema> Keys<S> {
         prefix: &str,
     ) -> Result<Authenticated<S>, Refusal> {
         let error = match cache.look_up(&self.shared.source, digest, prefix).await {
-            Found::Candidates(candidates) => return self.judge(candidates.iter().cloned(), digest),
+            Found::Candidates { candidates, as_of } => return self.judge(candidates.iter().cloned(), as_of, digest),
             Found::Outage(error) => error,
         };
         let at = Moment::of(&*self.shared.source.clock);
@@ -95,14 +104,20 @@ impl<S: Schema> Keys<S> {
         self.conclude(Ok(accepted), digest, at.now)
     }
 
-    /// Decides on what the store has found.
+    /// Decides on what the store has found, or a replica that had everything from before `as_of`.
     fn judge(
         &self,
         candidates: impl IntoIterator<Item = Arc<KeyRecord<S>>>,
+        as_of: Option<Moment>,
         digest: &KeyDigest,
     ) -> Result<Authenticated<S>, Refusal> {
         let now = self.now();
-        self.conclude(decide(self.schema(), candidates, digest, now), digest, now)
+        let mut verdict = decide(self.schema(), candidates, digest, now);
+        if let Some(as_of) = as_of {
+            let age = Moment::of(&*self.shared.source.clock).age_of(as_of);
+            verdict = verdict.map(|accepted| accepted.on(Evidence::Replicated { age }));
+        }
+        self.conclude(verdict, digest, now)
     }
 
     /// Notes the use of a key, or logs why there was none.

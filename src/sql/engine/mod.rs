@@ -28,9 +28,9 @@ mod value;
 pub use error::ConnectError;
 pub(crate) use error::{EngineError, ScriptError, Violation, ViolationKind};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::Listener;
+pub(crate) use postgres::{Listener, Positions};
 #[cfg(feature = "postgres")]
-pub use postgres::Postgres;
+pub use postgres::{Postgres, ReplicaPolicy};
 pub(crate) use row::{Cell, Query, Row};
 #[cfg(feature = "postgres")]
 pub use schema_name::InvalidSchemaName;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::key::{KeyDigest, KeyRecord};
 use crate::sql::engine::postgres::GatheredReader;
-use crate::sql::engine::{Postgres, Query, Row, Value};
+use crate::sql::engine::{Positions, Postgres, Query, Row, Value};
 use crate::sql::keys::KeyTables;
 use crate::store::KeyLookup;
 
@@ -19,7 +19,20 @@ const MOST: usize = 64;
 /// How long a reader is waited for. One that takes longer waits for the server, or for somebody who does not go on.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-type Found<S> = Vec<Arc<KeyRecord<S>>>;
+/// What was found for one lookup.
+#[derive(Clone)]
+pub(super) struct Gathered<S: KeyTables> {
+    pub(super) records: Vec<Arc<KeyRecord<S>>>,
+    /// On a replica: everything that was committed before this moment it had.
+    pub(super) as_of: Option<Instant>,
+}
+
+/// How recent a replica has to be.
+#[derive(Clone, Copy)]
+pub(super) struct Recency<'p> {
+    pub(super) positions: &'p Positions,
+    pub(super) not_before: Instant,
+}
 
 /// The readers of one store, and whoever waits for one.
 ///
@@ -39,13 +52,14 @@ struct Line<S: KeyTables> {
 struct Waiting<S: KeyTables> {
     digest: KeyDigest,
     arguments: Vec<Value<'static>>,
+    not_before: Option<Instant>,
     turn: oneshot::Sender<Turn<S>>,
 }
 
 /// What somebody who waits is given.
 enum Turn<S: KeyTables> {
     /// Another one has looked it up.
-    Found(Found<S>),
+    Found(Gathered<S>),
     /// It is to look it up, with whatever the others wait for.
     Lead(Lead<S>),
 }
@@ -72,12 +86,13 @@ impl<S: KeyTables> Gather<S> {
         postgres: &Postgres,
         query: impl Fn() -> &'static Query + Send,
         lookup: &KeyLookup<'_>,
+        recency: Option<Recency<'_>>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
-    ) -> Option<Found<S>> {
+    ) -> Option<Gathered<S>> {
         let hex = lookup.digest.to_hex();
         let (arguments, used) = S::lookup(lookup, &hex);
         let arguments: Vec<_> = arguments.into_iter().take(used).map(Value::into_owned).collect();
-        let lead = match self.line_up(*lookup.digest, &arguments) {
+        let lead = match self.line_up(*lookup.digest, &arguments, recency) {
             Place::Lead(lead) => lead,
             Place::Behind(turn) => match tokio::time::timeout(PATIENCE, turn).await.ok()?.ok()? {
                 Turn::Found(found) => return Some(found),
@@ -85,11 +100,11 @@ impl<S: KeyTables> Gather<S> {
             },
             Place::Nowhere => return None,
         };
-        lead.find(postgres, query, *lookup.digest, arguments, decode).await
+        lead.find(postgres, query, *lookup.digest, arguments, recency, decode).await
     }
 
     /// A reader that nobody has, or a place in the line, unless that does not move.
-    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>]) -> Place<S> {
+    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>], recency: Option<Recency<'_>>) -> Place<S> {
         let mut line = lock(&self.line);
         if let Some(reader) = line.idle.pop() {
             line.moved = Instant::now();
@@ -99,7 +114,8 @@ impl<S: KeyTables> Gather<S> {
             return Place::Nowhere;
         }
         let (turn, receiver) = oneshot::channel();
-        line.waiting.push_back(Waiting { digest, arguments: arguments.to_vec(), turn });
+        let not_before = recency.map(|recency| recency.not_before);
+        line.waiting.push_back(Waiting { digest, arguments: arguments.to_vec(), not_before, turn });
         Place::Behind(receiver)
     }
 }
@@ -118,9 +134,16 @@ impl<S: KeyTables> Lead<S> {
         query: impl Fn() -> &'static Query + Send,
         digest: KeyDigest,
         arguments: Vec<Value<'static>>,
+        recency: Option<Recency<'_>>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
-    ) -> Option<Found<S>> {
+    ) -> Option<Gathered<S>> {
         let mut others = self.next();
+        let reader = self.reader.as_mut()?;
+        if let Some(Recency { positions, not_before }) = recency {
+            // As recent as any of them needs it.
+            let not_before = others.iter().filter_map(|other| other.not_before).fold(not_before, Instant::max);
+            postgres.replayed(reader, positions, not_before).await?;
+        }
         let mut digests = HashSet::from([digest]);
         let mut lookups = vec![arguments];
         for other in &mut others {
@@ -129,14 +152,19 @@ impl<S: KeyTables> Lead<S> {
                 lookups.push(std::mem::take(&mut other.arguments));
             }
         }
-        let found = postgres.read_gathered(self.reader.as_mut()?, query(), &lookups, decode).await?;
-        let mut by_digest = HashMap::<KeyDigest, Found<S>>::with_capacity(found.len());
+        let found = postgres.read_gathered(reader, query(), &lookups, decode).await?;
+        // Of a connection that was made anew meanwhile, nothing is known.
+        let as_of = if recency.is_some() { Some(reader.as_of()?) } else { None };
+        let mut by_digest = HashMap::<KeyDigest, Vec<_>>::with_capacity(found.len());
         for record in found {
             if let Some(digest) = record.head.digest {
                 by_digest.entry(digest).or_default().push(record);
             }
         }
-        let of = |digest: &KeyDigest| by_digest.get(digest).cloned().unwrap_or_default();
+        let of = |digest: &KeyDigest| {
+            let records = by_digest.get(digest).cloned().unwrap_or_default();
+            Gathered { records, as_of }
+        };
         for Waiting { digest, turn, .. } in others {
             // Whoever does not wait any more needs nothing.
             let _ = turn.send(Turn::Found(of(&digest)));

@@ -10,6 +10,8 @@ pub(crate) mod json;
 mod last_use;
 mod operation;
 mod reader;
+#[cfg(feature = "postgres")]
+mod replicas;
 pub(crate) mod revocation;
 mod revoke_all;
 pub(crate) mod rotation;

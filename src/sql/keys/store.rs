@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "postgres")]
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -14,8 +16,12 @@ use crate::sql::engine::migrate::{AppliedMigration, MigrateError};
 use crate::sql::engine::{Cell, Engine, EngineError, Query, Row, ScriptError, Value, Violation};
 #[cfg(feature = "postgres")]
 use crate::sql::keys::gather::Gather;
+#[cfg(feature = "postgres")]
+use crate::sql::keys::replicas::Replicas;
 use crate::sql::keys::schema::PURGED;
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
+#[cfg(feature = "postgres")]
+use crate::store::Replicated;
 use crate::store::{
     Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
     StoreError, Touched,
@@ -45,6 +51,8 @@ pub(super) struct Shared<S: SqlSchema> {
     pub(super) engine: Engine,
     #[cfg(feature = "postgres")]
     gather: Option<Gather<S>>,
+    #[cfg(feature = "postgres")]
+    replicas: Option<Replicas<S>>,
     /// Apart from the rest, so that work on its way to an engine does not hold the engine itself.
     pub(super) schema: Arc<S>,
     side_tables: AtomicBool,
@@ -81,16 +89,21 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         let engine = engine.into();
         let side_tables = AtomicBool::new(engine.examine(&schema).await?);
         #[cfg(feature = "postgres")]
-        let gather = match &engine {
-            Engine::Postgres(postgres) => Gather::new(postgres),
+        let (gather, replicas) = match &engine {
+            Engine::Postgres(postgres) => {
+                let tables: Vec<_> = S::tables().iter().map(|table| table.name.on(&engine)).collect();
+                (Gather::new(postgres), Replicas::new(postgres, tables.join(",")))
+            }
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => None,
+            Engine::Sqlite(_) => (None, None),
         };
         let schema = Arc::new(schema);
         let shared = Shared {
             engine,
             #[cfg(feature = "postgres")]
             gather,
+            #[cfg(feature = "postgres")]
+            replicas,
             schema,
             side_tables,
         };
@@ -166,8 +179,8 @@ impl<S: SqlSchema> SqlKeyStore<S> {
         let query = || self.shared.schema.find(self.has_side_tables());
         let mut decode = self.decoder();
         let find = async {
-            match gather.find(postgres, query, &lookup, |row| Arc::new(decode(row))).await {
-                Some(found) => Ok(found),
+            match gather.find(postgres, query, &lookup, None, |row| Arc::new(decode(row))).await {
+                Some(found) => Ok(found.records),
                 None => self.find_alone(lookup).await,
             }
         };
@@ -238,6 +251,10 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     fn abilities(&self) -> Abilities {
         let mut abilities = <S as KeyTables>::abilities(self.has_side_tables());
         abilities.watch = true;
+        #[cfg(feature = "postgres")]
+        {
+            abilities.replicas = self.shared.replicas.is_some();
+        }
         abilities
     }
 
@@ -247,6 +264,18 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
             return self.find_gathered(gather, postgres, lookup).await.map_err(interpret::<S>);
         }
         self.find_alone(lookup).await.map_err(interpret::<S>)
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn find_on_replica(
+        &self,
+        lookup: KeyLookup<'_>,
+        max_age: Duration,
+    ) -> Result<Option<Replicated<S>>, StoreError> {
+        let Some(replicas) = &self.shared.replicas else { return Ok(None) };
+        let query = || self.shared.schema.find(self.has_side_tables());
+        let mut decode = self.decoder();
+        replicas.find(query, lookup, max_age, |row| Arc::new(decode(row))).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

@@ -1,14 +1,15 @@
 //! A store of keys that fails on purpose.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Fault, Faulty};
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation, Schema};
 use crate::store::{
-    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
-    StoreError, Touched,
+    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, Replicated, RevokeAllRequest,
+    RevokeRequest, StoreError, Touched,
 };
 
 /// A kind of call: a method of [`KeyStore`](crate::store::KeyStore).
@@ -71,6 +72,14 @@ impl<S: Schema> KeyStore for FaultyStore<S> {
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
         self.call(Call::Find, || self.store.find(lookup)).await
+    }
+
+    async fn find_on_replica(
+        &self,
+        lookup: KeyLookup<'_>,
+        max_age: Duration,
+    ) -> Result<Option<Replicated<S>>, StoreError> {
+        self.call(Call::Find, || self.store.find_on_replica(lookup, max_age)).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

@@ -41,22 +41,27 @@ async fn nothing_is_accepted_beyond_the_bound_in_either_of_two_processes<S: Test
         let store = Arc::clone(fixture.another_process().await.store());
         processes.push(Keys::builder_over(store).cache(CachePolicy::new().bound(BOUND)).build());
     }
+    let hits = interleaved(&processes, BOUND).await;
+    assert!(hits > 200, "the caches answered {hits} times alone");
+}
+
+/// Random calls in both processes. How many verifications were answered without asking the store itself.
+pub(crate) async fn interleaved<S: TestSchema>(processes: &[Keys<S>], bound: Duration) -> usize {
     let watching: Vec<_> = processes.iter().map(Watching::begin).collect();
     let book: Book<S> = Arc::default();
     let mut lanes = JoinSet::new();
     for lane in 0..LANES * 2 {
         let (keys, book) = (processes[usize::try_from(lane % 2).unwrap()].clone(), Arc::clone(&book));
-        lanes.spawn(calls(keys, book, lane));
+        lanes.spawn(calls(keys, book, bound, lane));
     }
-    let hits: usize = lanes.join_all().await.into_iter().sum();
-    assert!(hits > 200, "the caches answered {hits} times alone");
+    let hits = lanes.join_all().await.into_iter().sum();
     for watch in watching {
         watch.stop().await;
     }
+    hits
 }
 
-/// How many verifications were answered from the cache.
-async fn calls<S: TestSchema>(keys: Keys<S>, book: Book<S>, seed: u64) -> usize {
+async fn calls<S: TestSchema>(keys: Keys<S>, book: Book<S>, bound: Duration, seed: u64) -> usize {
     let mut random = StdRng::seed_from_u64(seed);
     let mut hits = 0;
     for _ in 0..CALLS {
@@ -68,7 +73,7 @@ async fn calls<S: TestSchema>(keys: Keys<S>, book: Book<S>, seed: u64) -> usize 
         };
         let choice = random.random_range(0..400);
         match known {
-            Some(known) if choice > 12 => hits += usize::from(verify(&keys, &known).await),
+            Some(known) if choice > 12 => hits += usize::from(verify(&keys, &known, bound).await),
             Some(known) => end(&keys, &known, choice).await,
             None => {
                 let issued = keys.issue(S::draft(OWNER)).await.unwrap();
@@ -99,7 +104,7 @@ async fn end<S: TestSchema>(keys: &Keys<S>, known: &Mutex<Known<S>>, choice: u32
     }
 }
 
-async fn verify<S: TestSchema>(keys: &Keys<S>, known: &Mutex<Known<S>>) -> bool {
+async fn verify<S: TestSchema>(keys: &Keys<S>, known: &Mutex<Known<S>>, bound: Duration) -> bool {
     let (presented, ended) = {
         let known = known.lock().unwrap();
         (known.issued.secret.expose_secret().to_owned(), known.dead.or(known.off))
@@ -108,7 +113,7 @@ async fn verify<S: TestSchema>(keys: &Keys<S>, known: &Mutex<Known<S>>) -> bool 
     match keys.verify(&presented).await {
         Ok(accepted) => {
             let late = ended.map(|ended| begun.saturating_duration_since(ended)).unwrap_or_default();
-            assert!(late <= BOUND, "accepted {late:?} after its end was reported: {:?}", accepted.evidence());
+            assert!(late <= bound, "accepted {late:?} after its end was reported: {:?}", accepted.evidence());
             !accepted.evidence().is_fresh()
         }
         Err(refusal) => {

@@ -1,7 +1,7 @@
 //! The verification cache: what it answers, for how long, and that no key outlives its revocation in it.
 
 #[cfg(all(feature = "tokio", any(feature = "sqlite", feature = "postgres")))]
-mod across;
+pub(crate) mod across;
 mod ages;
 mod changes;
 mod herd;
@@ -10,6 +10,7 @@ mod interleavings;
 mod noted;
 mod outages;
 mod refusals;
+mod replicated;
 #[cfg(feature = "tokio")]
 mod watched;
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation};
 use keyward::store::{
-    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
-    StoreError, Touched,
+    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, Replicated, RevokeAllRequest,
+    RevokeRequest, StoreError, Touched,
 };
 use tokio::sync::Semaphore;
 
@@ -68,6 +69,14 @@ impl<S: TestSchema> KeyStore for Counting<S> {
 
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<S>>>, StoreError> {
         self.store.find(lookup).await
+    }
+
+    async fn find_on_replica(
+        &self,
+        lookup: KeyLookup<'_>,
+        max_age: Duration,
+    ) -> Result<Option<Replicated<S>>, StoreError> {
+        self.store.find_on_replica(lookup, max_age).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

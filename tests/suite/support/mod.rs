@@ -34,6 +34,8 @@ pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(feature = "postgres")]
+pub(crate) mod replicas;
+#[cfg(feature = "postgres")]
 pub(crate) mod roles;
 pub(crate) mod schemas;
 #[cfg(feature = "sqlite")]
@@ -236,6 +238,12 @@ impl<S: TestSchema> Fixture<S> {
     /// A migrated database, side tables included.
     pub(crate) async fn postgres() -> Self {
         Self::on(Database::postgres().await, S::parents(true), false).await
+    }
+
+    /// A migrated database on a primary with replicas.
+    pub(crate) async fn on_primary(cluster: &replicas::Cluster) -> Self {
+        let database = Database::Postgres(cluster.database().await);
+        Self::on(database, S::parents(true), false).await
     }
 
     /// A database with the host's table alone.

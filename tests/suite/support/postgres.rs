@@ -21,14 +21,24 @@ const VARIABLE: &str = "KEYWARD_TEST_POSTGRES_URL";
 #[derive(Debug)]
 pub(crate) struct Database {
     name: String,
+    server: &'static PgConnectOptions,
     options: Box<PgConnectOptions>,
 }
 
 impl Database {
     pub(crate) async fn new() -> Self {
+        Self::on(server()).await
+    }
+
+    /// One on another server than that of all other tests.
+    pub(super) async fn on(server: &'static PgConnectOptions) -> Self {
         let name = format!("keyward_{:016x}", RandomState::new().hash_one(()));
-        administer(format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
-        Self { options: Box::new(server().clone().database(&name)), name }
+        administer(server, format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
+        Self { options: Box::new(server.clone().database(&name)), server, name }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn url(&self) -> String {
@@ -66,19 +76,19 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let (server, statement) = (self.server, format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         // A test ends inside its runtime, which cannot wait for another one on the same thread.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(administer(statement))
+            runtime.block_on(administer(server, statement))
         });
         // What remains is in nobody's way, and a test that has failed already must not abort the others.
         let _ = dropped.join();
     }
 }
 
-async fn administer(statement: String) -> sqlx::Result<()> {
-    let mut connection = PgConnection::connect_with(server()).await?;
+async fn administer(server: &PgConnectOptions, statement: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect_with(server).await?;
     connection.execute(AssertSqlSafe(statement)).await?;
     connection.close().await
 }
@@ -95,8 +105,9 @@ fn server() -> &'static PgConnectOptions {
     }
 }
 
-struct Server {
-    options: PgConnectOptions,
+pub(super) struct Server {
+    pub(super) url: String,
+    pub(super) options: PgConnectOptions,
     /// Holds the standard input whose end tells the server to go; the system closes it when this process ends.
     _child: Option<Child>,
 }
@@ -105,15 +116,26 @@ impl Server {
     fn find() -> Result<Self, String> {
         let (url, child) = match std::env::var(VARIABLE) {
             Ok(url) => (url, None),
-            Err(_) => start().map(|(url, child)| (url, Some(child)))?,
+            Err(_) => start(&[]).map(|(url, child)| (url, Some(child)))?,
         };
+        Self::at(&url, child)
+    }
+
+    /// A throw-away one, by what `tests/postgres` is told.
+    pub(super) fn start(arguments: &[&str]) -> Result<Self, String> {
+        let (url, child) = start(arguments)?;
+        Self::at(&url, Some(child))
+    }
+
+    fn at(url: &str, child: Option<Child>) -> Result<Self, String> {
         let options = url.trim().parse().map_err(|error| format!("not a PostgreSQL URL: {error}"))?;
-        Ok(Self { options, _child: child })
+        Ok(Self { url: url.trim().to_owned(), options, _child: child })
     }
 }
 
-fn start() -> Result<(String, Child), String> {
+fn start(arguments: &[&str]) -> Result<(String, Child), String> {
     let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

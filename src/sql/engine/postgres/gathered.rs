@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::caution::Caution;
 use crate::sql::engine::postgres::connection;
-use crate::sql::engine::postgres::limits::given_up_after;
+use crate::sql::engine::postgres::limits::{given_up_after, set_statement_timeout};
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::bound_together;
 use crate::sql::engine::{EngineError, Query, Row, Value};
@@ -27,10 +27,24 @@ const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 pub(crate) struct GatheredReader(Option<Kept>);
 
 #[derive(Debug)]
-struct Kept {
-    connection: PgConnection,
+pub(super) struct Kept {
+    pub(super) connection: PgConnection,
     since: Instant,
     used: Instant,
+    /// Where the server is a replica: everything that was committed before this moment it has, as it has been asked on this
+    /// connection.
+    pub(super) as_of: Option<Instant>,
+}
+
+impl GatheredReader {
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.0 = Some(kept);
+    }
+
+    /// For a reader of a replica: everything that was committed before this moment the server had at the last read.
+    pub(crate) fn as_of(&self) -> Option<Instant> {
+        self.0.as_ref().and_then(|kept| kept.as_of)
+    }
 }
 
 impl Postgres {
@@ -44,7 +58,7 @@ impl Postgres {
         lookups: &[Vec<Value<'_>>],
         decode: impl FnMut(&Row<'_>) -> T + Send,
     ) -> Option<Vec<T>> {
-        if self.caution.is_raised() {
+        if self.reader_timeout.is_none() && self.caution.is_raised() {
             return None;
         }
         let mut kept = self.kept(reader).await?;
@@ -59,7 +73,7 @@ impl Postgres {
         under_way.is_finished = true;
         match found {
             Ok(found) => {
-                reader.0 = Some(Kept { used: Instant::now(), ..kept });
+                reader.keep(Kept { used: Instant::now(), ..kept });
                 Some(found)
             }
             Err(error) => {
@@ -78,7 +92,7 @@ impl Postgres {
     }
 
     /// The connection of the reader, or a new one, if its session is its own.
-    async fn kept(&self, reader: &mut GatheredReader) -> Option<Kept> {
+    pub(super) async fn kept(&self, reader: &mut GatheredReader) -> Option<Kept> {
         if self.sessions.are_known_to_be_shared() {
             return None;
         }
@@ -101,7 +115,10 @@ impl Postgres {
         // Taken out of the pool, which can so be closed without waiting for it.
         let mut connection = connection.detach();
         sqlx::raw_sql(PLAN_ONCE).execute(&mut connection).await.ok()?;
-        Some(Kept { connection, since: Instant::now(), used: Instant::now() })
+        if let Some(timeout) = self.reader_timeout {
+            sqlx::raw_sql(set_statement_timeout(timeout)).execute(&mut connection).await.ok()?;
+        }
+        Some(Kept { connection, since: Instant::now(), used: Instant::now(), as_of: None })
     }
 }
 

@@ -84,6 +84,12 @@ impl Limits {
     }
 }
 
+/// Sets how long each statement of a session may take.
+pub(super) fn set_statement_timeout(timeout: Duration) -> SqlStr {
+    let millis = timeout.clamp(LEAST, MOST).as_millis();
+    number(format!("SET statement_timeout = '{millis}ms'"))
+}
+
 /// A statement into which nothing but a number was put.
 fn number(text: String) -> SqlStr {
     AssertSqlSafe(text).into_sql_str()

@@ -8,6 +8,7 @@ mod held;
 mod host;
 mod limits;
 mod listener;
+mod replicas;
 mod sessions;
 mod text;
 mod value;
@@ -29,6 +30,8 @@ pub(crate) use gathered::GatheredReader;
 use held::Held;
 use limits::{Limits, given_up_after};
 pub(crate) use listener::Listener;
+pub(crate) use replicas::Positions;
+pub use replicas::ReplicaPolicy;
 use sessions::Sessions;
 use text::{Prepared, Texts};
 pub(super) use value::cell;
@@ -51,6 +54,10 @@ pub struct Postgres {
     /// The roles whose tables are taken for ours, beside those that are trusted anyway.
     trusted: Arc<[String]>,
     gathered_readers: u8,
+    /// After how long the server ends a statement of a reader, where nobody else would.
+    reader_timeout: Option<Duration>,
+    replicas: Arc<[PgPool]>,
+    replica_policy: ReplicaPolicy,
 }
 
 impl fmt::Debug for Postgres {
@@ -81,6 +88,9 @@ impl Postgres {
             caution: Arc::default(),
             trusted: Arc::default(),
             gathered_readers: 0,
+            reader_timeout: None,
+            replicas: Arc::default(),
+            replica_policy: ReplicaPolicy::new(),
         }
     }
 
@@ -160,6 +170,27 @@ impl Postgres {
     #[must_use]
     pub fn gathered_readers(self, connections: u8) -> Self {
         Self { gathered_readers: connections, ..self }
+    }
+
+    /// The same database, on a handle whose stores look keys up on streaming replicas of it, each reached through one of
+    /// `pools`. What a replica says counts as long as it is at most
+    /// [`ReplicaPolicy::max_lag`] behind, which is measured on each connection; the
+    /// [evidence](crate::key::Evidence::Replicated) of a verification says how far. A replica that is further behind, or does
+    /// not answer, is left alone for a while, and another one is asked, or the primary.
+    ///
+    /// A revocation, rotation or change that is made through the same [`Keys`](crate::Keys) is in force when its call
+    /// returns: from then on, only a replica will do that has it. A key that no replica knows is looked up on the primary,
+    /// and so is everything for [`Keys::verify_fresh`](crate::Keys::verify_fresh) and whatever is not a verification. A verification waits for
+    /// replicas for 250 milliseconds at most, or a quarter of the [read timeout](Self::read_timeout) if that is less,
+    /// before the primary is asked.
+    ///
+    /// Each connection has to keep to one server, as one through a balancer of connections does, and one through a
+    /// transaction pooler does not: replicas behind such a pooler are not asked. A pool that reaches
+    /// another database, one that has other tables, or one that is no replica any more, is not asked either. The role of a
+    /// pool needs the same rights as a verifier.
+    #[must_use]
+    pub fn replicas(self, pools: impl IntoIterator<Item = PgPool>, policy: ReplicaPolicy) -> Self {
+        Self { replicas: pools.into_iter().collect(), replica_policy: policy, ..self }
     }
 
     pub(crate) const fn how_many_gathered_readers(&self) -> u8 {

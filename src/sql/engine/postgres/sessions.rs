@@ -1,5 +1,6 @@
 //! Whether a connection has a session of the server for itself, or a transaction pooler hands sessions around.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ impl Sessions {
     pub(super) fn declared(prepared: Prepared) -> Self {
         let kind = if prepared == Prepared::Named { OWN } else { SHARED };
         Self { kind: kind.into(), is_declared: true, losses: AtomicU32::new(0) }
+    }
+
+    /// Of those behind another pool of the host's, nothing is known but what the host has said of all.
+    pub(super) fn of_another_server(&self) -> Arc<Self> {
+        let kind = if self.is_declared { self.kind.load(Ordering::Relaxed) } else { UNKNOWN };
+        Arc::new(Self { kind: kind.into(), is_declared: self.is_declared, losses: AtomicU32::new(0) })
     }
 
     pub(super) fn are_known_to_be_shared(&self) -> bool {

@@ -1,0 +1,81 @@
+//! Replicas that stand still.
+
+use super::*;
+
+/// One that is stopped in its replay is left alone, the other one goes on, and the first is asked again once it is in step.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_that_is_stopped_in_its_replay_is_left_alone() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Scraper>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let short = Duration::from_millis(500);
+    let keys: Keys<Scraper> = process(engine(&cluster, &fixture, policy().max_lag(short)).await).await;
+    replicated(&keys, &issued).await;
+    cluster.replicas[0].pause().await;
+    fixture.issue(OWNER).await;
+    sleep(short).await;
+    let mut replicated = 0;
+    for _ in 0..200 {
+        match evidence(&keys, &issued).await {
+            Evidence::Replicated { age } => {
+                // What is taken from it counts from when the call began.
+                assert!(age <= short + Duration::from_secs(1), "{age:?}");
+                replicated += 1;
+            }
+            Evidence::Fresh => {}
+            other => panic!("{other:?}"),
+        }
+        sleep(Duration::from_millis(2)).await;
+    }
+    assert!(replicated > 50, "{replicated} of 200 by the other replica");
+    fixture.keys.revoke(&issued.record.head.id, None).await.unwrap();
+    sleep(short).await;
+    for _ in 0..20 {
+        assert_eq!(refusal(&keys, &issued).await, Some(RefusalReason::Revoked));
+    }
+    cluster.replicas[0].resume().await;
+}
+
+/// A replica that does not answer costs a few verifications a moment, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stands_still_delays_few_and_refuses_nobody() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Standard>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let keys: Keys<Standard> = process(engine(&cluster, &fixture, policy()).await).await;
+    replicated(&keys, &issued).await;
+    cluster.replicas[0].freeze().await;
+    let mut late = 0;
+    for _ in 0..300 {
+        let begun = Instant::now();
+        evidence(&keys, &issued).await;
+        // Half of what a lookup waits for replicas.
+        late += usize::from(begun.elapsed() >= Duration::from_millis(125));
+        sleep(Duration::from_millis(2)).await;
+    }
+    assert!((1..60).contains(&late), "{late} of 300 were late");
+    cluster.replicas[0].go_on();
+    replicated(&keys, &issued).await;
+}
+
+/// Whoever gives up keeps no other from its answer, and loses no reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_up_keeps_no_other_from_its_answer() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Scraper>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let keys: Keys<Scraper> = process(engine(&cluster, &fixture, policy().readers(1)).await).await;
+    replicated(&keys, &issued).await;
+    let issued = Arc::new(issued);
+    for polls in 0..40_u64 {
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (keys, issued) = (keys.clone(), Arc::clone(&issued));
+            callers.spawn(async move { keys.verify(issued.secret.expose_secret()).await.is_ok() });
+        }
+        let verification = keys.verify(issued.secret.expose_secret());
+        let _ = tokio::time::timeout(Duration::from_micros(polls * 50), verification).await;
+        assert!(callers.join_all().await.into_iter().all(|is_accepted| is_accepted));
+    }
+    replicated(&keys, &issued).await;
+}

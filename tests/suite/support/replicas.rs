@@ -1,0 +1,135 @@
+//! A PostgreSQL server with two streaming replicas, for tests that stop them.
+
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::postgres::{Database, Server};
+
+pub(crate) struct Cluster {
+    primary: Server,
+    pub(crate) replicas: [Replica; 2],
+}
+
+/// A server that follows the primary.
+pub(crate) struct Replica(Server);
+
+impl Cluster {
+    /// The one of this process, for one test at a time, with both replicas at work.
+    pub(crate) async fn get() -> MutexGuard<'static, Self> {
+        static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
+        let cluster = CLUSTER.get_or_init(|| Mutex::new(Self::start())).lock().await;
+        for replica in &cluster.replicas {
+            replica.go_on();
+            replica.resume().await;
+        }
+        cluster
+    }
+
+    fn start() -> Self {
+        let primary = Server::start(&[]).unwrap();
+        let replica = || Replica::of(&primary);
+        let replicas = [replica(), replica()];
+        Self { primary, replicas }
+    }
+
+    /// One more replica, which nobody else has.
+    pub(crate) fn another(&self) -> Replica {
+        Replica::of(&self.primary)
+    }
+
+    pub(crate) async fn database(&self) -> Database {
+        // The cluster lives as long as the process.
+        let primary: &'static PgConnectOptions = Box::leak(Box::new(self.primary.options.clone()));
+        Database::on(primary).await
+    }
+
+    /// Waits until both replicas have what was done so far.
+    pub(crate) async fn in_step(&self) {
+        let place = ask(&self.primary.options, "SELECT pg_current_wal_flush_lsn()::text").await;
+        for replica in &self.replicas {
+            replica.reaches(&place).await;
+        }
+    }
+}
+
+impl Replica {
+    fn of(primary: &Server) -> Self {
+        Self(Server::start(&["--replica-of", &primary.url]).unwrap())
+    }
+
+    /// A pool of connections to the same database on this server.
+    pub(crate) async fn pool(&self, database: &Database) -> PgPool {
+        let options = self.0.options.clone().database(database.name());
+        PgPoolOptions::new().max_connections(8).connect_lazy_with(options)
+    }
+
+    /// Has it stand still where it is, and answer on.
+    pub(crate) async fn pause(&self) {
+        run(&self.0.options, "SELECT pg_wal_replay_pause()").await;
+        while ask(&self.0.options, "SELECT pg_get_wal_replay_pause_state()").await != "paused" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn resume(&self) {
+        if ask(&self.0.options, "SELECT pg_is_in_recovery()::text").await == "true" {
+            run(&self.0.options, "SELECT pg_wal_replay_resume()").await;
+        }
+    }
+
+    pub(crate) async fn promote(&self) {
+        assert_eq!(ask(&self.0.options, "SELECT pg_promote()::text").await, "true");
+    }
+
+    /// Freezes every process of it, with all connections open.
+    pub(crate) async fn freeze(&self) {
+        let pids = ask(&self.0.options, "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity").await;
+        self.signal("-STOP", &pids);
+    }
+
+    /// Has it go on after [`freeze`](Self::freeze).
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT", "");
+    }
+
+    /// To the server's first process and those of its children that are named, or all.
+    fn signal(&self, signal: &str, children: &str) {
+        let port = self.0.options.get_port().to_string();
+        let first = Command::new("pgrep").args(["-f", &format!("postgres.* -p {port}$")]).output().unwrap();
+        let first = String::from_utf8(first.stdout).unwrap();
+        for pid in first.split_whitespace().chain(children.split_whitespace()) {
+            let _ = Command::new("kill").args([signal, pid]).status();
+        }
+        if children.is_empty() {
+            for parent in first.split_whitespace() {
+                let _ = Command::new("pkill").args([signal, "-P", parent]).status();
+            }
+        }
+    }
+
+    async fn reaches(&self, place: &str) {
+        let question = format!("SELECT (pg_last_wal_replay_lsn() >= '{place}'::pg_lsn)::text");
+        while ask(&self.0.options, &question).await != "true" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn run(server: &PgConnectOptions, statement: &'static str) {
+    let mut connection = PgConnection::connect_with(server).await.unwrap();
+    connection.execute(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn ask(server: &PgConnectOptions, question: &str) -> String {
+    let mut connection = PgConnection::connect_with(server).await.unwrap();
+    let question = sqlx::query_scalar(AssertSqlSafe(question.to_owned()));
+    let answer = question.fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    answer
+}
