@@ -3,6 +3,8 @@
 
 pub mod batch;
 pub mod keys;
+#[cfg(feature = "postgres")]
+pub mod load;
 mod plot;
 mod report;
 #[cfg(feature = "postgres")]

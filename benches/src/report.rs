@@ -49,16 +49,10 @@ impl Report {
         }
     }
 
-    /// Puts the table between its two marks in the README, and draws the plot.
+    /// Puts the table into the README, and draws the plot.
     pub(crate) fn record(&self) -> Result<(), Box<dyn Error>> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let readme = directory.join("README.md");
-        let text = fs::read_to_string(&readme)?;
-        let (begin, end) = (format!("<!-- {} -->\n", self.name), format!("<!-- end of {} -->\n", self.name));
-        let (before, rest) = text.split_once(&begin).ok_or_else(|| format!("no {begin}"))?;
-        let (_, after) = rest.split_once(&end).ok_or_else(|| format!("no {end}"))?;
-        fs::write(&readme, format!("{before}{begin}{}{end}{after}", self.markdown()?))?;
-        let plots = directory.join("plots");
+        put_into_readme(self.name, &self.markdown()?)?;
+        let plots = Path::new(DIRECTORY).join("plots");
         fs::create_dir_all(&plots)?;
         fs::write(plots.join(format!("{}.svg", self.name)), plot(&self.lines)?)?;
         Ok(())
@@ -76,6 +70,18 @@ impl Report {
         }
         Ok(text)
     }
+}
+
+const DIRECTORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Between the two marks of the benchmark `name`.
+pub(crate) fn put_into_readme(name: &str, table: &str) -> Result<(), Box<dyn Error>> {
+    let readme = Path::new(DIRECTORY).join("README.md");
+    let text = fs::read_to_string(&readme)?;
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));
+    let (before, rest) = text.split_once(&begin).ok_or_else(|| format!("no {begin}"))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("no {end}"))?;
+    Ok(fs::write(&readme, format!("{before}{begin}{table}{end}{after}"))?)
 }
 
 /// With as many digits as say something.

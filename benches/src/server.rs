@@ -8,8 +8,9 @@ use keyward::sqlx::postgres::{PgConnectOptions, PgConnection};
 use keyward::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::runtime::Runtime;
 
-/// The server that the environment names, or else a throw-away one that ends with this value.
-struct Server {
+/// The server that the environment names, or a throw-away one that ends with this value.
+#[derive(Debug)]
+pub struct Server {
     url: String,
     script: Option<Child>,
 }
@@ -24,7 +25,7 @@ pub fn in_database(
     benchmark: impl FnOnce(PgConnectOptions) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let server = Server::reach()?;
-    let options: PgConnectOptions = server.url.parse()?;
+    let options = server.options()?;
     let mut admin = runtime.block_on(PgConnection::connect_with(&options))?;
     let database = format!("keyward_bench_{name}");
     let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
@@ -41,7 +42,16 @@ impl Server {
         if let Ok(url) = std::env::var("KEYWARD_TEST_POSTGRES_URL") {
             return Ok(Self { url, script: None });
         }
+        Self::start(&[])
+    }
+
+    /// A throw-away one, by what `tests/postgres` is told.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
         let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/postgres"))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -53,6 +63,22 @@ impl Server {
             return Err("tests/postgres started no server".into());
         }
         Ok(Self { url: url.trim_end().to_owned(), script: Some(script) })
+    }
+
+    /// A streaming replica of this one.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn replica(&self) -> Result<Self, Box<dyn Error>> {
+        Self::start(&["--replica-of", &self.url])
+    }
+
+    /// How to connect to it.
+    ///
+    /// # Errors
+    /// None, as long as its URL is one.
+    pub fn options(&self) -> Result<PgConnectOptions, Box<dyn Error>> {
+        Ok(self.url.parse()?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Chapters about the whole: design, threat model, tables, the authorization server, operation and trouble. There is no
+//! Chapters about the whole: design, threat model, tables, the authorization server, operation, scale and trouble. There is no
 //! code here.
 
 #[doc = include_str!("design.md")]
@@ -17,6 +17,9 @@ pub mod broker {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("scale.md")]
+pub mod scale {}
 
 #[doc = include_str!("trouble.md")]
 pub mod trouble {}

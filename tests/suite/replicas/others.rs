@@ -26,10 +26,16 @@ async fn another_server_is_not_believed() {
     let fixture = Fixture::<Standard>::on_primary(&cluster).await;
     let issued = fixture.issue(OWNER).await;
     let other = Fixture::<Standard>::postgres().await;
+    has_it_too(&other, &issued).await;
     is_not_asked(&fixture, other.database().as_postgres().pool().await, &issued).await;
 }
 
-/// Another database on a replica has the same tables, and a key that was revoked here.
+/// Fixtures make the same keys in the same order.
+async fn has_it_too(other: &Fixture<Standard>, issued: &Issued<Standard>) {
+    let theirs = other.issue(OWNER).await;
+    assert_eq!(theirs.secret.expose_secret(), issued.secret.expose_secret());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_database_on_a_replica_is_not_believed() {
     let cluster = Cluster::get().await;
@@ -37,6 +43,7 @@ async fn another_database_on_a_replica_is_not_believed() {
     let issued = fixture.issue(OWNER).await;
     let other = Database::Postgres(cluster.database().await);
     let other = Fixture::<Standard>::on(other, "", false).await;
+    has_it_too(&other, &issued).await;
     cluster.in_step().await;
     is_not_asked(&fixture, cluster.replicas[0].pool(other.database().as_postgres()).await, &issued).await;
 }
