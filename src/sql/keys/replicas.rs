@@ -15,10 +15,10 @@ use crate::sql::keys::gather::{Gather, Gathered, Recency};
 use crate::store::{KeyLookup, Replicated, StoreError};
 use crate::time::{Stopwatch, Timestamp};
 
-/// A replica that will not do is left alone for this part of the longest lag, then for twice that, and so on.
+/// A replica that will not do is left alone for this part of the longest lag.
 const REST: u32 = 8;
-/// How often a rest grows to twice its length.
-const LONGEST_REST: u32 = 6;
+/// And for so many times the time that was spent on it, if that is longer.
+const COST: u32 = 16;
 
 /// The replicas of one store.
 pub(super) struct Replicas<S: KeyTables> {
@@ -39,24 +39,16 @@ struct Replica<S: KeyTables> {
 
 /// For how long a replica is left alone.
 #[derive(Debug, Default)]
-struct Rest {
-    until: Option<Instant>,
-    /// How often in a row it would not do.
-    times: u32,
-}
+struct Rest(Option<Instant>);
 
 impl Rest {
     fn is_over(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| until <= now)
+        self.0.is_none_or(|until| until <= now)
     }
 
-    fn begin(&mut self, max_lag: Duration) {
-        let now = Instant::now();
-        // Of several who waited for it together, one counts.
-        if self.is_over(now) {
-            self.until = Some(now + max_lag / REST * 2_u32.pow(self.times));
-            self.times = LONGEST_REST.min(self.times + 1);
-        }
+    fn begin(&mut self, now: Instant, max_lag: Duration, spent: Duration) {
+        // Of several who waited for it together, the one that waited longest counts.
+        self.0 = self.0.max(Some(now + (max_lag / REST).max(spent * COST)));
     }
 }
 
@@ -119,16 +111,17 @@ impl<S: KeyTables> Replicas<S> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.each.len();
         let (later, earlier) = self.each.split_at(first);
         for Replica { postgres, gather, rest } in earlier.iter().chain(later) {
-            if !lock(rest).is_over(begun) {
+            let turned_to_it = Instant::now();
+            if !lock(rest).is_over(turned_to_it) {
                 continue;
             }
             let found = gather.find(postgres, &query, &lookup, Some(recency), &mut decode);
             let found = timeout_at(begun + self.patience, found).await;
             let Some(Gathered { records, as_of: Some(as_of) }) = found.ok().flatten() else {
-                lock(rest).begin(self.max_lag);
+                let now = Instant::now();
+                lock(rest).begin(now, self.max_lag, now - turned_to_it);
                 continue;
             };
-            *lock(rest) = Rest::default();
             if records.iter().any(|record| record.head.digest.as_ref() == Some(lookup.digest)) {
                 return Ok(Some(Replicated::new(records, begun.saturating_duration_since(as_of))));
             }
@@ -157,22 +150,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rest_grows_up_to_eight_times_the_longest_lag() {
-        let max_lag = Duration::from_secs(1);
+    fn a_rest_is_as_long_as_what_was_spent_is_worth() {
+        let (now, max_lag) = (Instant::now(), Duration::from_secs(1));
         let mut rest = Rest::default();
-        let mut lengths = Vec::new();
-        for _ in 0..9 {
-            let now = Instant::now();
-            rest.begin(max_lag);
-            let until = rest.until.unwrap();
-            lengths.push((until - now).as_millis() / 100);
-            // Those who waited together with the first do not count.
-            rest.begin(max_lag);
-            assert_eq!(rest.until, Some(until));
-            assert!(!rest.is_over(now) && rest.is_over(until));
-            rest.until = Some(now);
-        }
-        assert_eq!(lengths, [1, 2, 5, 10, 20, 40, 80, 80, 80]);
+        assert!(rest.is_over(now));
+        rest.begin(now, max_lag, Duration::from_millis(1));
+        assert_eq!(rest.0, Some(now + Duration::from_millis(125)));
+        rest.begin(now, max_lag, Duration::from_millis(250));
+        assert_eq!(rest.0, Some(now + Duration::from_secs(4)));
+        // Those who gave up earlier have found out less.
+        rest.begin(now, max_lag, Duration::from_millis(100));
+        assert_eq!(rest.0, Some(now + Duration::from_secs(4)));
+        assert!(!rest.is_over(now + Duration::from_millis(3_999)) && rest.is_over(now + Duration::from_secs(4)));
     }
 
     #[test]

@@ -86,6 +86,13 @@ impl Replica {
         assert_eq!(ask(&self.0.options, "SELECT pg_promote()::text").await, "true");
     }
 
+    /// How many of its sessions run a statement, or wait in one.
+    pub(crate) async fn busy(&self) -> u32 {
+        const BUSY: &str = "SELECT count(*)::text FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()";
+        ask(&self.0.options, BUSY).await.parse().unwrap()
+    }
+
     /// Freezes every process of it, with all connections open.
     pub(crate) async fn freeze(&self) {
         let pids = ask(&self.0.options, "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity").await;
