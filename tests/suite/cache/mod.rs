@@ -10,6 +10,8 @@ mod interleavings;
 mod noted;
 mod outages;
 mod refusals;
+#[cfg(all(feature = "tokio", feature = "postgres"))]
+mod stopped;
 #[cfg(feature = "tokio")]
 mod watched;
 

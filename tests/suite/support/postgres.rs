@@ -112,7 +112,8 @@ impl Server {
     }
 }
 
-fn start() -> Result<(String, Child), String> {
+/// A server of its own, with its URL.
+pub(super) fn start() -> Result<(String, Child), String> {
     let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
