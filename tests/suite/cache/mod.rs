@@ -11,6 +11,8 @@ mod noted;
 mod outages;
 mod refusals;
 mod replicated;
+#[cfg(all(feature = "tokio", feature = "postgres"))]
+mod stopped;
 #[cfg(feature = "tokio")]
 mod watched;
 

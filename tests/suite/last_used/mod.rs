@@ -5,6 +5,7 @@ mod database;
 mod deadlocks;
 mod failures;
 mod given_up;
+mod load;
 mod recorder;
 mod writes;
 

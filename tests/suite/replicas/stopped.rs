@@ -46,7 +46,7 @@ async fn a_replica_that_stands_still_delays_few_and_refuses_nobody() {
     let issued = fixture.issue(OWNER).await;
     let keys: Keys<Standard> = process(engine(&cluster, &fixture, policy()).await).await;
     replicated(&keys, &issued).await;
-    cluster.replicas[0].freeze().await;
+    let still = cluster.replicas[0].stand_still().await;
     let mut late = 0;
     for _ in 0..300 {
         let begun = Instant::now();
@@ -56,7 +56,7 @@ async fn a_replica_that_stands_still_delays_few_and_refuses_nobody() {
         sleep(Duration::from_millis(2)).await;
     }
     assert!((1..30).contains(&late), "{late} of 300 were late");
-    cluster.replicas[0].go_on();
+    drop(still);
     replicated(&keys, &issued).await;
 }
 

@@ -28,6 +28,8 @@ pub(crate) mod concurrency;
 mod database;
 pub(crate) mod log;
 #[cfg(feature = "postgres")]
+pub(crate) mod own_server;
+#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(all(feature = "postgres", feature = "credentials"))]
 pub(crate) mod proxy;

@@ -133,7 +133,8 @@ impl Server {
     }
 }
 
-fn start(arguments: &[&str]) -> Result<(String, Child), String> {
+/// A server of its own, with its URL.
+pub(super) fn start(arguments: &[&str]) -> Result<(String, Child), String> {
     let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
         .args(arguments)
         .stdin(Stdio::piped())

@@ -1,6 +1,5 @@
 //! A PostgreSQL server with two streaming replicas, for tests that stop them.
 
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::own_server::StandingStill;
 use super::postgres::{Database, Server};
 
 pub(crate) struct Cluster {
@@ -24,7 +24,6 @@ impl Cluster {
         static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
         let cluster = CLUSTER.get_or_init(|| Mutex::new(Self::start())).lock().await;
         for replica in &cluster.replicas {
-            replica.go_on();
             replica.resume().await;
         }
         cluster
@@ -93,30 +92,9 @@ impl Replica {
         ask(&self.0.options, BUSY).await.parse().unwrap()
     }
 
-    /// Freezes every process of it, with all connections open.
-    pub(crate) async fn freeze(&self) {
-        let pids = ask(&self.0.options, "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity").await;
-        self.signal("-STOP", &pids);
-    }
-
-    /// Has it go on after [`freeze`](Self::freeze).
-    pub(crate) fn go_on(&self) {
-        self.signal("-CONT", "");
-    }
-
-    /// To the server's first process and those of its children that are named, or all.
-    fn signal(&self, signal: &str, children: &str) {
-        let port = self.0.options.get_port().to_string();
-        let first = Command::new("pgrep").args(["-f", &format!("postgres.* -p {port}$")]).output().unwrap();
-        let first = String::from_utf8(first.stdout).unwrap();
-        for pid in first.split_whitespace().chain(children.split_whitespace()) {
-            let _ = Command::new("kill").args([signal, pid]).status();
-        }
-        if children.is_empty() {
-            for parent in first.split_whitespace() {
-                let _ = Command::new("pkill").args([signal, "-P", parent]).status();
-            }
-        }
+    /// Has every process of it stand still, with all connections open.
+    pub(crate) async fn stand_still(&self) -> StandingStill {
+        StandingStill::begin(&self.0.options).await
     }
 
     async fn reaches(&self, place: &str) {
