@@ -1,15 +1,13 @@
-//! Verifying over the store in memory, against the hash alone: how many keys there are, how many threads, whether
-//! last use is noted, and from the cache.
+//! Verifying over the store in memory, against the hash alone: how many keys there are, how many threads, and whether
+//! last use is noted.
 
 use std::error::Error;
 use std::hint::black_box;
-use std::time::Duration;
 
 use keyward::key::Schema as _;
 use keyward::schemas::standard::Standard;
-use keyward::service::CachePolicy;
 use keyward::store::MemoryKeyStore;
-use keyward::{Clock, Keys, Secret, SystemClock, Timestamp};
+use keyward::{Keys, Secret};
 use keyward_benches::batch::{async_step, step, threads};
 use keyward_benches::keys::{in_turn, sizes, standard_key};
 use keyward_benches::suite::Suite;
@@ -32,45 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let forgetful = Keys::builder_over(keys.store().clone()).last_used_capacity(0).build();
         verify(&mut suite, &format!("{size}, last use not noted"), &runtime, &forgetful, &secrets);
         verify_on_two_threads(&mut suite, size, &keys, &secrets)?;
-        let cached = warm(&runtime, &keys, &secrets, SystemClock)?;
-        verify(&mut suite, &format!("{size}, from the cache"), &runtime, &cached, &secrets);
-        verify_on_two_threads(&mut suite, &format!("{size}, from the cache"), &cached, &secrets)?;
-        let ticked = warm(&runtime, &keys, &secrets, Ticked(SystemClock.now()))?;
-        verify(&mut suite, &format!("{size}, from the cache by a coarse clock"), &runtime, &ticked, &secrets);
     }
     suite.finish()
-}
-
-/// A clock that a host sets now and then: reading it costs nothing.
-#[derive(Debug)]
-struct Ticked(Timestamp);
-
-impl Clock for Ticked {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-/// The same keys behind a cache that has all of them, and no change to hear of.
-fn warm(
-    runtime: &Runtime,
-    keys: &Keys<Standard>,
-    secrets: &[Secret],
-    clock: impl Clock,
-) -> Result<Keys<Standard>, Box<dyn Error>> {
-    let hour = Duration::from_hours(1);
-    let policy = CachePolicy::new().capacity(secrets.len()).max_age(hour).unwatched_max_age(hour);
-    let cached = Keys::builder_over(keys.store().clone()).clock(clock).cache(policy).build();
-    runtime.block_on(async {
-        for secret in secrets {
-            cached.verify(secret.expose_secret()).await?;
-        }
-        Ok(cached)
-    })
 }
 
 fn on_this_thread() -> Result<Runtime, Box<dyn Error>> {

@@ -1,15 +1,17 @@
 //! Verifying over PostgreSQL, against the one statement that it cannot do without through the same pool: how many keys
-//! there are, how many tasks ask, whether last use is noted, and with readers that gather lookups.
+//! there are, how many tasks ask, whether last use is noted, and with readers that gather lookups; and beside `pgbench`.
 
 use std::error::Error;
+use std::fs;
 use std::future::Future;
+use std::process::Command;
 use std::sync::Arc;
 
 use keyward::key::KeyDigest;
 use keyward::schemas::scraper::Scraper;
 use keyward::schemas::standard::Standard;
 use keyward::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use keyward::sqlx::{self, Executor as _};
+use keyward::sqlx::{self, ConnectOptions as _, Executor as _};
 use keyward::{Keys, Postgres, Secret, SqlKeyStore};
 use keyward_benches::batch::tasks;
 use keyward_benches::keys::{PRESENTED, in_turn, sizes};
@@ -22,13 +24,15 @@ const RAW: &str = "the prepared SELECT alone";
 const TASKS: [u32; 3] = [1, 8, 32];
 const MOST_CONNECTIONS: u32 = 8;
 const READERS: u8 = 2;
+/// How many verifications are set against `pgbench`.
+const AT_ONCE: u32 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut suite = Suite::new("postgres");
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     in_database("verify", &runtime, |options| {
-        verify_in::<Standard>(&mut suite, &runtime, options.clone())?;
-        verify_in::<Scraper>(&mut suite, &runtime, options)
+        verify_in::<Standard>(&mut suite, &runtime, &options)?;
+        verify_in::<Scraper>(&mut suite, &runtime, &options)
     })?;
     suite.finish()
 }
@@ -36,9 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn verify_in<S: Benched>(
     suite: &mut Suite,
     runtime: &Runtime,
-    options: PgConnectOptions,
+    options: &PgConnectOptions,
 ) -> Result<(), Box<dyn Error>> {
-    let pool = runtime.block_on(PgPoolOptions::new().max_connections(MOST_CONNECTIONS).connect_with(options))?;
+    let pool = PgPoolOptions::new().max_connections(MOST_CONNECTIONS).connect_with(options.clone());
+    let pool = runtime.block_on(pool)?;
     let store = runtime.block_on(SqlKeyStore::open(Postgres::new(pool.clone()), S::value()?))?;
     let keys = Keys::builder(store.clone()).build();
     runtime.block_on(store.migrate(keys.now()))?;
@@ -61,8 +66,38 @@ fn verify_in<S: Benched>(
         let forgetful = Keys::builder_over(asked.keys.store().clone()).last_used_capacity(0).build();
         asked.compare(suite, &format!("{}, {size}, 1 at once, last use not noted", S::NAME), 1, &forgetful);
     }
+    if let Some(rate) = pgbench(S::POSTGRES.select, options)? {
+        for (how, keys) in [("", &asked.keys), (", gathered", &gathered)] {
+            let mut verifying = tasks(runtime, 32, |steps| verify(keys.clone(), Arc::clone(&asked.secrets), steps));
+            let own = f64::from(AT_ONCE) / verifying(AT_ONCE.into()).as_secs_f64();
+            suite.note(format!(
+                "{}, 32 at once{how}: {:.2} times as many verifications a second as `pgbench -M prepared -c 32` makes SELECTs.",
+                S::NAME,
+                own / rate
+            ));
+        }
+    }
     runtime.block_on(asked.pool.close());
     Ok(())
+}
+
+/// How many of these statements a second PostgreSQL's own tool makes with 32 connections, each for a key of nobody; where
+/// the tool is there, and digests are bytes.
+fn pgbench(select: &str, options: &PgConnectOptions) -> Result<Option<f64>, Box<dyn Error>> {
+    if !select.contains("digest = $1") {
+        return Ok(None);
+    }
+    let script = std::env::temp_dir().join(format!("keyward-{}.sql", std::process::id()));
+    let statement = select.replace("$1", "sha256(:number::text::bytea)");
+    fs::write(&script, format!("\\set number random(2000, 90000)\n{statement};\n"))?;
+    let mut run = Command::new("pgbench");
+    run.args(["--no-vacuum", "--protocol=prepared", "--client=32", "--jobs=2", "--time=5", "--file"]).arg(&script);
+    let output = run.arg(options.to_url_lossy().as_str().split('?').next().unwrap_or_default()).output();
+    fs::remove_file(script)?;
+    let Ok(output) = output else { return Ok(None) };
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let rate = printed.split("tps = ").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("pgbench names no rate")?;
+    Ok(Some(rate.parse()?))
 }
 
 /// Issues the keys in one transaction of the host.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::ConstantTimeEq as _;
 
 use super::sha256::sha256;
 
@@ -68,6 +68,7 @@ impl KeyDigest {
     }
 
     /// The 32 bytes.
+    #[inline]
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -75,10 +76,12 @@ impl KeyDigest {
 }
 
 impl PartialEq for KeyDigest {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        // Four words take an eighth of the time of 32 bytes.
+        // What differs anywhere, in one word, takes a fraction of the time of 32 bytes.
         let [one, other] = [self, other].map(|digest| digest.0.as_chunks().0.iter().copied().map(u64::from_ne_bytes));
-        one.zip(other).fold(Choice::from(1), |equal, (one, other)| equal & one.ct_eq(&other)).into()
+        let difference = one.zip(other).fold(0, |difference, (one, other)| difference | (one ^ other));
+        difference.ct_eq(&0).into()
     }
 }
 

@@ -148,11 +148,15 @@ impl KeyFormats {
     ///
     /// # Errors
     /// [`MalformedKey`] says in what the text differs from the format that it comes closest to.
+    #[inline]
     pub fn parse<'k>(&self, presented: &'k str) -> Result<ParsedKey<'k>, MalformedKey> {
-        let mut malformed = match self.issued.parse(presented) {
-            Ok(parsed) => return Ok(parsed),
-            Err(malformed) => malformed,
-        };
+        match self.issued.parse(presented) {
+            Ok(parsed) => Ok(parsed),
+            Err(malformed) => self.parse_other(presented, malformed),
+        }
+    }
+
+    fn parse_other<'k>(&self, presented: &'k str, mut malformed: MalformedKey) -> Result<ParsedKey<'k>, MalformedKey> {
         // A foreign format may be wide enough to take such a key in.
         if self.is_of_another_environment(presented) {
             return Err(MalformedKey::OtherEnvironment);

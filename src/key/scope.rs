@@ -125,15 +125,19 @@ impl Scopes {
     }
 
     /// Whether `scope` is among them, letter for letter.
+    #[inline]
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.iter().any(|held| held == scope)
+        // As bytes: they are too short for what looks for a character in a long text.
+        let mut held = self.0.as_bytes().split(|byte| *byte == SEPARATOR as u8);
+        !scope.is_empty() && held.any(|held| held == scope.as_bytes())
     }
 
     /// Whether they permit `required` under `policy`.
     ///
     /// # Errors
     /// [`MissingScope`], which is a matter of permission (403) and says nothing against the key.
+    #[inline]
     pub fn permit(&self, required: &str, policy: ScopePolicy) -> Result<(), MissingScope> {
         let implied = policy.admin_implies_all && self.contains("admin");
         if implied || self.contains(required) { Ok(()) } else { Err(MissingScope) }

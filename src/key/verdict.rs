@@ -115,20 +115,17 @@ pub fn decide<S: Schema>(
     digest: &KeyDigest,
     now: Timestamp,
 ) -> Result<Authenticated<S>, Refusal> {
-    let mut refusal = Refusal::new(RefusalReason::Unknown);
+    let mut refusal = None;
     for record in candidates {
         if record.head.digest.as_ref() != Some(digest) {
             continue;
         }
         match record.head.standing(now).and_then(|()| schema.admits(&record)) {
             Ok(()) => return Ok(Authenticated { record, evidence: Evidence::Fresh }),
-            Err(reason) => {
-                let KeyHead { id, prefix, .. } = &record.head;
-                refusal = Refusal { reason, key: Some((id.clone(), prefix.clone())), outage: None };
-            }
+            Err(reason) => refusal = Some(Refusal::of(&record.head, reason)),
         }
     }
-    Err(refusal)
+    Err(refusal.unwrap_or_else(|| Refusal::new(RefusalReason::Unknown)))
 }
 
 /// A key was not accepted.
@@ -149,7 +146,8 @@ pub fn decide<S: Schema>(
 #[derive(Debug)]
 pub struct Refusal {
     reason: RefusalReason,
-    key: Option<(KeyId, DisplayPrefix)>,
+    /// Apart, so that a verdict that accepts carries no room for it around.
+    key: Option<Box<(KeyId, DisplayPrefix)>>,
     outage: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -158,6 +156,11 @@ impl Refusal {
     #[must_use]
     pub const fn new(reason: RefusalReason) -> Self {
         Self { reason, key: None, outage: None }
+    }
+
+    #[cold]
+    fn of(KeyHead { id, prefix, .. }: &KeyHead, reason: RefusalReason) -> Self {
+        Self { reason, key: Some(Box::new((id.clone(), prefix.clone()))), outage: None }
     }
 
     /// A store could not answer, and `outage` says why. That is no verdict on the key.
@@ -180,13 +183,13 @@ impl Refusal {
     /// The key that matched, for the log.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
-        self.key.as_ref().map(|(id, _)| id)
+        self.key.as_deref().map(|(id, _)| id)
     }
 
     /// The display prefix of the key that matched, for the log.
     #[must_use]
     pub fn display_prefix(&self) -> Option<&DisplayPrefix> {
-        self.key.as_ref().map(|(_, prefix)| prefix)
+        self.key.as_deref().map(|(_, prefix)| prefix)
     }
 
     /// What the store reported when it could not answer, for the log.

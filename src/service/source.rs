@@ -89,11 +89,7 @@ impl<S: Schema> Source<S> {
     pub(crate) async fn find(&self, digest: &KeyDigest, prefix: &str) -> Result<Read<S>, StoreError> {
         if let Some(last) = &self.last_changes {
             let at = Moment::of(&*self.clock);
-            let max_age = match last.marks.of_everything() {
-                0 => Duration::MAX,
-                last_change => at.elapsed.saturating_sub(Duration::from_micros(last_change)),
-            };
-            let found = self.store.find_on_replica(KeyLookup::new(digest, prefix), max_age).await?;
+            let found = self.store.find_on_replica(KeyLookup::new(digest, prefix)).await?;
             if let Some(Replicated { candidates, age }) = found {
                 let as_of = at.before(age);
                 let has_every_change = |KeyRecord { head, .. }: &KeyRecord<S>| {

@@ -26,7 +26,6 @@ mod sealing;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -81,18 +80,13 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// [`StoreError`] when the store could not answer.
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<Self::Schema>>>, StoreError>;
 
-    /// As [`find`](Self::find), on a replica of the store, which may be behind. It must have everything that was
-    /// committed longer than `max_age` before the call, and says how far it may be behind at most. `None` where no
-    /// replica is so recent, and where the one that was asked does not know the key, which may be new: then `find` is
-    /// asked.
+    /// As [`find`](Self::find), on a replica of the store that is not too far behind, and says how far it is at most. `None`
+    /// where there is none, and where the one that was asked does not know the key, which may be new: then `find` is asked.
+    /// It is also asked where somebody knows of a change of the key that the replica may lack.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not know the key, and `find` is not to be asked either.
-    async fn find_on_replica(
-        &self,
-        _lookup: KeyLookup<'_>,
-        _max_age: Duration,
-    ) -> Result<Option<Replicated<Self::Schema>>, StoreError> {
+    /// [`StoreError`] when no replica knows the key, and `find` is not to be asked either.
+    async fn find_on_replica(&self, _lookup: KeyLookup<'_>) -> Result<Option<Replicated<Self::Schema>>, StoreError> {
         Ok(None)
     }
 

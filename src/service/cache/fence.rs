@@ -52,10 +52,6 @@ impl<C: Counter> Marks<C> {
         self.everything.raise(to);
     }
 
-    pub(crate) fn of_everything(&self) -> u64 {
-        self.everything.get()
-    }
-
     /// Whether no number of these, nor of everything, is higher than `most`.
     pub(crate) fn are_at_most(&self, most: u64, subjects: &[Subject]) -> bool {
         self.everything.get() <= most

@@ -4,7 +4,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::key::{Authenticated, Evidence, KeyDigest, KeyRecord, Refusal, RefusalReason, Schema, decide};
+use crate::key::{
+    Authenticated, Evidence, KeyDigest, KeyFormats, KeyRecord, MalformedKey, Refusal, RefusalReason, Schema, decide,
+};
 use crate::service::cache::{Cache, Found, Moment, Recalled};
 use crate::service::source::Read;
 use crate::service::{Keys, LastUsedMetrics};
@@ -53,17 +55,7 @@ impl<S: Schema> Keys<S> {
 
     fn parse<'k>(&self, presented: &'k str) -> Result<(KeyDigest, &'k str), Refusal> {
         let formats = self.schema().formats();
-        let parsed = formats.parse(presented).map_err(|malformed| {
-            let refusal = Refusal::from(malformed);
-            tracing::warn!(
-                event = "key.refused",
-                reason = refusal.reason().code(),
-                length = presented.len(),
-                has_prefix = presented.starts_with(formats.issued().prefix().as_str()),
-                "{malformed}"
-            );
-            refusal
-        })?;
+        let parsed = formats.parse(presented).map_err(|malformed| refuse_malformed(malformed, presented, formats))?;
         Ok((parsed.digest(), parsed.display_prefix()))
     }
 
@@ -160,6 +152,19 @@ impl<S: Schema> Keys<S> {
     pub fn last_used_metrics(&self) -> LastUsedMetrics {
         self.shared.last_used.metrics()
     }
+}
+
+#[cold]
+fn refuse_malformed(malformed: MalformedKey, presented: &str, formats: &KeyFormats) -> Refusal {
+    let refusal = Refusal::from(malformed);
+    tracing::warn!(
+        event = "key.refused",
+        reason = refusal.reason().code(),
+        length = presented.len(),
+        has_prefix = presented.starts_with(formats.issued().prefix().as_str()),
+        "{malformed}"
+    );
+    refusal
 }
 
 /// The store could not answer, which is no verdict on the key.

@@ -27,13 +27,6 @@ pub(super) struct Gathered<S: KeyTables> {
     pub(super) as_of: Option<Instant>,
 }
 
-/// How recent a replica has to be.
-#[derive(Clone, Copy)]
-pub(super) struct Recency<'p> {
-    pub(super) positions: &'p Positions,
-    pub(super) not_before: Instant,
-}
-
 /// The readers of one store, and whoever waits for one.
 ///
 /// Nobody works for them: of those who wait, one has a reader and looks up what all the others have asked for by then; they
@@ -52,7 +45,6 @@ struct Line<S: KeyTables> {
 struct Waiting<S: KeyTables> {
     digest: KeyDigest,
     arguments: Vec<Value<'static>>,
-    not_before: Option<Instant>,
     turn: oneshot::Sender<Turn<S>>,
 }
 
@@ -86,13 +78,13 @@ impl<S: KeyTables> Gather<S> {
         postgres: &Postgres,
         query: impl Fn() -> &'static Query + Send,
         lookup: &KeyLookup<'_>,
-        recency: Option<Recency<'_>>,
+        positions: Option<&Positions>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
     ) -> Option<Gathered<S>> {
         let hex = lookup.digest.to_hex();
         let (arguments, used) = S::lookup(lookup, &hex);
         let arguments: Vec<_> = arguments.into_iter().take(used).map(Value::into_owned).collect();
-        let lead = match self.line_up(*lookup.digest, &arguments, recency) {
+        let lead = match self.line_up(*lookup.digest, &arguments) {
             Place::Lead(lead) => lead,
             Place::Behind(turn) => match tokio::time::timeout(PATIENCE, turn).await.ok()?.ok()? {
                 Turn::Found(found) => return Some(found),
@@ -100,11 +92,11 @@ impl<S: KeyTables> Gather<S> {
             },
             Place::Nowhere => return None,
         };
-        lead.find(postgres, query, *lookup.digest, arguments, recency, decode).await
+        lead.find(postgres, query, *lookup.digest, arguments, positions, decode).await
     }
 
     /// A reader that nobody has, or a place in the line, unless that does not move.
-    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>], recency: Option<Recency<'_>>) -> Place<S> {
+    fn line_up(&self, digest: KeyDigest, arguments: &[Value<'static>]) -> Place<S> {
         let mut line = lock(&self.line);
         if let Some(reader) = line.idle.pop() {
             line.moved = Instant::now();
@@ -114,8 +106,7 @@ impl<S: KeyTables> Gather<S> {
             return Place::Nowhere;
         }
         let (turn, receiver) = oneshot::channel();
-        let not_before = recency.map(|recency| recency.not_before);
-        line.waiting.push_back(Waiting { digest, arguments: arguments.to_vec(), not_before, turn });
+        line.waiting.push_back(Waiting { digest, arguments: arguments.to_vec(), turn });
         Place::Behind(receiver)
     }
 }
@@ -134,15 +125,13 @@ impl<S: KeyTables> Lead<S> {
         query: impl Fn() -> &'static Query + Send,
         digest: KeyDigest,
         arguments: Vec<Value<'static>>,
-        recency: Option<Recency<'_>>,
+        positions: Option<&Positions>,
         decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
     ) -> Option<Gathered<S>> {
         let mut others = self.next();
         let reader = self.reader.as_mut()?;
-        if let Some(Recency { positions, not_before }) = recency {
-            // As recent as any of them needs it.
-            let not_before = others.iter().filter_map(|other| other.not_before).fold(not_before, Instant::max);
-            postgres.replayed(reader, positions, not_before).await?;
+        if let Some(positions) = positions {
+            postgres.replayed(reader, positions).await?;
         }
         let mut digests = HashSet::from([digest]);
         let mut lookups = vec![arguments];
@@ -154,7 +143,7 @@ impl<S: KeyTables> Lead<S> {
         }
         let found = postgres.read_gathered(reader, query(), &lookups, decode).await?;
         // Of a connection that was made anew meanwhile, nothing is known.
-        let as_of = if recency.is_some() { Some(reader.as_of()?) } else { None };
+        let as_of = if positions.is_some() { Some(reader.as_of()?) } else { None };
         let mut by_digest = HashMap::<KeyDigest, Vec<_>>::with_capacity(found.len());
         for record in found {
             if let Some(digest) = record.head.digest {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::key::{Bucket, KeyRecord, Rate};
 use crate::sql::engine::{Positions, Postgres, Query, Row};
 use crate::sql::keys::KeyTables;
-use crate::sql::keys::gather::{Gather, Gathered, Recency};
+use crate::sql::keys::gather::{Gather, Gathered};
 use crate::store::{KeyLookup, Replicated, StoreError};
 use crate::time::{Stopwatch, Timestamp};
 
@@ -97,17 +97,14 @@ impl<S: KeyTables> Replicas<S> {
         })
     }
 
-    /// What a replica says that has everything which was committed longer than `max_age` ago.
+    /// What a replica says that is not too far behind.
     pub(super) async fn find(
         &self,
         query: impl Fn() -> &'static Query + Send + Sync,
         lookup: KeyLookup<'_>,
-        max_age: Duration,
         mut decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
     ) -> Result<Option<Replicated<S>>, StoreError> {
         let begun = Instant::now();
-        let not_before = begun.checked_sub(max_age.min(self.max_lag)).unwrap_or(begun);
-        let recency = Recency { positions: &self.positions, not_before };
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.each.len();
         let (later, earlier) = self.each.split_at(first);
         for Replica { postgres, gather, rest } in earlier.iter().chain(later) {
@@ -115,7 +112,7 @@ impl<S: KeyTables> Replicas<S> {
             if !lock(rest).is_over(turned_to_it) {
                 continue;
             }
-            let found = gather.find(postgres, &query, &lookup, Some(recency), &mut decode);
+            let found = gather.find(postgres, &query, &lookup, Some(&self.positions), &mut decode);
             let found = timeout_at(begun + self.patience, found).await;
             let Some(Gathered { records, as_of: Some(as_of) }) = found.ok().flatten() else {
                 let now = Instant::now();

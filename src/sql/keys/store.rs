@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-#[cfg(feature = "postgres")]
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -267,15 +265,11 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     #[cfg(feature = "postgres")]
-    async fn find_on_replica(
-        &self,
-        lookup: KeyLookup<'_>,
-        max_age: Duration,
-    ) -> Result<Option<Replicated<S>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
         let Some(replicas) = &self.shared.replicas else { return Ok(None) };
         let query = || self.shared.schema.find(self.has_side_tables());
         let mut decode = self.decoder();
-        replicas.find(query, lookup, max_age, |row| Arc::new(decode(row))).await
+        replicas.find(query, lookup, |row| Arc::new(decode(row))).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

@@ -1,7 +1,6 @@
 //! A store of keys that fails on purpose.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -74,12 +73,8 @@ impl<S: Schema> KeyStore for FaultyStore<S> {
         self.call(Call::Find, || self.store.find(lookup)).await
     }
 
-    async fn find_on_replica(
-        &self,
-        lookup: KeyLookup<'_>,
-        max_age: Duration,
-    ) -> Result<Option<Replicated<S>>, StoreError> {
-        self.call(Call::Find, || self.store.find_on_replica(lookup, max_age)).await
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
+        self.call(Call::Find, || self.store.find_on_replica(lookup)).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

@@ -3,8 +3,15 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use keyward::key::{Encoding, KeyDigest, KeyFormat};
+use keyward::schemas::standard::{Standard, StandardKey};
+use keyward::service::CachePolicy;
+use keyward::store::MemoryKeyStore;
+use keyward::{Keys, ManualClock, Secret, Timestamp};
 use rand::{TryCryptoRng, TryRng};
 use sha2::block_api::compress256;
 
@@ -28,6 +35,7 @@ pub(crate) enum Step {
     DigestToHex,
     DigestFromHex,
     CompareDigests,
+    VerifyFromCache,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +54,7 @@ impl Side {
 }
 
 impl Step {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::ParseAndDigest(Key::Base64Url),
         Self::ParseAndDigest(Key::Base62),
         Self::ParseAndDigest(Key::Hex),
@@ -63,6 +71,7 @@ impl Step {
         Self::DigestToHex,
         Self::DigestFromHex,
         Self::CompareDigests,
+        Self::VerifyFromCache,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -83,6 +92,7 @@ impl Step {
             Self::DigestToHex => "digest to hexadecimal",
             Self::DigestFromHex => "digest from hexadecimal",
             Self::CompareDigests => "compare two digests",
+            Self::VerifyFromCache => "verify from the cache, with a scope",
         }
     }
 }
@@ -124,6 +134,24 @@ impl TryRng for Fixed {
 }
 
 impl TryCryptoRng for Fixed {}
+
+/// Keys with one that expires and has two scopes, in the cache, by a clock that stands still.
+fn cached() -> Result<(Keys<Standard>, Secret), Box<dyn Error>> {
+    let policy = CachePolicy::new().unwatched_max_age(Duration::from_mins(1));
+    let builder = Keys::builder(MemoryKeyStore::new(Standard::new("acme")?)).random(Fixed).cache(policy);
+    let keys = builder.clock(ManualClock::new(Timestamp::from_seconds(2_000_000_000))).build();
+    let key = StandardKey::new("customer-1", "nightly import")?.scope("jobs:read")?.scope("jobs:write")?;
+    let issued = at_once(keys.issue(key.expires_at("2099-12-31T23:59:59Z".parse()?)))??;
+    Ok((keys, issued.secret))
+}
+
+/// What a future says that waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> Result<T, &'static str> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err("it waits"),
+    }
+}
 
 /// What cannot be left out of a digest of a text of `length` bytes.
 fn compress(length: usize) -> [u32; 8] {
@@ -172,6 +200,14 @@ fn ours(step: Step, times: u64) -> Result<(), Box<dyn Error>> {
             counted(times, || KeyDigest::from_hex(black_box(hex.as_str())));
         }
         Step::CompareDigests => counted(times, || black_box(&digest) == black_box(&digest)),
+        Step::VerifyFromCache => {
+            let (keys, secret) = cached()?;
+            let verify = || at_once(keys.verify(black_box(secret.expose_secret())));
+            for _ in 0..3 {
+                verify()?.map_err(|refusal| refusal.reason().code())?;
+            }
+            counted(times, || verify().is_ok_and(|verdict| verdict.is_ok_and(|key| key.permits("jobs:read").is_ok())));
+        }
     }
     Ok(())
 }
@@ -186,6 +222,10 @@ fn floor(step: Step, times: u64) -> Result<(), Box<dyn Error>> {
         Step::ParseAndDigest(key) | Step::Digest(key) => {
             let length = format(key)?.key_len();
             counted(times, || compress(length));
+        }
+        Step::VerifyFromCache => {
+            let length = cached()?.0.format().key_len();
+            counted(times, || (crc32fast::hash(black_box(random.as_bytes())), compress(length)));
         }
         Step::WrongChecksum => counted(times, || crc32fast::hash(black_box(random.as_bytes()))),
         Step::Generate(key) => {

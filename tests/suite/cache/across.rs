@@ -23,7 +23,7 @@ over_schemas![
 
 const BOUND: Duration = Duration::from_millis(300);
 const LANES: u64 = 3;
-const CALLS: usize = 1_500;
+const CALLS: usize = 1_700;
 
 /// A key, and since when it is reported gone, or off.
 struct Known<S: TestSchema> {

@@ -72,15 +72,11 @@ impl KeyStore for WithReplica {
         self.primary.find(lookup).await
     }
 
-    async fn find_on_replica(
-        &self,
-        lookup: KeyLookup<'_>,
-        max_age: Duration,
-    ) -> Result<Option<Replicated<Standard>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<Standard>>, StoreError> {
         let mut replica = self.replica.lock().unwrap();
         replica.asked += 1;
         let age = self.clock.elapsed().checked_sub(replica.in_step).unwrap();
-        let found = replica.known.get(lookup.digest).filter(|_| age <= max_age.min(LAG));
+        let found = replica.known.get(lookup.digest).filter(|_| age <= LAG);
         Ok(found.map(|candidates| Replicated::new(candidates.clone(), age)))
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation};
@@ -71,12 +70,8 @@ impl<S: TestSchema> KeyStore for Counting<S> {
         self.store.find(lookup).await
     }
 
-    async fn find_on_replica(
-        &self,
-        lookup: KeyLookup<'_>,
-        max_age: Duration,
-    ) -> Result<Option<Replicated<S>>, StoreError> {
-        self.store.find_on_replica(lookup, max_age).await
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
+        self.store.find_on_replica(lookup).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<S>>, StoreError> {

@@ -38,6 +38,25 @@ async fn one_of_two_that_is_stopped_in_its_replay_is_left_alone() {
     cluster.replicas[0].resume().await;
 }
 
+/// Where a new file of the log begins, no replica gets behind the header before something is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_missing_where_the_log_has_just_begun() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Standard>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let keys: Keys<Standard> = process(engine(&cluster, &fixture, policy().max_lag(SECOND / 5)).await).await;
+    replicated(&keys, &issued).await;
+    let mut replicated = 0;
+    for _ in 0..3 {
+        cluster.new_file_of_the_log().await;
+        for _ in 0..20 {
+            sleep(SECOND / 20).await;
+            replicated += u32::from(is_replicated(evidence(&keys, &issued).await));
+        }
+    }
+    assert!(replicated > 20, "{replicated} of 60");
+}
+
 /// A replica that does not answer costs a few verifications a moment, and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_stands_still_delays_few_and_refuses_nobody() {

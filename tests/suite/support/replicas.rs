@@ -47,6 +47,11 @@ impl Cluster {
         Database::on(primary).await
     }
 
+    /// Has the primary begin a new file of its log, without anything in it yet.
+    pub(crate) async fn new_file_of_the_log(&self) {
+        ask(&self.primary.options, "SELECT pg_switch_wal()::text").await;
+    }
+
     /// Waits until both replicas have what was done so far.
     pub(crate) async fn in_step(&self) {
         let place = ask(&self.primary.options, "SELECT pg_current_wal_flush_lsn()::text").await;

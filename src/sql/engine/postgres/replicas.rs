@@ -153,11 +153,11 @@ impl Positions {
         Self { primary: primary.clone(), tables, max_lag, known: Mutex::default() }
     }
 
-    /// Asks the primary, unless it was asked at `not_before` or later.
-    async fn renew(&self, not_before: Instant) {
+    /// Asks the primary, unless it was asked lately.
+    async fn renew(&self, now: Instant) {
         // Whoever waits for it has the answer that another one asked for.
         let mut known = self.known.lock().await;
-        if known.back().is_some_and(|(taken, _)| *taken >= not_before) {
+        if known.back().is_some_and(|(taken, _)| now.duration_since(*taken) <= self.max_lag / QUESTIONS) {
             return;
         }
         let taken = Instant::now();
@@ -205,20 +205,13 @@ impl Postgres {
         PATIENCE.min(self.limits.read() / 4)
     }
 
-    /// The latest moment of which this reader's server has everything that was committed before, if that is
-    /// `not_before` or later.
-    pub(crate) async fn replayed(
-        &self,
-        reader: &mut GatheredReader,
-        positions: &Positions,
-        not_before: Instant,
-    ) -> Option<Instant> {
+    /// Nothing unless this reader's server is shown not to be too far behind.
+    pub(crate) async fn replayed(&self, reader: &mut GatheredReader, positions: &Positions) -> Option<()> {
         let now = Instant::now();
-        let ago = |lag: Duration| now.checked_sub(lag).unwrap_or(not_before);
-        let not_before = not_before.max(ago(positions.max_lag));
+        let is_behind = |as_of: Option<Instant>, lag| as_of.is_none_or(|as_of| now.duration_since(as_of) > lag);
         let mut kept = self.kept(reader).await?;
-        if kept.as_of.is_none_or(|as_of| as_of < not_before.max(ago(positions.max_lag / 2))) {
-            positions.renew(not_before.max(ago(positions.max_lag / QUESTIONS))).await;
+        if is_behind(kept.as_of, positions.max_lag / 2) {
+            positions.renew(now).await;
             let statement =
                 self.texts.bound(POSITION.sql().postgres, &[positions.tables.as_str().into()], Prepared::Named);
             let rows = connection::fetch(statement, &mut kept.connection, &POSITION, Position::read).await.ok()?;
@@ -227,7 +220,7 @@ impl Postgres {
         }
         let as_of = kept.as_of;
         reader.keep(kept);
-        as_of.filter(|as_of| *as_of >= not_before)
+        (!is_behind(as_of, positions.max_lag)).then_some(())
     }
 }
 
