@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::key::{KeyDigest, KeyRecord, Schema};
+use crate::key::{KeyDigest, KeyHead, KeyRecord, Schema};
 use crate::service::cache::{Changing, Marks, Moment, PLACES, Subject};
-use crate::store::{KeyLookup, KeyStore, Replicated, StoreError};
-use crate::time::Clock;
+use crate::store::{FoundOnReplica, KeyLookup, KeyStore, StoreError};
+use crate::time::{Clock, Stopwatch};
 
 #[derive(Debug)]
 pub(crate) struct Source<S: Schema> {
@@ -18,16 +18,50 @@ pub(crate) struct Source<S: Schema> {
     last_changes: Option<Arc<LastChanges>>,
 }
 
-/// When something was last changed, as far as is known here, in microseconds of the clock that nobody sets.
+/// When something was last changed, as far as is known here.
 #[derive(Debug)]
 struct LastChanges {
     seed: RandomState,
-    marks: Marks<AtomicU64>,
+    since: Stopwatch,
+    /// In microseconds of real time, by which a store says how far a replica is behind.
+    by_stopwatch: Marks<AtomicU64>,
+    /// In microseconds of the clock that nobody sets, which may be coarser, or a test's.
+    by_clock: Marks<AtomicU64>,
 }
 
+/// Now, by the stopwatch and by the clock.
+type Times = [Duration; 2];
+
 impl LastChanges {
+    fn new() -> Self {
+        Self {
+            seed: RandomState::new(),
+            since: Stopwatch::start(),
+            by_stopwatch: Marks::new(PLACES),
+            by_clock: Marks::new(PLACES),
+        }
+    }
+
+    fn times(&self, clock: &dyn Clock) -> Times {
+        [self.since.elapsed(), clock.elapsed()]
+    }
+
+    /// With the two times, rounded up.
+    fn marks(&self, times: Times) -> impl Iterator<Item = (&Marks<AtomicU64>, u64)> {
+        let rounded_up = times.map(|elapsed| micros(elapsed).saturating_add(1));
+        [&self.by_stopwatch, &self.by_clock].into_iter().zip(rounded_up)
+    }
+
+    /// Whether nothing of this was changed later than `age` before these times.
+    fn are_older(&self, record: &KeyHead, times: Times, age: Duration) -> bool {
+        let subjects = [Changing::Key(&record.id), Changing::Owner(&record.owner)];
+        let subjects = subjects.map(|changing| self.subject(changing));
+        let [stopwatch, clock] = times.map(|elapsed| micros(elapsed.saturating_sub(age)));
+        self.by_stopwatch.are_at_most(stopwatch, &subjects) && self.by_clock.are_at_most(clock, &subjects)
+    }
+
     fn subject(&self, changing: Changing<'_>) -> Subject {
-        self.marks.subject(changing.hash(&self.seed))
+        self.by_clock.subject(changing.hash(&self.seed))
     }
 }
 
@@ -47,8 +81,7 @@ pub(crate) struct Read<S: Schema> {
 
 impl<S: Schema> Source<S> {
     pub(crate) fn new(store: Arc<dyn KeyStore<Schema = S>>, clock: Arc<dyn Clock>) -> Self {
-        let last_changes = || Arc::new(LastChanges { seed: RandomState::new(), marks: Marks::new(PLACES) });
-        let last_changes = store.abilities().replicas.then(last_changes);
+        let last_changes = store.abilities().replicas.then(|| Arc::new(LastChanges::new()));
         Self { store, clock, last_changes }
     }
 
@@ -61,7 +94,9 @@ impl<S: Schema> Source<S> {
     /// As [`has_changed`](Self::has_changed), for what [`subject`](Self::subject) returned.
     pub(crate) fn subject_has_changed(&self, subject: Option<Subject>) {
         if let (Some(last), Some(subject)) = (&self.last_changes, subject) {
-            last.marks.raise(subject, self.now_rounded_up());
+            for (marks, now) in last.marks(last.times(&*self.clock)) {
+                marks.raise(subject, now);
+            }
         }
     }
 
@@ -77,29 +112,21 @@ impl<S: Schema> Source<S> {
     /// As [`has_changed`](Self::has_changed), for every key.
     pub(crate) fn everything_has_changed(&self) {
         if let Some(last) = &self.last_changes {
-            last.marks.raise_everything(self.now_rounded_up());
+            for (marks, now) in last.marks(last.times(&*self.clock)) {
+                marks.raise_everything(now);
+            }
         }
-    }
-
-    fn now_rounded_up(&self) -> u64 {
-        micros(self.clock.elapsed()).saturating_add(1)
     }
 
     /// On a replica, where one will do, and otherwise in the store.
     pub(crate) async fn find(&self, digest: &KeyDigest, prefix: &str) -> Result<Read<S>, StoreError> {
         if let Some(last) = &self.last_changes {
-            let at = Moment::of(&*self.clock);
+            let (times, at) = (last.times(&*self.clock), Moment::of(&*self.clock));
             let found = self.store.find_on_replica(KeyLookup::new(digest, prefix)).await?;
-            if let Some(Replicated { candidates, age }) = found {
-                let as_of = at.before(age);
-                let has_every_change = |KeyRecord { head, .. }: &KeyRecord<S>| {
-                    let subjects = [Changing::Key(&head.id), Changing::Owner(&head.owner)];
-                    let subjects = subjects.map(|changing| last.subject(changing));
-                    last.marks.are_at_most(micros(as_of.elapsed), &subjects)
-                };
-                if candidates.iter().all(|record| has_every_change(record)) {
-                    return Ok(Read { candidates, as_of: Some(as_of) });
-                }
+            if let Some(FoundOnReplica { candidates, age }) = found
+                && candidates.iter().all(|record| last.are_older(&record.head, times, age))
+            {
+                return Ok(Read { candidates, as_of: Some(at.before(age)) });
             }
         }
         self.find_fresh(digest, prefix).await

@@ -36,6 +36,10 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// No replica knows the key, and the store itself is asked for no more such keys at the moment: it cannot be told whether
+    /// this one is new. The same call may succeed later.
+    #[error("too many keys that no replica knows at the moment")]
+    Throttled,
     /// All keys of an owner were to be revoked, and the store failed after it had revoked some: the others may be
     /// accepted still. The same call may revoke them later.
     #[error("interrupted after {revoked} keys had been revoked")]
@@ -84,6 +88,7 @@ impl StoreError {
         matches!(
             self,
             Self::Unavailable { .. }
+                | Self::Throttled
                 | Self::Interrupted { .. }
                 | Self::Suppressed { .. }
                 | Self::Denied { .. }

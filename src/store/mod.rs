@@ -11,6 +11,7 @@ mod error;
 #[cfg(feature = "testkit")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "testkit")))]
 pub mod faulty;
+mod found_on_replica;
 #[cfg(feature = "broker")]
 #[cfg_attr(docsrs_keyward, doc(cfg(feature = "broker")))]
 pub mod grants;
@@ -19,7 +20,6 @@ mod memory;
 mod quotas;
 #[cfg(feature = "testkit")]
 mod race;
-mod replicated;
 mod requests;
 #[cfg(any(feature = "broker", feature = "credentials"))]
 mod sealing;
@@ -31,12 +31,12 @@ use async_trait::async_trait;
 
 pub use changes::{ChangeFeed, Changes};
 pub use error::{Reference, StoreError, Unfit};
+pub use found_on_replica::FoundOnReplica;
 pub use limits::LimitStore;
 pub use memory::MemoryKeyStore;
 #[cfg(feature = "redis")]
 pub(crate) use quotas::remembered_until;
 pub use quotas::{LeaseRequest, Leased, MemoryQuotaStore, QuotaAccount, QuotaStore};
-pub use replicated::Replicated;
 pub use requests::{
     CLOCK_TOLERANCE, KeyFilter, KeyLookup, KeyState, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
     RevokeRequest, Touched,
@@ -80,13 +80,19 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// [`StoreError`] when the store could not answer.
     async fn find(&self, lookup: KeyLookup<'_>) -> Result<Vec<Arc<KeyRecord<Self::Schema>>>, StoreError>;
 
-    /// As [`find`](Self::find), on a replica of the store that is not too far behind, and says how far it is at most. `None`
-    /// where there is none, and where the one that was asked does not know the key, which may be new: then `find` is asked.
-    /// It is also asked where somebody knows of a change of the key that the replica may lack.
+    /// As [`find`](Self::find), on a replica of the store. How far a replica may be behind at most, the store decides; how far it
+    /// is, the answer says, in real time and rather too much than too little. `None` where no replica will do, and
+    /// where the one that was asked has no row with the digest, which may be new: then `find` is asked. That is also
+    /// asked where somebody knows of a change of the key that the replica may lack.
+    ///
+    /// A store that wraps another one passes this on together with [`Abilities::replicas`].
     ///
     /// # Errors
-    /// [`StoreError`] when no replica knows the key, and `find` is not to be asked either.
-    async fn find_on_replica(&self, _lookup: KeyLookup<'_>) -> Result<Option<Replicated<Self::Schema>>, StoreError> {
+    /// [`StoreError::Throttled`] when no replica knows the key, and `find` is not to be asked either.
+    async fn find_on_replica(
+        &self,
+        _lookup: KeyLookup<'_>,
+    ) -> Result<Option<FoundOnReplica<Self::Schema>>, StoreError> {
         Ok(None)
     }
 

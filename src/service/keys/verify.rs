@@ -169,7 +169,12 @@ fn refuse_malformed(malformed: MalformedKey, presented: &str, formats: &KeyForma
 
 /// The store could not answer, which is no verdict on the key.
 fn unverified(error: Arc<StoreError>) -> Refusal {
-    tracing::error!(event = "key.unverified", reason = "store_unavailable", error = %Causes(&*error));
+    // What many made-up keys lead to is nothing to wake somebody for.
+    if matches!(*error, StoreError::Throttled) {
+        tracing::warn!(event = "key.unverified", reason = "throttled", error = %error);
+    } else {
+        tracing::error!(event = "key.unverified", reason = "store_unavailable", error = %Causes(&*error));
+    }
     Refusal::unavailable_for_all(error)
 }
 

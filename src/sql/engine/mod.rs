@@ -28,7 +28,7 @@ mod value;
 pub use error::ConnectError;
 pub(crate) use error::{EngineError, ScriptError, Violation, ViolationKind};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Listener, Positions};
+pub(crate) use postgres::{Listener, Positions, Taken};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, ReplicaPolicy};
 pub(crate) use row::{Cell, Query, Row};

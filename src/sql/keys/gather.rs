@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::key::{KeyDigest, KeyRecord};
 use crate::sql::engine::postgres::GatheredReader;
-use crate::sql::engine::{Positions, Postgres, Query, Row, Value};
+use crate::sql::engine::{Positions, Postgres, Query, Row, Taken, Value};
 use crate::sql::keys::KeyTables;
 use crate::store::KeyLookup;
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Gathered<S: KeyTables> {
     pub(super) records: Vec<Arc<KeyRecord<S>>>,
     /// On a replica: everything that was committed before this moment it had.
-    pub(super) as_of: Option<Instant>,
+    pub(super) as_of: Option<Taken>,
 }
 
 /// The readers of one store, and whoever waits for one.

@@ -9,16 +9,19 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::key::{Bucket, KeyRecord, Rate};
-use crate::sql::engine::{Positions, Postgres, Query, Row};
+use crate::sql::engine::{Positions, Postgres, Query, Row, Taken};
 use crate::sql::keys::KeyTables;
 use crate::sql::keys::gather::{Gather, Gathered};
-use crate::store::{KeyLookup, Replicated, StoreError};
+use crate::store::{FoundOnReplica, KeyLookup, StoreError};
 use crate::time::{Stopwatch, Timestamp};
 
 /// A replica that will not do is left alone for this part of the longest lag.
 const REST: u32 = 8;
 /// And for so many times the time that was spent on it, if that is longer.
 const COST: u32 = 16;
+
+/// A replica that has not done for so long is worth a warning.
+const LONG: Duration = Duration::from_secs(10);
 
 /// The replicas of one store.
 pub(super) struct Replicas<S: KeyTables> {
@@ -39,16 +42,37 @@ struct Replica<S: KeyTables> {
 
 /// For how long a replica is left alone.
 #[derive(Debug, Default)]
-struct Rest(Option<Instant>);
+struct Rest {
+    until: Option<Instant>,
+    /// Since when it would not do, each time.
+    since: Option<Instant>,
+    is_said: bool,
+}
 
 impl Rest {
     fn is_over(&self, now: Instant) -> bool {
-        self.0.is_none_or(|until| until <= now)
+        self.until.is_none_or(|until| until <= now)
     }
 
     fn begin(&mut self, now: Instant, max_lag: Duration, spent: Duration) {
         // Of several who waited for it together, the one that waited longest counts.
-        self.0 = self.0.max(Some(now + (max_lag / REST).max(spent * COST)));
+        self.until = self.until.max(Some(now + (max_lag / REST).max(spent * COST)));
+        let since = *self.since.get_or_insert(now);
+        if !self.is_said && now - since >= LONG {
+            self.is_said = true;
+            tracing::warn!(
+                event = "replica.left_alone",
+                "no key was looked up on it for a while; said once until it is over"
+            );
+        }
+    }
+
+    /// It has answered.
+    fn end(&mut self, now: Instant) {
+        if let Some(since) = self.since.filter(|_| self.is_said) {
+            tracing::info!(event = "replica.in_step", seconds = (now - since).as_secs(), "it answers again");
+        }
+        *self = Self::default();
     }
 }
 
@@ -73,10 +97,6 @@ impl Misses {
         lock(&self.bucket).take(rate, Timestamp::from_micros(micros)).is_admitted()
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the primary is asked for no more keys in this second that no replica knows")]
-struct TooManyMisses;
 
 impl<S: KeyTables> Replicas<S> {
     /// `None` where there are none.
@@ -103,29 +123,31 @@ impl<S: KeyTables> Replicas<S> {
         query: impl Fn() -> &'static Query + Send + Sync,
         lookup: KeyLookup<'_>,
         mut decode: impl FnMut(&Row<'_>) -> Arc<KeyRecord<S>> + Send,
-    ) -> Result<Option<Replicated<S>>, StoreError> {
-        let begun = Instant::now();
+    ) -> Result<Option<FoundOnReplica<S>>, StoreError> {
+        let begun = Taken::now();
+        let mut left = self.patience;
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.each.len();
         let (later, earlier) = self.each.split_at(first);
-        for Replica { postgres, gather, rest } in earlier.iter().chain(later) {
+        for (to_come, replica) in (1..=self.each.len()).rev().zip(earlier.iter().chain(later)) {
             let turned_to_it = Instant::now();
-            if !lock(rest).is_over(turned_to_it) {
+            if !lock(&replica.rest).is_over(turned_to_it) {
                 continue;
             }
-            let found = gather.find(postgres, &query, &lookup, Some(&self.positions), &mut decode);
-            let found = timeout_at(begun + self.patience, found).await;
+            // A part of the time that is left, so that one that does not answer leaves something to the others.
+            let share = left / u32::try_from(to_come).unwrap_or(u32::MAX);
+            let found = replica.gather.find(&replica.postgres, &query, &lookup, Some(&self.positions), &mut decode);
+            let found = timeout_at(turned_to_it + share, found).await;
+            let now = Instant::now();
             let Some(Gathered { records, as_of: Some(as_of) }) = found.ok().flatten() else {
-                let now = Instant::now();
-                lock(rest).begin(now, self.max_lag, now - turned_to_it);
+                lock(&replica.rest).begin(now, self.max_lag, now - turned_to_it);
+                left = left.saturating_sub(now - turned_to_it);
                 continue;
             };
+            lock(&replica.rest).end(now);
             if records.iter().any(|record| record.head.digest.as_ref() == Some(lookup.digest)) {
-                return Ok(Some(Replicated::new(records, begun.saturating_duration_since(as_of))));
+                return Ok(Some(FoundOnReplica::new(records, as_of.until(begun))));
             }
-            if self.misses.is_one_more_admitted() {
-                return Ok(None);
-            }
-            return Err(StoreError::Unavailable { backend: "PostgreSQL", source: TooManyMisses.into() });
+            return if self.misses.is_one_more_admitted() { Ok(None) } else { Err(StoreError::Throttled) };
         }
         Ok(None)
     }
@@ -152,12 +174,12 @@ mod tests {
         let mut rest = Rest::default();
         assert!(rest.is_over(now));
         rest.begin(now, max_lag, Duration::from_millis(1));
-        assert_eq!(rest.0, Some(now + Duration::from_millis(125)));
+        assert_eq!(rest.until, Some(now + Duration::from_millis(125)));
         rest.begin(now, max_lag, Duration::from_millis(250));
-        assert_eq!(rest.0, Some(now + Duration::from_secs(4)));
+        assert_eq!(rest.until, Some(now + Duration::from_secs(4)));
         // Those who gave up earlier have found out less.
         rest.begin(now, max_lag, Duration::from_millis(100));
-        assert_eq!(rest.0, Some(now + Duration::from_secs(4)));
+        assert_eq!(rest.until, Some(now + Duration::from_secs(4)));
         assert!(!rest.is_over(now + Duration::from_millis(3_999)) && rest.is_over(now + Duration::from_secs(4)));
     }
 

@@ -19,7 +19,7 @@ use crate::sql::keys::replicas::Replicas;
 use crate::sql::keys::schema::PURGED;
 use crate::sql::keys::{KeyTables, RowReader, SqlSchema, last_use};
 #[cfg(feature = "postgres")]
-use crate::store::Replicated;
+use crate::store::FoundOnReplica;
 use crate::store::{
     Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
     StoreError, Touched,
@@ -265,7 +265,7 @@ impl<S: SqlSchema> KeyStore for SqlKeyStore<S> {
     }
 
     #[cfg(feature = "postgres")]
-    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<FoundOnReplica<S>>, StoreError> {
         let Some(replicas) = &self.shared.replicas else { return Ok(None) };
         let query = || self.shared.schema.find(self.has_side_tables());
         let mut decode = self.decoder();

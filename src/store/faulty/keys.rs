@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Fault, Faulty};
 use crate::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation, Schema};
 use crate::store::{
-    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, Replicated, RevokeAllRequest,
+    Abilities, ChangeFeed, FoundOnReplica, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
     RevokeRequest, StoreError, Touched,
 };
 
@@ -73,7 +73,7 @@ impl<S: Schema> KeyStore for FaultyStore<S> {
         self.call(Call::Find, || self.store.find(lookup)).await
     }
 
-    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<FoundOnReplica<S>>, StoreError> {
         self.call(Call::Find, || self.store.find_on_replica(lookup)).await
     }
 

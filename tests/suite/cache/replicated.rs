@@ -10,12 +10,13 @@ use keyward::key::{
     HistoryEntry, Issued, KeyChange, KeyDigest, KeyId, KeyRecord, OwnerId, RefusalReason, Revoked, RevokedAll, Rotation,
 };
 use keyward::store::{
-    Abilities, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, Replicated, RevokeAllRequest, RevokeRequest,
+    Abilities, FoundOnReplica, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest, RevokeRequest,
     StoreError, Touched,
 };
 use rand::RngExt as _;
 
 use super::*;
+use keyward::service::OutagePolicy;
 
 /// How far the replica may be behind.
 const LAG: Duration = Duration::from_secs(5);
@@ -34,6 +35,8 @@ struct Replica {
     known: HashMap<KeyDigest, Records>,
     in_step: Duration,
     asked: usize,
+    /// It has been asked for too many keys that it does not know.
+    is_throttled: bool,
 }
 
 impl WithReplica {
@@ -72,12 +75,15 @@ impl KeyStore for WithReplica {
         self.primary.find(lookup).await
     }
 
-    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<Standard>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<FoundOnReplica<Standard>>, StoreError> {
         let mut replica = self.replica.lock().unwrap();
         replica.asked += 1;
+        if replica.is_throttled && !replica.known.contains_key(lookup.digest) {
+            return Err(StoreError::Throttled);
+        }
         let age = self.clock.elapsed().checked_sub(replica.in_step).unwrap();
         let found = replica.known.get(lookup.digest).filter(|_| age <= LAG);
-        Ok(found.map(|candidates| Replicated::new(candidates.clone(), age)))
+        Ok(found.map(|candidates| FoundOnReplica::new(candidates.clone(), age)))
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord<Standard>>, StoreError> {
@@ -207,6 +213,20 @@ async fn only_what_was_changed_is_asked_of_the_store_meanwhile() {
     it.clock.advance(SECOND);
     it.keys.forget_cached();
     assert_eq!(it.evidence(&issued[1]).await, Evidence::Fresh);
+}
+
+/// That nobody may be asked whether a key is new is no outage, in which old ones are accepted.
+#[tokio::test]
+async fn what_no_replica_knows_is_not_accepted_on_an_old_record() {
+    let it = Replicating::new(Some(policy().unwatched_max_age(SECOND).outage(OutagePolicy::AcceptWithin(MINUTE))));
+    let issued = [it.elsewhere.issue(draft()).await.unwrap()];
+    assert!(it.is_accepted(&issued[0]).await);
+    it.clock.advance(SECOND * 2);
+    it.store.replica.lock().unwrap().is_throttled = true;
+    let refusal = it.keys.verify(issued[0].secret.expose_secret()).await.unwrap_err();
+    assert!(refusal.is_outage());
+    it.store.replay(&issued).await;
+    assert!(it.is_accepted(&issued[0]).await);
 }
 
 /// Random steps, with and without a cache, by clocks that stand still in between.

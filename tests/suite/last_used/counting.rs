@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use keyward::key::{HistoryEntry, KeyChange, KeyId, KeyRecord, OwnerId, Revoked, RevokedAll, Rotation};
 use keyward::store::{
-    Abilities, ChangeFeed, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, Replicated, RevokeAllRequest,
+    Abilities, ChangeFeed, FoundOnReplica, KeyLookup, KeyStore, KeyUse, ListRequest, PurgeRequest, RevokeAllRequest,
     RevokeRequest, StoreError, Touched,
 };
 use tokio::sync::Semaphore;
@@ -70,7 +70,7 @@ impl<S: TestSchema> KeyStore for Counting<S> {
         self.store.find(lookup).await
     }
 
-    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<Replicated<S>>, StoreError> {
+    async fn find_on_replica(&self, lookup: KeyLookup<'_>) -> Result<Option<FoundOnReplica<S>>, StoreError> {
         self.store.find_on_replica(lookup).await
     }
 

@@ -84,3 +84,25 @@ async fn a_replica_that_is_promoted_is_not_asked_any_more() {
         assert_eq!(refusal(&keys, &issued).await, Some(RefusalReason::Revoked));
     }
 }
+
+/// After a failover, a replica that still follows the primary of before lacks what is done on the new one, however far its log
+/// has got.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_of_the_primary_before_a_failover_is_not_believed() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Standard>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let successor = cluster.another();
+    let database = fixture.database().as_postgres();
+    let (primary, replica) = (successor.pool(database).await, cluster.replicas[0].pool(database).await);
+    successor.promote().await;
+    fixture.database().run("CREATE TABLE other AS SELECT generate_series(1, 300000)").await;
+    cluster.in_step().await;
+    let keys: Keys<Standard> = process(Postgres::new(primary).replicas([replica], policy())).await;
+    assert_eq!(evidence(&keys, &issued).await, Evidence::Fresh);
+    keys.revoke(&issued.record.head.id, None).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(refusal(&keys, &issued).await, Some(RefusalReason::Revoked));
+        sleep(Duration::from_millis(300)).await;
+    }
+}

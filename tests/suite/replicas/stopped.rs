@@ -70,11 +70,35 @@ async fn a_replica_that_stands_still_delays_few_and_refuses_nobody() {
     for _ in 0..300 {
         let begun = Instant::now();
         evidence(&keys, &issued).await;
-        // Half of what a lookup waits for replicas.
-        late += usize::from(begun.elapsed() >= Duration::from_millis(125));
+        // Half of what a lookup waits for replicas is the share of one of two.
+        late += usize::from(begun.elapsed() >= Duration::from_millis(120));
         sleep(Duration::from_millis(2)).await;
     }
     assert!((1..30).contains(&late), "{late} of 300 were late");
+    drop(still);
+    replicated(&keys, &issued).await;
+}
+
+/// Replicas answer on for as long as they can be shown to be in step, and the questions to the primary disturb nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_stands_still_takes_no_replica_with_it() {
+    let cluster = Cluster::get().await;
+    let fixture = Fixture::<Standard>::on_primary(&cluster).await;
+    let issued = fixture.issue(OWNER).await;
+    let engine = engine(&cluster, &fixture, policy().max_lag(SECOND * 4)).await.read_timeout(SECOND);
+    let keys: Keys<Standard> = process(engine).await;
+    replicated(&keys, &issued).await;
+    let still = cluster.primary_stands_still().await;
+    let stopped = Instant::now();
+    let mut answered = 0;
+    while stopped.elapsed() < SECOND * 2 {
+        assert!(matches!(evidence(&keys, &issued).await, Evidence::Replicated { .. }));
+        answered += 1;
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(answered > 40, "{answered} in two seconds");
+    sleep(SECOND * 3).await;
+    assert_eq!(refusal(&keys, &issued).await, Some(RefusalReason::StoreUnavailable));
     drop(still);
     replicated(&keys, &issued).await;
 }

@@ -47,6 +47,10 @@ impl Cluster {
         Database::on(primary).await
     }
 
+    pub(crate) async fn primary_stands_still(&self) -> StandingStill {
+        StandingStill::begin(&self.primary.options).await
+    }
+
     /// Has the primary begin a new file of its log, without anything in it yet.
     pub(crate) async fn new_file_of_the_log(&self) {
         ask(&self.primary.options, "SELECT pg_switch_wal()::text").await;

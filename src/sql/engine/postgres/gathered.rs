@@ -1,17 +1,21 @@
 //! Lookups that wait at the same time, made in one round trip on a connection of their own.
 
-use tokio::time::Instant;
-
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use sqlx::postgres::PgConnection;
 
-use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::caution::Caution;
 use crate::sql::engine::postgres::connection;
 use crate::sql::engine::postgres::limits::{given_up_after, set_statement_timeout};
+use crate::sql::engine::postgres::replicas::Taken;
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::postgres::value::bound_together;
+use crate::sql::engine::postgres::{CONNECT_TIMEOUT, Postgres};
 use crate::sql::engine::{EngineError, Query, Row, Value};
 use crate::visible::Causes;
 
@@ -23,8 +27,17 @@ const SLOW: Duration = Duration::from_millis(100);
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// A connection that is kept from one read to the next, made when it is needed.
-#[derive(Debug, Default)]
-pub(crate) struct GatheredReader(Option<Kept>);
+#[derive(Default)]
+pub(crate) struct GatheredReader(State);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    None,
+    /// To a replica, which may be far away. Whoever reads next goes on with it.
+    Connecting(Pin<Box<dyn Future<Output = Option<Kept>> + Send>>),
+    Kept(Kept),
+}
 
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -33,17 +46,26 @@ pub(super) struct Kept {
     used: Instant,
     /// Where the server is a replica: everything that was committed before this moment it has, as it has been asked on this
     /// connection.
-    pub(super) as_of: Option<Instant>,
+    pub(super) as_of: Option<Taken>,
 }
 
 impl GatheredReader {
     pub(super) fn keep(&mut self, kept: Kept) {
-        self.0 = Some(kept);
+        self.0 = State::Kept(kept);
     }
 
     /// For a reader of a replica: everything that was committed before this moment the server had at the last read.
-    pub(crate) fn as_of(&self) -> Option<Instant> {
-        self.0.as_ref().and_then(|kept| kept.as_of)
+    pub(crate) const fn as_of(&self) -> Option<Taken> {
+        match &self.0 {
+            State::Kept(kept) => kept.as_of,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for GatheredReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatheredReader").field("as_of", &self.as_of()).finish_non_exhaustive()
     }
 }
 
@@ -101,14 +123,32 @@ impl Postgres {
         let is_good = |kept: &Kept| {
             within(kept.since, options.get_max_lifetime()) && within(kept.used, options.get_idle_timeout())
         };
-        if let Some(mut kept) = reader.0.take().filter(is_good)
+        if let State::Kept(_) = reader.0
+            && let State::Kept(mut kept) = mem::take(&mut reader.0)
+            && is_good(&kept)
             && !self.pool.is_closed()
         {
             let is_own = self.prepared(&mut kept.connection).await.is_ok_and(|prepared| prepared == Prepared::Named);
             return is_own.then_some(kept);
         }
-        // As the host makes its connections, hooks and all.
-        let mut connection = Box::pin(self.pool.acquire()).await.ok()?;
+        if self.reader_timeout.is_none() {
+            // One that nobody goes on with would hold a place in the host's own pool.
+            return Box::pin(self.clone().make_kept()).await;
+        }
+        if !matches!(reader.0, State::Connecting(_)) {
+            let making = tokio::time::timeout(CONNECT_TIMEOUT, self.clone().make_kept());
+            reader.0 = State::Connecting(Box::pin(async { making.await.ok().flatten() }));
+        }
+        let State::Connecting(making) = &mut reader.0 else { return None };
+        // It stays where it is when this is dropped.
+        let made = making.await;
+        reader.0 = State::None;
+        made
+    }
+
+    /// As the host makes its connections, hooks and all.
+    async fn make_kept(self) -> Option<Kept> {
+        let mut connection = self.pool.acquire().await.ok()?;
         if self.prepared(&mut connection).await.ok()? != Prepared::Named {
             return None;
         }

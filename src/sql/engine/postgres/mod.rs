@@ -30,8 +30,8 @@ pub(crate) use gathered::GatheredReader;
 use held::Held;
 use limits::{Limits, given_up_after};
 pub(crate) use listener::Listener;
-pub(crate) use replicas::Positions;
 pub use replicas::ReplicaPolicy;
+pub(crate) use replicas::{Positions, Taken};
 use sessions::Sessions;
 use text::{Prepared, Texts};
 pub(super) use value::cell;
@@ -179,15 +179,15 @@ impl Postgres {
     /// not answer, is left alone for a while, and another one is asked, or the primary.
     ///
     /// A revocation, rotation or change that is made through the same [`Keys`](crate::Keys) is in force when its call
-    /// returns: from then on, only a replica will do that has it. A key that no replica knows is looked up on the primary,
-    /// and so is everything for [`Keys::verify_fresh`](crate::Keys::verify_fresh) and whatever is not a verification. A verification waits for
+    /// returns: from then on, only a replica will do that has it. A key that the replica does not know is looked up on the
+    /// primary, and so is everything for [`Keys::verify_fresh`](crate::Keys::verify_fresh) and whatever is not a verification. A verification waits for
     /// replicas for 250 milliseconds at most, or a quarter of the [read timeout](Self::read_timeout) if that is less,
     /// before the primary is asked.
     ///
     /// Each connection has to keep to one server, as one through a balancer of connections does, and one through a
     /// transaction pooler does not: replicas behind such a pooler are not asked. A pool that reaches
-    /// another database, one that has other tables, or one that is no replica any more, is not asked either. The role of a
-    /// pool needs the same rights as a verifier.
+    /// another database or timeline, one that has other tables, or one that is no replica any more, is not asked either. The
+    /// role of a pool needs the same rights as a verifier. The chapter on [scale](crate::docs::scale#replicas) says more.
     #[must_use]
     pub fn replicas(self, pools: impl IntoIterator<Item = PgPool>, policy: ReplicaPolicy) -> Self {
         Self { replicas: pools.into_iter().collect(), replica_policy: policy, ..self }

@@ -13,9 +13,11 @@ use tokio::time::Instant;
 
 use crate::sql::engine::postgres::Postgres;
 use crate::sql::engine::postgres::connection;
-use crate::sql::engine::postgres::gathered::GatheredReader;
+use crate::sql::engine::postgres::gathered::{GatheredReader, Kept};
 use crate::sql::engine::postgres::text::Prepared;
 use crate::sql::engine::{Cell, Query, Row, Sql};
+use crate::time::{Clock as _, SystemClock, Timestamp};
+use crate::visible::Causes;
 
 /// Within the longest lag, the primary is asked so often for its position, as long as somebody needs to know.
 const QUESTIONS: u32 = 4;
@@ -62,9 +64,10 @@ impl ReplicaPolicy {
         Self { readers: if connections == 0 { 1 } else { connections }, ..self }
     }
 
-    /// How many keys that no replica knows each store asks the primary for in a second, each of which may have been
-    /// issued a moment ago. Beyond that, it cannot be told whether a key is valid, so that made-up keys in any number are no
-    /// load on the primary.
+    /// How many keys that a replica does not know each store asks the primary for in a second, each of which may have been
+    /// issued a moment ago. Beyond that, it cannot be told whether a key is valid
+    /// ([`StoreError::Throttled`](crate::store::StoreError::Throttled)), so that, while replicas answer, made-up keys in any
+    /// number are no load on the primary.
     pub const fn misses_per_second(self, keys: u32) -> Self {
         Self { misses_per_second: keys, ..self }
     }
@@ -84,9 +87,9 @@ impl Default for ReplicaPolicy {
     }
 }
 
-/// Where a server stands in the log, and which server, database and tables this is about. On the primary, that is where the next
-/// record is written: behind the header of a page, where a page has just begun, up to which no replica gets before
-/// there is a record.
+/// Where a server stands in the log, and which system, timeline, database and tables this is about. On the primary, that is
+/// where the next record is written: behind the header of a page, where a page has just begun, up to which no replica
+/// gets before there is a record. A replica learns of a new timeline some time after it follows it.
 static POSITION: Query = Query::new(
     Sql {
         postgres: "
@@ -105,7 +108,13 @@ static POSITION: Query = Query::new(
                         )
                    END::bigint AS place,
                    (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() c)
-                       || ' '::text || d.oid::text || ' '::text || (
+                       || ' '::text || CASE WHEN pg_catalog.pg_is_in_recovery()
+                           THEN (SELECT pg_catalog.lpad(pg_catalog.upper(pg_catalog.to_hex(
+                                            c.min_recovery_end_timeline)), 8, '0'::text)
+                                 FROM pg_catalog.pg_control_recovery() c)
+                           ELSE pg_catalog.substr(
+                               pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8)
+                       END || ' '::text || d.oid::text || ' '::text || (
                            SELECT pg_catalog.string_agg(
                                coalesce(pg_catalog.to_regclass(t.name)::oid::text, '-'::text), ' '::text ORDER BY t.name)
                            FROM pg_catalog.unnest(pg_catalog.string_to_array($1::text, ','::text)) AS t (name)
@@ -131,9 +140,34 @@ impl Position {
         Some(Self { is_replica: row.cell(0) == Cell::Integer(1), place, subject: subject.to_owned() })
     }
 
+    fn is_of_the_same(&self, primary: &Self) -> bool {
+        self.is_replica && !primary.is_replica && self.subject == primary.subject
+    }
+
     /// Whether this replica has everything that was committed when the primary was there.
     fn has_reached(&self, primary: &Self) -> bool {
-        self.is_replica && !primary.is_replica && self.place >= primary.place && self.subject == primary.subject
+        self.is_of_the_same(primary) && self.place >= primary.place
+    }
+}
+
+/// When something was known, by two clocks, of which the one that makes it older counts: one of them stands still while a
+/// machine sleeps, and the other one is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    instant: Instant,
+    day: Timestamp,
+}
+
+impl Taken {
+    pub(crate) fn now() -> Self {
+        Self { instant: Instant::now(), day: SystemClock.now() }
+    }
+
+    /// How long before `later` this was.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        let by_day = later.day.as_micros().saturating_sub(self.day.as_micros());
+        let by_day = Duration::from_micros(u64::try_from(by_day).unwrap_or_default());
+        later.instant.saturating_duration_since(self.instant).max(by_day)
     }
 }
 
@@ -143,35 +177,64 @@ pub(crate) struct Positions {
     /// The tables that are read, separated by commas.
     tables: String,
     max_lag: Duration,
+    /// Whoever holds it asks.
+    asking: Mutex<Asking>,
     /// The latest comes last.
-    known: Mutex<VecDeque<(Instant, Position)>>,
+    known: std::sync::Mutex<VecDeque<(Taken, Position)>>,
+}
+
+/// A session of the primary's for questions about its position, where it has sessions of its own; so that a question that is
+/// given up leaves the host's pool alone.
+#[derive(Debug, Default)]
+struct Asking {
+    reader: GatheredReader,
+    /// Answered or not.
+    last: Option<Taken>,
 }
 
 impl Positions {
     pub(crate) fn new(primary: &Postgres, tables: String) -> Self {
-        let max_lag = primary.replica_policy.max_lag;
-        Self { primary: primary.clone(), tables, max_lag, known: Mutex::default() }
+        Self {
+            primary: primary.clone(),
+            tables,
+            max_lag: primary.replica_policy.max_lag,
+            asking: Mutex::default(),
+            known: std::sync::Mutex::default(),
+        }
     }
 
-    /// Asks the primary, unless it was asked lately.
-    async fn renew(&self, now: Instant) {
-        // Whoever waits for it has the answer that another one asked for.
-        let mut known = self.known.lock().await;
-        if known.back().is_some_and(|(taken, _)| now.duration_since(*taken) <= self.max_lag / QUESTIONS) {
+    /// Asks the primary, unless it was asked lately, or somebody else is asking.
+    async fn renew(&self, now: Taken) {
+        let Ok(mut asking) = self.asking.try_lock() else { return };
+        if asking.last.is_some_and(|last| last.until(now) <= self.max_lag / QUESTIONS) {
             return;
         }
-        let taken = Instant::now();
-        let read = self.primary.read(&POSITION, &[self.tables.as_str().into()], Position::read).await;
-        if let Some(position) = read.ok().and_then(|mut rows| rows.pop().flatten()) {
-            known.retain(|(earlier, _)| taken.duration_since(*earlier) <= self.max_lag);
+        let taken = Taken::now();
+        asking.last = Some(taken);
+        let limit = self.primary.patience_with_replicas() / 4;
+        let position = tokio::time::timeout(limit, self.primary.position(&mut asking.reader, &self.tables)).await;
+        if let Some(position) = position.ok().flatten() {
+            let mut known = self.known();
+            known.retain(|(earlier, _)| earlier.until(taken) <= self.max_lag);
             known.push_back((taken, position));
+        } else {
+            tracing::debug!(event = "replica.primary_not_asked", "it did not say where its log ends");
         }
     }
 
     /// The latest moment of which this replica has everything that was committed before.
-    async fn reached_by(&self, replica: &Position) -> Option<Instant> {
-        let known = self.known.lock().await;
-        known.iter().rev().find(|(_, primary)| replica.has_reached(primary)).map(|(taken, _)| *taken)
+    fn reached_by(&self, replica: &Position) -> Option<Taken> {
+        self.known().iter().rev().find(|(_, primary)| replica.has_reached(primary)).map(|(taken, _)| *taken)
+    }
+
+    /// Whether this is no replica of the primary that was asked last.
+    fn is_foreign(&self, replica: &Position) -> bool {
+        self.known().back().is_some_and(|(_, primary)| !replica.is_of_the_same(primary))
+    }
+
+    // It is changed by single calls of the standard library's, so a panic elsewhere leaves it whole.
+    fn known(&self) -> std::sync::MutexGuard<'_, VecDeque<(Taken, Position)>> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -207,20 +270,49 @@ impl Postgres {
 
     /// Nothing unless this reader's server is shown not to be too far behind.
     pub(crate) async fn replayed(&self, reader: &mut GatheredReader, positions: &Positions) -> Option<()> {
-        let now = Instant::now();
-        let is_behind = |as_of: Option<Instant>, lag| as_of.is_none_or(|as_of| now.duration_since(as_of) > lag);
-        let mut kept = self.kept(reader).await?;
-        if is_behind(kept.as_of, positions.max_lag / 2) {
+        let now = Taken::now();
+        let is_behind = |as_of: Option<Taken>, lag| as_of.is_none_or(|as_of| as_of.until(now) > lag);
+        if is_behind(reader.as_of(), positions.max_lag / 2) {
             positions.renew(now).await;
-            let statement =
-                self.texts.bound(POSITION.sql().postgres, &[positions.tables.as_str().into()], Prepared::Named);
-            let rows = connection::fetch(statement, &mut kept.connection, &POSITION, Position::read).await.ok()?;
-            let own = rows.into_iter().flatten().next()?;
-            kept.as_of = positions.reached_by(&own).await.max(kept.as_of);
+            let mut kept = self.kept(reader).await?;
+            let own = self.ask_for_position(&mut kept, &positions.tables).await?;
+            if positions.is_foreign(&own) {
+                tracing::debug!(
+                    event = "replica.foreign",
+                    "it is no replica of the primary, its database or its tables"
+                );
+                return None;
+            }
+            kept.as_of = positions.reached_by(&own).or(kept.as_of);
+            reader.keep(kept);
         }
-        let as_of = kept.as_of;
+        if is_behind(reader.as_of(), positions.max_lag) {
+            tracing::debug!(event = "replica.behind", "it is further behind than it may be");
+            return None;
+        }
+        Some(())
+    }
+
+    /// Where this server stands, asked on a session of its own where it has those.
+    async fn position(&self, reader: &mut GatheredReader, tables: &str) -> Option<Position> {
+        if self.sessions.are_known_to_be_shared() {
+            return self.read(&POSITION, &[tables.into()], Position::read).await.ok()?.pop().flatten();
+        }
+        let mut kept = self.kept(reader).await?;
+        let position = self.ask_for_position(&mut kept, tables).await?;
         reader.keep(kept);
-        (!is_behind(as_of, positions.max_lag)).then_some(())
+        Some(position)
+    }
+
+    async fn ask_for_position(&self, kept: &mut Kept, tables: &str) -> Option<Position> {
+        let statement = self.texts.bound(POSITION.sql().postgres, &[tables.into()], Prepared::Named);
+        match connection::fetch(statement, &mut kept.connection, &POSITION, Position::read).await {
+            Ok(rows) => rows.into_iter().flatten().next(),
+            Err(error) => {
+                tracing::debug!(event = "replica.no_position", error = %Causes(&error), "it did not say where it stands");
+                None
+            }
+        }
     }
 }
 
