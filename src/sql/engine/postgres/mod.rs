@@ -181,8 +181,7 @@ impl Postgres {
     /// A revocation, rotation or change that is made through the same [`Keys`](crate::Keys) is in force when its call
     /// returns: from then on, only a replica will do that has it. A key that the replica does not know is looked up on the
     /// primary, and so is everything for [`Keys::verify_fresh`](crate::Keys::verify_fresh) and whatever is not a verification. A verification waits for
-    /// replicas for 250 milliseconds at most, or a quarter of the [read timeout](Self::read_timeout) if that is less,
-    /// before the primary is asked.
+    /// replicas as long as [`ReplicaPolicy::patience`] says, before the primary is asked.
     ///
     /// Each connection has to keep to one server, as one through a balancer of connections does, and one through a
     /// transaction pooler does not: replicas behind such a pooler are not asked. A pool that reaches
