@@ -2,19 +2,17 @@
 //! last use is noted.
 
 use std::error::Error;
-use std::hint::black_box;
 
 use keyward::key::Schema as _;
 use keyward::schemas::standard::Standard;
 use keyward::store::MemoryKeyStore;
 use keyward::{Keys, Secret};
-use keyward_benches::batch::{async_step, step, threads};
+use keyward_benches::batch::{async_step, step};
 use keyward_benches::keys::{in_turn, sizes, standard_key};
 use keyward_benches::suite::Suite;
+use keyward_benches::threads::{HASH, on_this_thread, verify_on_two_threads};
 use sha2::{Digest, Sha256};
-use tokio::runtime::{self, Runtime};
-
-const RAW: &str = "SHA-256 of the same key";
+use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut suite = Suite::new("memory");
@@ -29,13 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         // No key fits, so that none is noted.
         let forgetful = Keys::builder_over(keys.store().clone()).last_used_capacity(0).build();
         verify(&mut suite, &format!("{size}, last use not noted"), &runtime, &forgetful, &secrets);
-        verify_on_two_threads(&mut suite, size, &keys, &secrets)?;
+        verify_on_two_threads(&mut suite, size, &secrets, async |key| keys.verify(key).await.is_ok())?;
     }
     suite.finish()
-}
-
-fn on_this_thread() -> Result<Runtime, Box<dyn Error>> {
-    Ok(runtime::Builder::new_current_thread().build()?)
 }
 
 fn verify(suite: &mut Suite, load: &str, runtime: &Runtime, keys: &Keys<Standard>, secrets: &[Secret]) {
@@ -49,41 +43,13 @@ fn verify(suite: &mut Suite, load: &str, runtime: &Runtime, keys: &Keys<Standard
             let presented = parsed.next().unwrap_or_default();
             keys.schema().formats().parse(presented).map(|parsed| parsed.digest())
         }),
-        RAW,
+        HASH,
         step(&mut raw),
     );
     suite.compare(
         format!("verify, {load}"),
         async_step(runtime, async || keys.verify(verified.next().unwrap_or_default()).await.is_ok()),
-        RAW,
+        HASH,
         step(&mut raw),
     );
-}
-
-/// Each thread presents the keys in another order.
-fn verify_on_two_threads(
-    suite: &mut Suite,
-    load: &str,
-    keys: &Keys<Standard>,
-    secrets: &[Secret],
-) -> Result<(), Box<dyn Error>> {
-    let runtimes = [on_this_thread()?, on_this_thread()?];
-    let presented = |thread: usize| in_turn(secrets).skip(thread * secrets.len() / 2);
-    suite.compare(
-        format!("verify, {load}, 2 threads"),
-        threads(2, |thread, steps| {
-            runtimes[thread].block_on(async {
-                for (_, key) in (0..steps).zip(presented(thread)) {
-                    black_box(keys.verify(key).await.is_ok());
-                }
-            });
-        }),
-        RAW,
-        threads(2, |thread, steps| {
-            for (_, key) in (0..steps).zip(presented(thread).skip(secrets.len() / 4)) {
-                black_box(Sha256::digest(key.as_bytes()));
-            }
-        }),
-    );
-    Ok(())
 }

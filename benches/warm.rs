@@ -2,20 +2,18 @@
 //! how many keys there are, how many threads, whether last use is noted, and by whose clock.
 
 use std::error::Error;
-use std::hint::black_box;
 use std::time::Duration;
 
 use keyward::schemas::standard::Standard;
 use keyward::service::CachePolicy;
 use keyward::store::MemoryKeyStore;
 use keyward::{Clock, Keys, KeysBuilder, Secret, SystemClock, Timestamp};
-use keyward_benches::batch::{async_step, step, threads};
+use keyward_benches::batch::{async_step, step};
 use keyward_benches::keys::{in_turn, sizes, standard_key};
 use keyward_benches::suite::Suite;
+use keyward_benches::threads::{HASH, on_this_thread, verify_on_two_threads};
 use sha2::{Digest, Sha256};
-use tokio::runtime::{self, Runtime};
-
-const RAW: &str = "SHA-256 of the same key";
+use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut suite = Suite::new("warm");
@@ -39,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         verify(&mut suite, &format!("{size}, last use not noted"), &runtime, &forgetful, &secrets);
         let ticked = warm(&runtime, builder().clock(Ticked(SystemClock.now())), &secrets)?;
         verify(&mut suite, &format!("{size}, by a clock that costs nothing"), &runtime, &ticked, &secrets);
-        verify_on_two_threads(&mut suite, size, &keys, &secrets)?;
+        verify_on_two_threads(&mut suite, size, &secrets, async |key| is_permitted(&keys, key).await)?;
     }
     suite.finish()
 }
@@ -73,10 +71,6 @@ fn warm(
     })
 }
 
-fn on_this_thread() -> Result<Runtime, Box<dyn Error>> {
-    Ok(runtime::Builder::new_current_thread().build()?)
-}
-
 async fn is_permitted(keys: &Keys<Standard>, presented: &str) -> bool {
     keys.verify(presented).await.is_ok_and(|caller| caller.permits("jobs:read").is_ok())
 }
@@ -88,35 +82,7 @@ fn verify(suite: &mut Suite, load: &str, runtime: &Runtime, keys: &Keys<Standard
     suite.compare(
         format!("verify, {load}"),
         async_step(runtime, async || is_permitted(keys, verified.next().unwrap_or_default()).await),
-        RAW,
+        HASH,
         step(|| Sha256::digest(hashed.next().unwrap_or_default().as_bytes())),
     );
-}
-
-/// Each thread presents the keys in another order.
-fn verify_on_two_threads(
-    suite: &mut Suite,
-    load: &str,
-    keys: &Keys<Standard>,
-    secrets: &[Secret],
-) -> Result<(), Box<dyn Error>> {
-    let runtimes = [on_this_thread()?, on_this_thread()?];
-    let presented = |thread: usize| in_turn(secrets).skip(thread * secrets.len() / 2);
-    suite.compare(
-        format!("verify, {load}, 2 threads"),
-        threads(2, |thread, steps| {
-            runtimes[thread].block_on(async {
-                for (_, key) in (0..steps).zip(presented(thread)) {
-                    black_box(is_permitted(keys, key).await);
-                }
-            });
-        }),
-        RAW,
-        threads(2, |thread, steps| {
-            for (_, key) in (0..steps).zip(presented(thread).skip(secrets.len() / 4)) {
-                black_box(Sha256::digest(key.as_bytes()));
-            }
-        }),
-    );
-    Ok(())
 }

@@ -12,3 +12,4 @@ pub mod server;
 pub mod suite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod tables;
+pub mod threads;

@@ -4,16 +4,20 @@
 mod across;
 mod others;
 mod stopped;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::key::{Evidence, Issued, RefusalReason};
+use keyward::key::{Evidence, Issued, Refusal, RefusalReason};
 use keyward::schemas::{aggregator::Aggregator, mesh::Mesh, scraper::Scraper, standard::Standard};
+use keyward::sql::{DatabaseRole, SqlSchema as _};
 use keyward::{Keys, Postgres, ReplicaPolicy, SqlKeyStore};
 use sqlx::postgres::PgPool;
+use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep};
 
+use crate::support::postgres::Pooler;
 use crate::support::replicas::Cluster;
 use crate::support::{Fixture, TestSchema};
 
@@ -41,10 +45,7 @@ macro_rules! over_every_schema {
 /// A handle on the fixture's database with both replicas.
 async fn engine<S: TestSchema>(cluster: &Cluster, fixture: &Fixture<S>, policy: ReplicaPolicy) -> Postgres {
     let database = fixture.database().as_postgres();
-    let mut pools = Vec::new();
-    for replica in &cluster.replicas {
-        pools.push(replica.pool(database).await);
-    }
+    let pools = cluster.replicas.iter().map(|replica| replica.pool(database)).collect();
     cluster.in_step().await;
     with_replicas(fixture, pools, policy).await
 }
@@ -52,6 +53,31 @@ async fn engine<S: TestSchema>(cluster: &Cluster, fixture: &Fixture<S>, policy: 
 async fn with_replicas<S: TestSchema>(fixture: &Fixture<S>, pools: Vec<PgPool>, policy: ReplicaPolicy) -> Postgres {
     let primary = Postgres::new(fixture.database().as_postgres().pool().await);
     primary.read_timeout(LONG).lock_timeout(LONG).replicas(pools, policy)
+}
+
+/// A key that is looked up on both replicas of a cluster, which is this test's alone meanwhile.
+struct Ready<S: TestSchema> {
+    // Before the cluster, which it is on.
+    fixture: Fixture<S>,
+    keys: Keys<S>,
+    issued: Issued<S>,
+    cluster: MutexGuard<'static, Cluster>,
+}
+
+impl<S: TestSchema> Ready<S> {
+    async fn under(policy: ReplicaPolicy) -> Self {
+        Self::with(policy, |engine| engine).await
+    }
+
+    async fn with(policy: ReplicaPolicy, limits: impl FnOnce(Postgres) -> Postgres) -> Self {
+        let cluster = Cluster::get().await;
+        let fixture = Fixture::on_primary(&cluster).await;
+        fixture.add_owner(OWNER).await;
+        let issued = fixture.issue(OWNER).await;
+        let keys = process(limits(engine(&cluster, &fixture, policy).await)).await;
+        replicated(&keys, &issued).await;
+        Self { fixture, keys, issued, cluster }
+    }
 }
 
 /// Keys of a process of its own, by the real time.
@@ -120,16 +146,12 @@ mod what_is_changed_here_is_in_force_at_once_however_far_replicas_are_behind {
                 keys.issue_only(S::draft(OWNER)).await.unwrap()
             };
             replicated(&keys, &issued).await;
-            for replica in &cluster.replicas {
-                replica.pause().await;
-            }
+            cluster.pause().await;
             keys.revoke(&issued.record.head.id, None).await.unwrap();
             for _ in 0..5 {
                 assert!(refusal(&keys, &issued).await.is_some());
             }
-            for replica in &cluster.replicas {
-                replica.resume().await;
-            }
+            cluster.resume().await;
             assert!(refusal(&keys, &issued).await.is_some());
         }
     }
@@ -143,9 +165,7 @@ mod what_is_changed_elsewhere_is_in_force_within_the_longest_lag {
         let issued = fixture.issue(OWNER).await;
         let keys: Keys<S> = process(engine(cluster, &fixture, policy()).await).await;
         replicated(&keys, &issued).await;
-        for replica in &cluster.replicas {
-            replica.pause().await;
-        }
+        cluster.pause().await;
         fixture.keys.revoke(&issued.record.head.id, None).await.unwrap();
         let revoked = Instant::now();
         let mut accepted = 0;
@@ -163,9 +183,7 @@ mod what_is_changed_elsewhere_is_in_force_within_the_longest_lag {
             sleep(Duration::from_millis(10)).await;
         }
         assert!(accepted > 0, "the replicas were asked, as they were not far behind");
-        for replica in &cluster.replicas {
-            replica.resume().await;
-        }
+        cluster.resume().await;
         assert!(refusal(&keys, &issued).await.is_some());
     }
 }
@@ -178,14 +196,10 @@ mod a_key_that_is_new_is_found {
         let issued = fixture.issue(OWNER).await;
         let keys: Keys<S> = process(engine(cluster, &fixture, policy()).await).await;
         replicated(&keys, &issued).await;
-        for replica in &cluster.replicas {
-            replica.pause().await;
-        }
+        cluster.pause().await;
         let another = fixture.issue_another(OWNER).await;
         assert_eq!(evidence(&keys, &another).await, Evidence::Fresh);
-        for replica in &cluster.replicas {
-            replica.resume().await;
-        }
+        cluster.resume().await;
         replicated(&keys, &another).await;
     }
 }
@@ -193,11 +207,7 @@ mod a_key_that_is_new_is_found {
 /// However many are made up, the primary is asked for few of them, and keys that replicas know are accepted all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn made_up_keys_are_no_load_on_the_primary() {
-    let cluster = Cluster::get().await;
-    let fixture = Fixture::<Standard>::on_primary(&cluster).await;
-    let issued = fixture.issue(OWNER).await;
-    let keys: Keys<Standard> = process(engine(&cluster, &fixture, policy().misses_per_second(5)).await).await;
-    replicated(&keys, &issued).await;
+    let Ready { keys, issued, .. } = &Ready::<Standard>::under(policy().misses_per_second(5)).await;
     let begun = Instant::now();
     let (mut unknown, mut untold) = (0, 0);
     for _ in 0..200 {
@@ -211,7 +221,7 @@ async fn made_up_keys_are_no_load_on_the_primary() {
     }
     let most = 5 + 5 * (begun.elapsed().as_secs() + 1);
     assert!(unknown <= most && untold >= 200 - most, "{unknown} unknown, {untold} untold");
-    assert!(is_replicated(evidence(&keys, &issued).await));
+    assert!(is_replicated(evidence(keys, issued).await));
     // Whoever asks the primary itself is told.
     let made_up = keys.format().generate(&mut rand::rngs::SysRng).unwrap();
     let refusal = keys.verify_fresh(made_up.expose_secret()).await.unwrap_err();

@@ -4,7 +4,7 @@ use super::*;
 use crate::support::Database;
 
 /// None of them is believed, whatever it says: the primary is asked.
-async fn is_not_asked<S: TestSchema>(fixture: &Fixture<S>, pool: PgPool, issued: &Issued<S>) {
+pub(super) async fn is_not_asked<S: TestSchema>(fixture: &Fixture<S>, pool: PgPool, issued: &Issued<S>) {
     let keys: Keys<S> = process(with_replicas(fixture, vec![pool], policy()).await).await;
     for _ in 0..10 {
         assert_eq!(evidence(&keys, issued).await, Evidence::Fresh);
@@ -45,7 +45,7 @@ async fn another_database_on_a_replica_is_not_believed() {
     let other = Fixture::<Standard>::on(other, "", false).await;
     has_it_too(&other, &issued).await;
     cluster.in_step().await;
-    is_not_asked(&fixture, cluster.replicas[0].pool(other.database().as_postgres()).await, &issued).await;
+    is_not_asked(&fixture, cluster.replicas[0].pool(other.database().as_postgres()), &issued).await;
 }
 
 /// On the replica's connections, the name of the table means another one.
@@ -59,7 +59,7 @@ async fn another_table_of_the_same_name_is_not_believed() {
     let issued = fixture.issue(OWNER).await;
     fixture.database().run("CREATE SCHEMA other; CREATE TABLE other.api_keys AS SELECT * FROM public.api_keys").await;
     cluster.in_step().await;
-    let pool = cluster.replicas[0].pool(fixture.database().as_postgres()).await;
+    let pool = cluster.replicas[0].pool(fixture.database().as_postgres());
     let hook = PgPoolOptions::new().after_connect(|connection, _| {
         Box::pin(async move { connection.execute("SET search_path = other, public").await.map(|_| ()) })
     });
@@ -74,7 +74,7 @@ async fn a_replica_that_is_promoted_is_not_asked_any_more() {
     let fixture = Fixture::<Standard>::on_primary(&cluster).await;
     let issued = fixture.issue(OWNER).await;
     let replica = cluster.another();
-    let pool = replica.pool(fixture.database().as_postgres()).await;
+    let pool = replica.pool(fixture.database().as_postgres());
     let keys: Keys<Standard> = process(with_replicas(&fixture, vec![pool], policy()).await).await;
     replicated(&keys, &issued).await;
     replica.promote().await;
@@ -94,7 +94,7 @@ async fn a_replica_of_the_primary_before_a_failover_is_not_believed() {
     let issued = fixture.issue(OWNER).await;
     let successor = cluster.another();
     let database = fixture.database().as_postgres();
-    let (primary, replica) = (successor.pool(database).await, cluster.replicas[0].pool(database).await);
+    let (primary, replica) = (successor.pool(database), cluster.replicas[0].pool(database));
     successor.promote().await;
     fixture.database().run("CREATE TABLE other AS SELECT generate_series(1, 300000)").await;
     cluster.in_step().await;

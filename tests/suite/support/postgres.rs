@@ -172,10 +172,14 @@ pub(crate) struct Pooler {
 impl Pooler {
     /// One with at most `sessions` on the server.
     pub(crate) fn start(database: &Database, sessions: u32) -> Self {
+        Self::before(database.options(), sessions)
+    }
+
+    /// One before the database that `server` leads to.
+    pub(super) fn before(server: &PgConnectOptions, sessions: u32) -> Self {
         // A port that was free a moment ago.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let directory = tempfile::tempdir().unwrap();
-        let server = server();
         let url = server.to_url_lossy();
         let (user, password) = (url.username(), url.password().unwrap_or_default());
         let settings = format!(
@@ -201,7 +205,7 @@ impl Pooler {
         let settings = settings.lines().map(str::trim).collect::<Vec<_>>().join("\n");
         std::fs::write(directory.path().join("pgbouncer.ini"), settings).unwrap();
         std::fs::write(directory.path().join("users.txt"), format!("\"{user}\" \"{password}\"\n")).unwrap();
-        let options = database.options.as_ref().clone().host("127.0.0.1").port(port);
+        let options = server.clone().host("127.0.0.1").port(port);
         let is_root = std::fs::metadata(directory.path()).unwrap().uid() == 0;
         if is_root {
             for path in [directory.path().to_owned(), directory.path().join("users.txt")] {

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::own_server::StandingStill;
-use super::postgres::{Database, Server};
+use super::postgres::{Database, Pooler, Server};
 
 pub(crate) struct Cluster {
     primary: Server,
@@ -23,9 +23,7 @@ impl Cluster {
     pub(crate) async fn get() -> MutexGuard<'static, Self> {
         static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
         let cluster = CLUSTER.get_or_init(|| Mutex::new(Self::start())).lock().await;
-        for replica in &cluster.replicas {
-            replica.resume().await;
-        }
+        cluster.resume().await;
         cluster
     }
 
@@ -45,6 +43,19 @@ impl Cluster {
         // The cluster lives as long as the process.
         let primary: &'static PgConnectOptions = Box::leak(Box::new(self.primary.options.clone()));
         Database::on(primary).await
+    }
+
+    /// Has both replicas stand still where they are, and answer on.
+    pub(crate) async fn pause(&self) {
+        for replica in &self.replicas {
+            replica.pause().await;
+        }
+    }
+
+    pub(crate) async fn resume(&self) {
+        for replica in &self.replicas {
+            replica.resume().await;
+        }
     }
 
     pub(crate) async fn primary_stands_still(&self) -> StandingStill {
@@ -71,9 +82,24 @@ impl Replica {
     }
 
     /// A pool of connections to the same database on this server.
-    pub(crate) async fn pool(&self, database: &Database) -> PgPool {
-        let options = self.0.options.clone().database(database.name());
-        PgPoolOptions::new().max_connections(8).connect_lazy_with(options)
+    pub(crate) fn pool(&self, database: &Database) -> PgPool {
+        PgPoolOptions::new().max_connections(8).connect_lazy_with(self.options(database))
+    }
+
+    /// A transaction pooler before the same database on this server.
+    pub(crate) fn pooler(&self, database: &Database) -> Pooler {
+        Pooler::before(&self.options(database), 2)
+    }
+
+    fn options(&self, database: &Database) -> PgConnectOptions {
+        self.0.options.clone().database(database.name())
+    }
+
+    /// Ends all sessions but the one that does so. How many those were.
+    pub(crate) async fn end_sessions(&self) -> u32 {
+        const END: &str = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        ask(&self.0.options, END).await.parse().unwrap()
     }
 
     /// Has it stand still where it is, and answer on.
