@@ -1,4 +1,4 @@
-//! Replicas that stand still.
+//! Replicas or a primary that stand still, a lock that both hold, and a log that has just begun.
 
 use super::*;
 
